@@ -1,0 +1,80 @@
+# Everything a developer runs. `make` alone lists it; .ci/run does what a merge has to pass.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SILENT:
+
+BIN := .venv/bin
+BASELINE := protos/baseline.binpb
+PYTEST := $(BIN)/pytest
+WORKERS ?= auto
+
+.PHONY: help
+help: ## List the targets
+	awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Use it
+
+.PHONY: setup demo serve
+setup: ## Create or update .venv and the generated code (does nothing when current)
+	scripts/setup
+
+demo: setup ## Play a working day of two tenants against a running suite
+	$(BIN)/aeterna demo
+
+serve: setup ## Run all four services on embedded stores until Ctrl-C
+	$(BIN)/aeterna serve all
+
+##@ Check it
+
+.PHONY: test test-isolation lint types walls
+test: ## Run every test that needs no cluster, with coverage (WORKERS=n; default: one per core)
+	scripts/setup --tests
+	$(PYTEST) -n $(WORKERS) --dist worksteal --cov
+
+test-isolation: ## Drive 1,000,000 operations through the tenant isolation tests (long)
+	scripts/setup --tests
+	AETERNA_ISOLATION_OPERATIONS=1000000 $(PYTEST) -o faulthandler_timeout=0 tests/isolation
+
+lint: setup ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: setup ## Check types
+	$(BIN)/mypy
+
+walls: setup ## Check which module may import which
+	$(BIN)/lint-imports --no-cache
+
+##@ Change it
+
+.PHONY: format protos protos-check protos-baseline
+format: setup ## Format the code and fix what can be fixed by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+protos: setup ## Compile protos/ into gen/
+	$(BIN)/python scripts/protos
+
+protos-check: protos ## Lint the contracts and refuse changes that break clients
+	$(BIN)/buf lint protos
+	if [ -e $(BASELINE) ]; then $(BIN)/buf breaking protos --against $(BASELINE); \
+	else echo "protos: no $(BASELINE) yet, so no client can break (make protos-baseline)"; fi
+
+protos-baseline: protos ## Accept the contracts as they are: later changes must be compatible
+	$(BIN)/buf build protos --path protos/aeterna --exclude-source-info -o $(BASELINE)
+
+##@ Measure it
+
+.PHONY: bench
+bench: setup ## Run the benchmarks; results go to bench/results
+	$(BIN)/python -m bench
+
+##@ Leave no trace
+
+.PHONY: clean
+clean: ## Delete everything that make created, environments included
+	rm -rf .uv .venv gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,70 @@
+"""Who a request is from, as a verified token says.
+
+Knows nothing of tokens.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeGuard
+
+from libs.tenancy import TenantId
+
+_MAX_NAME_BYTES = 256
+
+
+class Role(StrEnum):
+    """What a role may do is said by the policies."""
+
+    VIEWER = "viewer"
+    DEVELOPER = "developer"
+    TECH_LEAD = "tech_lead"
+    ARCHITECT = "architect"
+    ADMIN = "admin"
+    TENANT_ADMIN = "tenant_admin"
+    PLATFORM_ADMIN = "platform_admin"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A caller. All names are printable and at most 256 bytes long.
+
+    Attributes:
+        subject: The user or workload in whose name things are done.
+        agent: The agent that acts in that name; "" when the subject acts itself.
+        delegation: The agents that passed the task on to `agent`, latest first; without it.
+    """
+
+    tenant: TenantId
+    subject: str
+    roles: frozenset[Role]
+    agent: str
+    delegation: tuple[str, ...]
+    issuer: str
+    expires_at: datetime
+
+    @property
+    def actor(self) -> str:
+        """Who acted for whom: `user:ann`, `agent:planner for agent:router for user:ann`.
+
+        No two chains of names have the same: spaces in names are written %20, percent signs %25.
+        """
+        agents = (self.agent, *self.delegation) if self.agent else self.delegation
+        parts = [*(f"agent:{_escaped(name)}" for name in agents), f"user:{_escaped(self.subject)}"]
+        return " for ".join(parts)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace(" ", "%20")
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Whether this is a string of 1 to 256 bytes of UTF-8, all printable; blank is not.
+
+    Printable, as Unicode says, leaves out control and formatting characters, line ends and
+    surrogates: what could forge or hide a part of a log line.
+    """
+    if not isinstance(value, str) or not value.isprintable() or not value.strip():
+        return False
+    return len(value.encode()) <= _MAX_NAME_BYTES

@@ -1,0 +1,26 @@
+"""Every metric of the suite. Labels are bounded: methods, codes, collections, never tenants or
+ids."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+REQUESTS = Counter("aeterna_requests", "Calls that ended.", ["service", "method", "code"])
+REQUEST_SECONDS = Histogram(
+    "aeterna_request_seconds", "How long calls took.", ["service", "method"], buckets=_SECONDS
+)
+REQUESTS_OPEN = Gauge("aeterna_requests_open", "Calls under way.", ["service"])
+WRITE_GROUP = Histogram(
+    "aeterna_write_group_size",
+    "Commands that shared one transaction.",
+    ["service"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
+PROJECTIONS = Counter(
+    "aeterna_projections", "Entities put into the vector index.", ["collection", "by"]
+)
+PROJECTION_FAILURES = Counter(
+    "aeterna_projection_failures", "Attempts that were left for later.", ["collection"]
+)
+SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
+CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")

@@ -1,0 +1,91 @@
+"""Pools of PostgreSQL connections and the border where driver errors stop.
+
+Knows nothing of tenants: `libs.spine` opens transactions for them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from pydantic import BaseModel, SecretStr
+
+from libs.errors import AppError, Kind
+
+Connection = PoolConnectionProxy  # what a pool lends
+
+SERVICE_ROLE = "aeterna_app"  # owns nothing, cannot bypass row-level security
+_CLOSING = 5.0  # seconds for connections in use when a pool is closed
+CONTROL_ROLE = "aeterna_control"  # the same, but may create and change tenants: governance only
+
+
+class DatabaseSettings(BaseModel, frozen=True):
+    """How to reach a database."""
+
+    dsn: str  # postgresql://host:port/name, several hosts allowed; no role, no password
+    user: str = SERVICE_ROLE
+    password: SecretStr | None = None
+    pool_size: int = 16  # connections per replica at most
+    command_timeout: timedelta = timedelta(seconds=30)  # one statement
+
+
+class StoreUnavailable(AppError):
+    """The database cannot be reached or is overloaded; nothing is known to have been written."""
+
+    kind, reason = Kind.UNAVAILABLE, "STORE_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("The store is not available at the moment; retry.")
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns lost connections, shutdowns and exhausted pools into `StoreUnavailable`."""
+    try:
+        yield
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InsufficientResourcesError,
+        asyncpg.TransactionRollbackError,
+        asyncpg.ReadOnlySQLTransactionError,
+    ) as exc:
+        raise StoreUnavailable from exc
+
+
+async def _keep_session(_: object) -> None:
+    """Nothing to reset between uses: every setting is local to its transaction."""
+
+
+@asynccontextmanager
+async def open_pool(settings: DatabaseSettings) -> AsyncIterator[asyncpg.Pool]:
+    """A pool for one database and role; connections are made when first needed."""
+    pool = asyncpg.create_pool(
+        settings.dsn,
+        user=settings.user,
+        password=settings.password.get_secret_value() if settings.password else None,
+        min_size=0,
+        max_size=settings.pool_size,
+        command_timeout=settings.command_timeout.total_seconds(),
+        reset=_keep_session,
+        server_settings={"application_name": "aeterna", "jit": "off"},
+    )
+    with store_errors():
+        await pool
+    try:
+        yield pool
+    finally:
+        await _close(pool)
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    """Waits a little for connections in use, then cuts them."""
+    try:
+        await asyncio.wait_for(pool.close(), _CLOSING)
+    except TimeoutError:
+        pool.terminate()

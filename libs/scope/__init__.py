@@ -1,0 +1,41 @@
+"""Where a thing belongs inside a tenant: the scope that memories and knowledge share. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Opaque ids, compared byte by byte; "" where a thing is not tied to one."""
+
+    org_id: str = ""
+    team_id: str = ""
+    project_id: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    agent_id: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> Self:
+        """The scope with the ids that `values` holds among other keys."""
+        return cls(**{name: values[name] for name in SCOPE_IDS if name in values})
+
+    def values(self) -> tuple[str, ...]:
+        """The ids in the order of SCOPE_IDS."""
+        return tuple(getattr(self, name) for name in SCOPE_IDS)
+
+    def restrict(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The named ids that are set."""
+        return {name: value for name in names if (value := getattr(self, name))}
+
+    def admits(self, bound: Mapping[str, str]) -> bool:
+        """Whether a thing bound to these ids is seen from here: none contradicts one of ours."""
+        return all(getattr(self, name) in ("", value) for name, value in bound.items())
+
+    def filter(self) -> dict[str, tuple[str, str]]:
+        """`admits` as a filter of the vector index: each id that is set is ours or not bound."""
+        return {name: ("", value) for name, value in self.restrict(SCOPE_IDS).items()}
+
+
+SCOPE_IDS = tuple(field.name for field in fields(Scope))

@@ -1,0 +1,99 @@
+"""Between the contract's common messages and the suite's own types, both ways."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from aeterna.common.v1 import change_pb2, scope_pb2
+from libs.changes import Origin, Request
+from libs.encryption.keyring import Keyring
+from libs.errors import invalid
+from libs.scope import SCOPE_IDS, Scope
+from libs.service.caller import Caller
+from libs.spine.changes import LoggedChange
+
+E = TypeVar("E")
+
+
+def scope_from(message: scope_pb2.Scope) -> Scope:
+    """The ids of the message."""
+    return Scope(*(getattr(message, name) for name in SCOPE_IDS))
+
+
+def scope_to(scope: Scope) -> scope_pb2.Scope:
+    """The message of a scope."""
+    return scope_pb2.Scope(**{name: getattr(scope, name) for name in SCOPE_IDS})
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """The message of a moment, to the microsecond."""
+    message = Timestamp()
+    message.FromDatetime(moment.astimezone(UTC))
+    return message
+
+
+def change_to(change: LoggedChange) -> change_pb2.Change:
+    """The message of a row of the change log."""
+    return change_pb2.Change(
+        number=change.number,
+        resource=change.resource,
+        operation=change_pb2.Operation.Value(f"OPERATION_{change.operation.name}"),
+        actor=change.actor,
+        subject=change.subject,
+        layer=change.layer,
+        trace_id=change.trace_id,
+        commit_time=timestamp(change.committed_at),
+    )
+
+
+def enum_from(values: Mapping[int, E], value: int, field: str) -> E:
+    """The own value of an enum of the contract; UNSPECIFIED is refused.
+
+    Raises:
+        InvalidRequest: `value` is not among `values`; `field` is named.
+    """
+    if value not in values:
+        raise invalid(field, "is required")
+    return values[value]
+
+
+def masked(
+    message: Message, paths: list[str], allowed: tuple[str, ...], field: str = "update_mask"
+) -> tuple[str, ...]:
+    """The fields that an update replaces (AIP-134): those of the mask, or those that are set.
+
+    Raises:
+        InvalidRequest: The mask names another field, or there is nothing to update.
+    """
+    if "*" in paths:
+        return allowed
+    for path in paths:
+        if path not in allowed:
+            raise invalid(field, f"may name {', '.join(allowed)} only")
+    names = tuple(paths) or tuple(name for name in allowed if _is_set(message, name))
+    if not names:
+        raise invalid(field, "nothing to update")
+    return names
+
+
+def _is_set(message: Message, name: str) -> bool:
+    descriptor = message.DESCRIPTOR.fields_by_name[name]
+    return message.HasField(name) if descriptor.has_presence else bool(getattr(message, name))
+
+
+async def asked(
+    caller: Caller, keyring: Keyring, method: str, message: Message
+) -> tuple[Origin, Request | None]:
+    """Who asks for a change, and the request to remember when it has an id."""
+    request_id: str = getattr(message, "request_id")  # noqa: B009 - Message has no such attribute
+    if not request_id:
+        return caller.origin, None
+    identity = UUID(request_id)
+    content = message.SerializeToString(deterministic=True)
+    fingerprint = await keyring.mac(caller.route, "request", method.encode() + b"\0" + content)
+    origin = Origin(caller.origin.actor, caller.origin.trace_id, str(identity))
+    return origin, Request(identity, method, fingerprint)

@@ -1,0 +1,218 @@
+"""What every call passes: trace, metrics, authentication, tenant, validation, errors. Knows no
+service.
+
+One interceptor wraps each method once; the steps are plain functions, in the order in which they
+read.
+"""
+
+from __future__ import annotations  # gRPC's handlers are generic in their stubs only
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+from protovalidate import Validator
+
+from libs.auth import Authenticator, Role
+from libs.changes import Origin
+from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
+from libs.service.caller import Caller, ForeignTenant, bind
+from libs.service.errors import abort, code_of, expected
+from libs.service.observe import Observed, Outcome
+from libs.tenancy import TenantId, TenantMoved, parse_tenant_id
+from libs.tenancy.directory import Directory
+from libs.tracing import current_trace_id
+
+TENANT_HEADER = "x-aeterna-tenant"
+_PREFIX = "/aeterna."  # other methods are health and reflection: open to all
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Behaviour = Callable[[Any, Context], Any]
+
+
+class TokenMissing(AppError):
+    """No bearer token came with the call."""
+
+    kind, reason = Kind.UNAUTHENTICATED, "TOKEN_MISSING"
+
+    def __init__(self) -> None:
+        super().__init__("Send the metadata `authorization: Bearer <token>`.")
+
+
+class MalformedMessage(AppError):
+    """The bytes are not a message of the expected type."""
+
+    kind, reason = Kind.INVALID, "MALFORMED_MESSAGE"
+
+    def __init__(self) -> None:
+        super().__init__("The request is not a valid message of its type.")
+
+
+class Malformed:
+    """Stands in for a request that could not be parsed, until the call may be answered."""
+
+
+class Pipeline(grpc.aio.ServerInterceptor):
+    """Wraps every method of the suite. `unrouted` services are not about the caller's own
+    tenant."""
+
+    def __init__(
+        self,
+        service: str,
+        authenticator: Authenticator,
+        directory: Directory,
+        unrouted: frozenset[str] = frozenset(),
+    ) -> None:
+        self._service, self._unrouted = service, unrouted
+        self._authenticator, self._directory = authenticator, directory
+        self._validator = Validator()
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """The wrapped handler of a method, made when it is first called."""
+        method = handler_call_details.method
+        if method in self._handlers:
+            return self._handlers[method]
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(_PREFIX):
+            return handler
+        self._handlers[method] = self._wrap(method, handler)
+        return self._handlers[method]
+
+    def _wrap(
+        self, method: str, handler: grpc.RpcMethodHandler[Any, Any]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        make, behaviour = _shape(handler)
+        run = self._stream if handler.response_streaming else self._unary
+        parse = handler.request_deserializer
+        assert parse is not None  # generated code gives both
+        assert behaviour is not None
+        wrapped: Any = run(method, behaviour)
+        return make(
+            wrapped,
+            request_deserializer=_lenient(parse),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def call(request: Any, context: Context) -> Any:
+            with Observed(self._service, method, _metadata(context)) as outcome:
+                try:
+                    await self._admit(method, context)
+                    return await behaviour(self._checked(request), context)
+                except Exception as exc:
+                    await self._refuse(context, exc, outcome)
+
+        return call
+
+    def _stream(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            with Observed(self._service, method, _metadata(context)) as outcome:
+                try:
+                    await self._admit(method, context)
+                    async for response in behaviour(self._checked(request), context):
+                        yield response
+                except Exception as exc:
+                    await self._refuse(context, exc, outcome)
+
+        return call
+
+    async def _admit(self, method: str, context: Context) -> None:
+        """Authenticates the caller, resolves the tenant and binds both to this call."""
+        metadata = dict(_metadata(context))
+        identity = await self._authenticator.authenticate(_token(metadata))
+        tenant = _named_tenant(metadata, identity.tenant, identity.roles)
+        routed = method[1:].partition("/")[0] not in self._unrouted
+        route = await self._directory.route(tenant) if routed else None
+        origin = Origin(identity.actor, current_trace_id())
+        bind(Caller(identity, tenant, origin, route))
+        structlog.contextvars.bind_contextvars(tenant=tenant)
+
+    def _checked(self, request: Any) -> Any:
+        """The request, or for a stream each of its messages, once it keeps the contract's rules."""
+        if isinstance(request, Message):
+            return self._valid(request)
+        if isinstance(request, Malformed):
+            raise MalformedMessage
+        return self._checked_stream(request)
+
+    async def _checked_stream(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield self._checked(request)
+
+    def _valid(self, request: Message) -> Message:
+        violations = self._validator.collect_violations(request)
+        if violations:
+            raise InvalidRequest([_violation(each.proto) for each in violations])
+        return request
+
+    async def _refuse(self, context: Context, exc: Exception, outcome: Outcome) -> None:
+        error = expected(exc)
+        if isinstance(error, TenantMoved):
+            self._directory.forget(TenantId(error.metadata["tenant"]))
+        outcome.code = code_of(error)
+        await abort(context, error)
+
+
+def _shape(handler: grpc.RpcMethodHandler[Any, Any]) -> tuple[Callable[..., Any], Behaviour | None]:
+    """What makes a handler of the same streaming kind, and the behaviour of this one."""
+    match bool(handler.request_streaming), bool(handler.response_streaming):
+        case False, False:
+            return grpc.unary_unary_rpc_method_handler, handler.unary_unary
+        case False, True:
+            return grpc.unary_stream_rpc_method_handler, handler.unary_stream
+        case True, False:
+            return grpc.stream_unary_rpc_method_handler, handler.stream_unary
+        case _:
+            return grpc.stream_stream_rpc_method_handler, handler.stream_stream
+
+
+def _lenient(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Garbage is answered with INVALID_ARGUMENT by the pipeline; gRPC itself would say INTERNAL."""
+
+    def deserialize(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError:
+            return Malformed()
+
+    return deserialize
+
+
+def _token(metadata: dict[str, str | bytes]) -> str:
+    scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise TokenMissing
+    return token
+
+
+def _named_tenant(
+    metadata: dict[str, str | bytes], own: TenantId, roles: frozenset[Role]
+) -> TenantId:
+    named = metadata.get(TENANT_HEADER)
+    if named is None or named == own:
+        return own
+    if Role.PLATFORM_ADMIN not in roles:
+        raise ForeignTenant
+    return parse_tenant_id(str(named), TENANT_HEADER)
+
+
+def _violation(violation: Any) -> FieldViolation:
+    """A rule of the contract that was broken, without the value that broke it."""
+    path = ".".join(
+        f"{each.field_name}[{each.index}]" if each.HasField("index") else each.field_name
+        for each in violation.field.elements
+    )
+    return FieldViolation(path, violation.message or violation.rule_id)
+
+
+def _metadata(context: Context) -> list[tuple[str, str | bytes]]:
+    return [(key, value) for key, value in context.invocation_metadata() or ()]

@@ -1,0 +1,61 @@
+"""What every service stands on, opened once per process and closed in reverse."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.encryption.keyring import Keyring
+from libs.encryption.kms import Kms, self_test
+from libs.encryption.kms_local import LocalKms
+from libs.encryption.store import PostgresKeyStore
+from libs.errors import AppError, Kind
+from libs.service.settings import PlatformSettings
+from libs.tenancy.directory import Directory, open_directory
+from libs.wakeups import Wakeups
+from libs.wakeups.settings import open_wakeups
+
+
+class KmsNotForProduction(AppError):
+    """Production mode was asked for with keys in a file."""
+
+    kind, reason = Kind.PRECONDITION, "KMS_NOT_FOR_PRODUCTION"
+
+    def __init__(self) -> None:
+        super().__init__("Production mode refuses the local key management service.")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The shared parts; services take what they need."""
+
+    settings: PlatformSettings
+    authenticator: Authenticator
+    directory: Directory
+    keyring: Keyring
+    wakeups: Wakeups
+
+
+@asynccontextmanager
+async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
+    """Opens the shared parts and tests the keys.
+
+    Raises:
+        KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
+        StoreUnavailable: The control database cannot be reached.
+    """
+    async with AsyncExitStack() as stack:
+        kms = LocalKms.open(settings.kms.keyring)
+        await _check(kms, settings.production)
+        authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
+        directory = await stack.enter_async_context(open_directory(settings.control))
+        wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
+        yield Platform(
+            settings, authenticator, directory, Keyring(kms, PostgresKeyStore()), wakeups
+        )
+
+
+async def _check(kms: Kms, production: bool) -> None:
+    if production and not kms.is_production_safe:
+        raise KmsNotForProduction
+    await self_test(kms)

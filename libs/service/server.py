@@ -1,0 +1,162 @@
+"""The one service skeleton: a gRPC server with health, reflection, limits and a graceful end."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+import grpc
+import structlog
+import uvloop
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from libs import logs
+from libs.errors import AppError, Kind
+from libs.service.pipeline import Pipeline
+from libs.service.platform import Platform, open_platform
+from libs.service.settings import PlatformSettings, ServerSettings, TlsSettings
+from libs.tracing import tracing
+
+log = structlog.get_logger(__name__)
+
+_AGE_GRACE = timedelta(seconds=30)  # for calls on a connection that is old
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A gRPC service: its full name, what adds it to a server, and whether it is about the caller's
+    tenant."""
+
+    name: str
+    add: Callable[[grpc.aio.Server], None]
+    routed: bool = True
+
+
+class Settings(Protocol):
+    """What the skeleton reads of a service's settings."""
+
+    @property
+    def platform(self) -> PlatformSettings: ...
+    @property
+    def server(self) -> ServerSettings: ...
+
+
+S = TypeVar("S", bound=Settings)
+Wire = Callable[[S, Platform], AbstractAsyncContextManager[Sequence[Registration]]]
+
+
+class AddressInUse(AppError):
+    """Another process listens there already."""
+
+    kind, reason = Kind.PRECONDITION, "ADDRESS_IN_USE"
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"Cannot listen on {address}.", address=address)
+
+
+def run(name: str, settings: S, wire: Wire[S]) -> None:
+    """Serves until SIGTERM or SIGINT; the whole life of a service's process."""
+    logs.configure(settings.platform.log_level)
+    uvloop.run(_serve_one(name, settings, wire))
+
+
+async def _serve_one(name: str, settings: S, wire: Wire[S]) -> None:
+    with tracing(settings.platform.tracing, name):
+        async with open_platform(settings.platform) as platform:
+            if settings.server.metrics_port:
+                start_http_server(settings.server.metrics_port)
+            async with serving(name, settings, wire, platform):
+                await stop_requested()
+
+
+async def stop_requested() -> None:
+    """Returns at the first SIGTERM or SIGINT."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+@asynccontextmanager
+async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> AsyncIterator[str]:
+    """Serves while the block runs; gives the address that it listens on, with the real port.
+
+    Ends gracefully: NOT_SERVING, then calls under way may finish, then everything is closed.
+    """
+    async with AsyncExitStack() as stack:
+        registrations = await stack.enter_async_context(wire(settings, platform))
+        server = _server(name, settings.server, platform, registrations)
+        status = await _health(server, registrations)
+        address = _listen(server, settings.server)
+        await server.start()
+        log.info("service.started", service=name, address=address)
+        try:
+            yield address
+        finally:
+            await status.enter_graceful_shutdown()
+            await server.stop(settings.server.shutdown_grace.total_seconds())
+            log.info("service.stopped", service=name)
+
+
+def _server(
+    name: str, settings: ServerSettings, platform: Platform, registrations: Sequence[Registration]
+) -> grpc.aio.Server:
+    unrouted = frozenset(each.name for each in registrations if not each.routed)
+    pipeline = Pipeline(name, platform.authenticator, platform.directory, unrouted)
+    server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))
+    for registration in registrations:
+        registration.add(server)
+    names = [registration.name for registration in registrations]
+    names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    return server
+
+
+def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+    def milliseconds(time: timedelta) -> int:
+        return int(time.total_seconds() * 1000)
+
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", 4 * settings.max_message_bytes),
+        ("grpc.max_connection_age_ms", milliseconds(settings.max_connection_age)),
+        ("grpc.max_connection_age_grace_ms", milliseconds(_AGE_GRACE)),
+        ("grpc.keepalive_time_ms", milliseconds(settings.keepalive)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+async def _health(
+    server: grpc.aio.Server, registrations: Sequence[Registration]
+) -> health.aio.HealthServicer:
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    for name in ("", *(registration.name for registration in registrations)):
+        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    return servicer
+
+
+def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:
+    try:
+        if settings.tls is None:
+            port = server.add_insecure_port(settings.address)
+        else:
+            port = server.add_secure_port(settings.address, _credentials(settings.tls))
+    except RuntimeError as exc:
+        raise AddressInUse(settings.address) from exc
+    return f"{settings.address.rpartition(':')[0]}:{port}"
+
+
+def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:
+    return grpc.ssl_server_credentials(
+        [(tls.key.read_bytes(), tls.certificate.read_bytes())],
+        tls.client_ca.read_bytes() if tls.client_ca else None,
+        require_client_auth=tls.client_ca is not None,
+    )

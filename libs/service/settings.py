@@ -1,0 +1,54 @@
+"""Settings that every deployable has. Read once, at start; the environment is read nowhere else."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from libs.auth.settings import AuthSettings
+from libs.postgres import DatabaseSettings
+from libs.tracing import TracingSettings
+from libs.wakeups.settings import WakeupSettings
+
+
+class TlsSettings(BaseModel, frozen=True):
+    """PEM files; with `client_ca` callers must present a certificate that it signed (mutual
+    TLS)."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+class ServerSettings(BaseModel, frozen=True):
+    """The gRPC server of one service."""
+
+    address: str  # host:port
+    metrics_port: int | None = 9090  # Prometheus; none is opened when null
+    tls: TlsSettings | None = None  # plain text when null
+    max_message_bytes: int = 4 * 1024 * 1024
+    max_connection_age: timedelta = timedelta(minutes=30)  # then clients reconnect, and spread out
+    keepalive: timedelta = timedelta(seconds=60)  # ping when idle this long
+    shutdown_grace: timedelta = timedelta(seconds=20)  # for calls under way; shorter than the pod's
+
+
+class KmsSettings(BaseModel, frozen=True):
+    """The key management service that wraps the tenants' keys."""
+
+    keyring: Path  # the file of the local provider, refused in production
+
+
+class PlatformSettings(BaseModel, frozen=True):
+    """What the services share: the control database, identity, keys, wake-ups, traces, logs."""
+
+    control: DatabaseSettings
+    auth: AuthSettings
+    kms: KmsSettings
+    wakeups: WakeupSettings = WakeupSettings()
+    tracing: TracingSettings = TracingSettings()
+    log_level: str = "info"  # debug, info, warning or error
+
+    @property
+    def production(self) -> bool:
+        """Whether what is meant for laptops is refused: local keys and the local issuer."""
+        return self.auth.production

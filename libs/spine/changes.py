@@ -1,0 +1,98 @@
+"""Reading the change log: by number, without gaps."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from libs.changes import Operation
+from libs.spine import reading
+from libs.tenancy import Route
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = """number, resource, operation, actor, subject, layer, trace_id, request_id, event,
+    committed_at, hash"""
+_SINCE = f"""
+    SELECT {_COLUMNS} FROM aeterna.change
+    WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3
+"""
+_OF = f"""
+    SELECT {_COLUMNS} FROM aeterna.change
+    WHERE tenant_id = $1 AND resource = $2 AND number > $3 ORDER BY number LIMIT $4
+"""
+_HEAD = "SELECT seq FROM aeterna.tenant_state WHERE tenant_id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """One row of the change log as it was committed."""
+
+    number: int
+    resource: str
+    operation: Operation
+    actor: str
+    subject: str
+    layer: str
+    trace_id: str
+    request_id: str
+    event: str
+    committed_at: datetime
+    hash: bytes
+
+    def follows(self, previous: bytes) -> bool:
+        """Whether the hash covers this row and `previous`, the hash of the row before it."""
+        return self.hash == hashlib.sha256(previous + self._canonical()).digest()
+
+    def _canonical(self) -> bytes:
+        """The text that the database hashed: see aeterna.chain in the spine's first migration."""
+        microseconds = (self.committed_at - _EPOCH) // timedelta(microseconds=1)
+        row = [
+            self.number,
+            self.resource,
+            self.operation.value,
+            self.actor,
+            self.subject,
+            self.layer,
+        ]
+        row += [self.trace_id, self.request_id, self.event, microseconds]
+        return json.dumps(row, ensure_ascii=False).encode()
+
+
+def genesis(route: Route) -> bytes:
+    """What the first change of a tenant is chained to."""
+    return hashlib.sha256(route.tenant.encode()).digest()
+
+
+def from_row(row: asyncpg.Record) -> LoggedChange:
+    """A row of `aeterna.change`."""
+    values = dict(row)
+    return LoggedChange(**{**values, "operation": Operation(values["operation"])})
+
+
+async def changes_since(route: Route, since: int, limit: int) -> tuple[list[LoggedChange], int]:
+    """The changes numbered `since` + 1 and on, at most `limit`; and the newest number there is."""
+    async with reading(route) as conn:
+        head: int = await conn.fetchval(_HEAD, route.tenant) or 0
+        rows = await conn.fetch(_SINCE, route.tenant, since, limit) if head > since else []
+    return [from_row(row) for row in rows], head
+
+
+async def changes_of(route: Route, resource: str, since: int, limit: int) -> list[LoggedChange]:
+    """The changes of one resource above the number `since`, at most `limit`."""
+    async with reading(route) as conn:
+        rows = await conn.fetch(_OF, route.tenant, resource, since, limit)
+    return [from_row(row) for row in rows]
+
+
+async def all_changes(route: Route, *, page: int = 1000) -> AsyncIterator[Sequence[LoggedChange]]:
+    """The whole log, page by page."""
+    since = 0
+    while True:
+        changes, _ = await changes_since(route, since, page)
+        if not changes:
+            return
+        yield changes
+        since = changes[-1].number

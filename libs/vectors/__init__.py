@@ -1,0 +1,66 @@
+"""The vector index port: a projection of PostgreSQL's rows that may lag and may be lost.
+
+What it finds is always read again from PostgreSQL, so a stale index never shows a deleted or
+foreign row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from libs.changes import Vector
+from libs.errors import AppError, Kind
+from libs.tenancy import Route
+
+# Each key must hold one of its values; a point without the key holds "".
+Filter = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Vectors that compare with each other: `space` is the identity of their embedder."""
+
+    name: str
+    space: str
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An entity's vector with the ids to filter by; no vector means that the entity is gone."""
+
+    id: UUID
+    vector: Vector | None
+    payload: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A found entity; `score` is the cosine similarity, -1 to 1."""
+
+    id: UUID
+    score: float
+
+
+class IndexUnavailable(AppError):
+    """The vector index cannot be reached; what was written is safe and will be indexed later."""
+
+    kind, reason = Kind.UNAVAILABLE, "INDEX_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("The vector index is not available at the moment; retry.")
+
+
+class VectorIndex(Protocol):
+    """Nearest neighbours within one tenant. Every method raises IndexUnavailable when it is
+    down."""
+
+    async def apply(self, route: Route, collection: Collection, points: Sequence[Point]) -> None:
+        """Puts or removes points; visible to `search` when it returns. Applying twice is
+        harmless."""
+
+    async def search(
+        self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
+    ) -> list[Hit]:
+        """The nearest points of the tenant that pass the filter, best first, at most `limit`."""

@@ -1,0 +1,93 @@
+"""The vector index in the shard's own PostgreSQL: embedded default and small installs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from libs.postgres import Connection
+from libs.spine import reading, writing
+from libs.tenancy import Route
+from libs.vectors import Collection, Filter, Hit, Point, Vector
+
+_PUT = """
+    INSERT INTO aeterna.vector_{dimensions}
+        (tenant_id, collection, entity_id, space, payload, embedding)
+    SELECT $1, $2, p.id, $3, p.payload,
+        ($6::real[])[(p.place - 1) * {dimensions} + 1 : p.place *
+        {dimensions}]::halfvec({dimensions})
+    FROM unnest($4::uuid[], $5::jsonb[]) WITH ORDINALITY AS p (id, payload, place)
+    ON CONFLICT (tenant_id, collection, entity_id) DO UPDATE
+    SET space = excluded.space, payload = excluded.payload, embedding = excluded.embedding
+"""
+_REMOVE = """
+    DELETE FROM aeterna.vector_{dimensions}
+    WHERE tenant_id = $1 AND collection = $2 AND entity_id = ANY($3::uuid[])
+"""
+# The settings belong to the transaction. Rows are filtered after the graph is walked, so the walk
+# goes on until enough are found (pgvector 0.8, iterative scans).
+_SETTINGS = """
+    SET LOCAL hnsw.iterative_scan = strict_order;
+    SET LOCAL hnsw.ef_search = {effort};
+    SET LOCAL plan_cache_mode = force_custom_plan
+"""
+_SEARCH = """
+    SELECT entity_id, -(embedding <#> $4::real[]::halfvec({dimensions})) AS score
+    FROM aeterna.vector_{dimensions}
+    WHERE tenant_id = $1 AND collection = $2 AND space = $3{where}
+    ORDER BY embedding <#> $4::real[]::halfvec({dimensions})
+    LIMIT $5
+"""
+
+
+@dataclass(frozen=True)
+class PgVectorIndex:
+    """`VectorIndex` over the table of the collection's dimension; 16-bit floats, inner product."""
+
+    effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph
+
+    async def apply(self, route: Route, collection: Collection, points: Sequence[Point]) -> None:
+        kept = [point for point in points if point.vector is not None]
+        gone = [point.id for point in points if point.vector is None]
+        async with writing(route, durable=False) as write:
+            if kept:
+                await _put(write.conn, route, collection, kept)
+            if gone:
+                sql = _REMOVE.format(dimensions=collection.dimensions)
+                await write.conn.execute(sql, route.tenant, collection.name, gone)
+
+    async def search(
+        self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
+    ) -> list[Hit]:
+        conditions, values = _conditions(where)
+        sql = _SEARCH.format(dimensions=collection.dimensions, where=conditions)
+        settings = _SETTINGS.format(effort=max(self.effort, limit))
+        target = (route.tenant, collection.name, collection.space, vector.tolist(), limit)
+        async with reading(route, settings) as conn:
+            rows = await conn.fetch(sql, *target, *values)
+        return [Hit(row[0], row[1]) for row in rows]
+
+
+async def _put(
+    conn: Connection, route: Route, collection: Collection, points: Sequence[Point]
+) -> None:
+    await conn.execute(
+        _PUT.format(dimensions=collection.dimensions),
+        route.tenant,
+        collection.name,
+        collection.space,
+        [point.id for point in points],
+        [json.dumps(dict(point.payload)) for point in points],
+        np.concatenate([point.vector for point in points if point.vector is not None]).tolist(),
+    )
+
+
+def _conditions(where: Filter) -> tuple[str, list[object]]:
+    """SQL and its values, from parameter 6 on: key and accepted values in turn."""
+    sql, values = "", []
+    for place, (key, accepted) in enumerate(where.items()):
+        first = 6 + 2 * place
+        sql += f" AND coalesce(payload ->> ${first}, '') = ANY(${first + 1}::text[])"
+        values += [key, list(accepted)]
+    return sql, values

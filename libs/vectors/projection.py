@@ -1,0 +1,170 @@
+"""Keeps a vector index equal to PostgreSQL's rows, however often either fails.
+
+Every write queues its entities in the same transaction. Whoever put them into the index removes
+them from the queue, unless the change log says that the entity changed since: then it is projected
+again from its row. So the last one to touch a point always checks it against the truth, and what a
+crash left is in the queue.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from libs.errors import AppError
+from libs.metrics import PROJECTION_FAILURES, PROJECTIONS
+from libs.postgres import store_errors
+from libs.spine import reading, writing
+from libs.tenancy import Route, TenantId
+from libs.tenancy.directory import Directory
+from libs.vectors import Collection, Point, VectorIndex
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 256  # entities that one pass takes from the queue of one tenant
+_PATIENCE = 2.0  # seconds that a request waits for the index before the worker takes over
+_GRACE = timedelta(seconds=3)  # younger entries still belong to the request that made them
+
+_WAITING = """
+    SELECT entity_id, max(number) AS number FROM aeterna.projection_queue
+    WHERE tenant_id = $1 AND collection = $2 AND created_at < now() - $3::interval
+    GROUP BY entity_id ORDER BY max(number) LIMIT $4
+"""
+_TENANTS = "SELECT * FROM aeterna.tenants_to_project($1)"
+# Under the tenant's lock no change can come between the check and the removal.
+_FINISH = """
+    WITH done AS (
+        SELECT d.id, d.number, (
+            SELECT max(c.number) FROM aeterna.change AS c
+            WHERE c.tenant_id = $1 AND c.resource = $2 || '/' || d.id
+        ) AS newest
+        FROM unnest($3::uuid[], $4::bigint[]) AS d (id, number)
+    ), removed AS (
+        DELETE FROM aeterna.projection_queue AS q USING done AS d
+        WHERE q.tenant_id = $1 AND q.collection = $2 AND q.entity_id = d.id
+          AND q.number <= d.number AND d.newest <= d.number
+    )
+    SELECT id, newest FROM done WHERE newest > number
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What one entity looks like in the index as of a change number."""
+
+    number: int
+    point: Point
+
+
+class Source(Protocol):
+    """Reads entities from PostgreSQL as points."""
+
+    async def __call__(self, route: Route, ids: Sequence[UUID]) -> Mapping[UUID, Projection]:
+        """The entities that exist, with their newest change number; embeds them again."""
+
+
+@dataclass(frozen=True)
+class Projector:
+    """Moves one collection's entities into the index."""
+
+    index: VectorIndex
+    collection: Collection
+    source: Source
+
+    async def settle(
+        self, route: Route, known: Sequence[Projection], unknown: Mapping[UUID, int]
+    ) -> None:
+        """Projects what was just committed. Gives up quietly: the queue still holds it.
+
+        Args:
+            known: Points at hand.
+            unknown: Entities whose points must be made from their rows, with their change numbers.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._project(route, known)
+                await self._from_rows(route, unknown)
+            PROJECTIONS.labels(self.collection.name, "request").inc(len(known) + len(unknown))
+        except (AppError, TimeoutError) as exc:
+            PROJECTION_FAILURES.labels(self.collection.name).inc()
+            log.warning("projection.left_to_worker", error=type(exc).__name__)
+
+    async def repair(self, route: Route) -> int:
+        """Projects what is waiting for one tenant; returns how many entities were."""
+        async with reading(route) as conn:
+            rows = await conn.fetch(_WAITING, route.tenant, self.collection.name, _GRACE, _BATCH)
+        if rows:
+            await self._from_rows(route, {row["entity_id"]: row["number"] for row in rows})
+            PROJECTIONS.labels(self.collection.name, "worker").inc(len(rows))
+        return len(rows)
+
+    async def _project(self, route: Route, projections: Sequence[Projection]) -> None:
+        if not projections:
+            return
+        await self.index.apply(route, self.collection, [each.point for each in projections])
+        if stale := await self._finish(route, projections):
+            await self._from_rows(route, stale)
+
+    async def _from_rows(self, route: Route, numbers: Mapping[UUID, int]) -> None:
+        """Projects entities as their rows are now; a missing row removes the point."""
+        if not numbers:
+            return
+        current = await self.source(route, list(numbers))
+        gone = [
+            Projection(number, Point(entity, None, {}))
+            for entity, number in numbers.items()
+            if entity not in current
+        ]
+        await self._project(route, [*current.values(), *gone])
+
+    async def _finish(self, route: Route, projections: Sequence[Projection]) -> dict[UUID, int]:
+        """Empties the queue of what is up to date; the newest change of what is not."""
+        ids = [each.point.id for each in projections]
+        numbers = [each.number for each in projections]
+        async with writing(route, durable=False) as write:
+            rows = await write.conn.fetch(_FINISH, route.tenant, self.collection.name, ids, numbers)
+        return {row["id"]: row["newest"] for row in rows}
+
+
+@dataclass(frozen=True)
+class ProjectionWorker:
+    """Repairs the index of every tenant on every shard, again and again."""
+
+    projector: Projector
+    directory: Directory
+    interval: timedelta = timedelta(seconds=1)
+
+    async def run(self) -> None:
+        """Works until cancelled; a failure is tried again at the next pass."""
+        while True:
+            try:
+                await self.pass_once()
+            except AppError as exc:
+                log.warning("projection.pass_failed", error=exc.reason)
+            await asyncio.sleep(self.interval.total_seconds())
+
+    async def pass_once(self) -> int:
+        """One look at every queue; returns how many entities were projected."""
+        done = 0
+        for shard in await self.directory.shards():
+            for tenant in await self._tenants(shard):
+                done += await self._repair(tenant)
+        return done
+
+    async def _tenants(self, shard: asyncpg.Pool) -> list[TenantId]:
+        with store_errors():
+            rows = await shard.fetch(_TENANTS, self.projector.collection.name)
+        return [TenantId(row[0]) for row in rows]
+
+    async def _repair(self, tenant: TenantId) -> int:
+        try:
+            return await self.projector.repair(await self.directory.route(tenant))
+        except AppError as exc:
+            PROJECTION_FAILURES.labels(self.projector.collection.name).inc()
+            log.warning("projection.failed", tenant=tenant, error=exc.reason)
+            return 0

@@ -1,0 +1,1 @@
+"""The memory service: what agents and people of a tenant remember."""

@@ -1,0 +1,262 @@
+"""gRPC servicer of memories: translates, nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf import empty_pb2, json_format
+from google.protobuf.struct_pb2 import Struct
+
+from aeterna.memory.v1 import memory_pb2 as pb
+from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
+from libs.aip.filtering import Field, Kind, parse
+from libs.aip.names import resource_uuid
+from libs.aip.paging import bad_token, decode, encode, page_size
+from libs.encryption.keyring import Keyring
+from libs.errors import AppError, invalid
+from libs.service.caller import WRITERS, Caller, caller
+from libs.service.convert import (
+    asked,
+    change_to,
+    enum_from,
+    masked,
+    scope_from,
+    scope_to,
+    timestamp,
+)
+from libs.service.errors import expected, to_status
+from libs.service.pipeline import Context
+from services.memory.domain.memory import Layer, Memory, View
+from services.memory.operations import Asked, Draft, MemoryOperations, Patch
+
+COLLECTION = "memories"
+_METADATA_BYTES = 16 * 1024
+_IMPORTANCE = 0.5
+_STREAM_WINDOW = 64  # requests of one stream that are under way at once
+_LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
+_TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
+_FILTER = {
+    **{name: Field(name, Kind.TEXT) for name in _TEXTS},
+    "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
+    "importance": Field("importance", Kind.NUMBER),
+    "create_time": Field("created_at", Kind.TIME),
+    "update_time": Field("updated_at", Kind.TIME),
+}
+
+
+class MemoryServicer(pb_grpc.MemoryServiceServicer):
+    """`aeterna.memory.v1.MemoryService` over the operations."""
+
+    def __init__(self, operations: MemoryOperations, keyring: Keyring) -> None:
+        self._do, self._keyring = operations, keyring
+
+    async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
+        return await self._create(caller(WRITERS), request)
+
+    async def BatchCreateMemories(
+        self, request: pb.BatchCreateMemoriesRequest, context: Context
+    ) -> pb.BatchCreateMemoriesResponse:
+        current = caller(WRITERS)
+        drafts = []
+        for place, each in enumerate(request.requests):
+            if each.request_id:
+                raise invalid(f"requests[{place}].request_id", "belongs to the batch")
+            drafts.append(_draft(each.memory, f"requests[{place}].memory"))
+        by = await self._asked(current, "BatchCreateMemories", request)
+        memories = await self._do.create(current.route, by, drafts, "requests[{}].memory")
+        return pb.BatchCreateMemoriesResponse(memories=map(_memory, memories))
+
+    async def StreamCreateMemories(
+        self, request: AsyncIterator[pb.CreateMemoryRequest], context: Context
+    ) -> AsyncIterator[pb.StreamCreateMemoriesResponse]:
+        current = caller(WRITERS)
+        pending: set[asyncio.Task[pb.StreamCreateMemoriesResponse]] = set()
+        index = 0
+        try:
+            async for each in request:
+                pending.add(asyncio.create_task(self._create_one(current, index, each)))
+                index += 1
+                done, pending = await _finished(pending, wait=len(pending) >= _STREAM_WINDOW)
+                for task in done:
+                    yield task.result()
+            for answer in asyncio.as_completed(pending):
+                yield await answer
+        finally:
+            for task in pending:
+                task.cancel()
+
+    async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.Memory:
+        memory_id = resource_uuid(request.name, COLLECTION)
+        return _memory(await self._do.get(caller().route, memory_id))
+
+    async def ListMemories(
+        self, request: pb.ListMemoriesRequest, context: Context
+    ) -> pb.ListMemoriesResponse:
+        current = caller()
+        size = page_size(request.page_size)
+        where = parse(request.filter, _FILTER)
+        binding = f"ListMemories/{current.tenant}/{request.filter}"
+        before = _position(decode(request.page_token, binding=binding))
+        memories = await self._do.page(current.route, where, before, size + 1)
+        more = len(memories) > size
+        token = encode([str(memories[size - 1].stored.id)], binding=binding) if more else ""
+        return pb.ListMemoriesResponse(
+            memories=map(_memory, memories[:size]), next_page_token=token
+        )
+
+    async def UpdateMemory(self, request: pb.UpdateMemoryRequest, context: Context) -> pb.Memory:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.memory.name, COLLECTION, "memory.name")
+        names = masked(
+            request.memory, list(request.update_mask.paths), ("content", "metadata", "importance")
+        )
+        patch = _patch(request.memory, names)
+        by = await self._asked(current, "UpdateMemory", request)
+        memory = await self._do.update(current.route, by, memory_id, request.memory.version, patch)
+        return _memory(memory)
+
+    async def DeleteMemory(
+        self, request: pb.DeleteMemoryRequest, context: Context
+    ) -> empty_pb2.Empty:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.name, COLLECTION)
+        by = await self._asked(current, "DeleteMemory", request)
+        await self._do.delete(current.route, by, memory_id, request.version)
+        return empty_pb2.Empty()
+
+    async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.name, COLLECTION)
+        layer = enum_from(_LAYERS, request.layer, "layer")
+        by = await self._asked(current, "PromoteMemory", request)
+        memory = await self._do.promote(
+            current.route, by, memory_id, request.version, layer, scope_from(request.scope)
+        )
+        return _memory(memory)
+
+    async def SearchMemories(
+        self, request: pb.SearchMemoriesRequest, context: Context
+    ) -> pb.SearchMemoriesResponse:
+        view = View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers))
+        # Without a bound given, nothing is left out: the least cosine is -1.
+        floor = request.min_score or -1.0
+        found = await self._do.search(
+            caller().route, request.query, view, request.limit or 10, floor
+        )
+        results = [pb.SearchResult(memory=_memory(each.memory), score=each.score) for each in found]
+        return pb.SearchMemoriesResponse(results=results)
+
+    async def ListMemoryRevisions(
+        self, request: pb.ListMemoryRevisionsRequest, context: Context
+    ) -> pb.ListMemoryRevisionsResponse:
+        current = caller()
+        memory_id = resource_uuid(request.name, COLLECTION)
+        size = page_size(request.page_size)
+        binding = f"ListMemoryRevisions/{current.tenant}/{request.name}"
+        since = _number(decode(request.page_token, binding=binding))
+        history = await self._do.history(current.route, memory_id, since, size + 1)
+        more = len(history) > size
+        token = encode([history[size - 1][0].number], binding=binding) if more else ""
+        revisions = [
+            pb.MemoryRevision(change=change_to(change), memory=_memory(memory) if memory else None)
+            for change, memory in history[:size]
+        ]
+        return pb.ListMemoryRevisionsResponse(revisions=revisions, next_page_token=token)
+
+    async def _create(self, current: Caller, request: pb.CreateMemoryRequest) -> pb.Memory:
+        draft = _draft(request.memory, "memory")
+        by = await self._asked(current, "CreateMemory", request)
+        (memory,) = await self._do.create(current.route, by, [draft], "memory")
+        return _memory(memory)
+
+    async def _create_one(
+        self, current: Caller, index: int, request: pb.CreateMemoryRequest
+    ) -> pb.StreamCreateMemoriesResponse:
+        try:
+            memory = await self._create(current, request)
+            return pb.StreamCreateMemoriesResponse(index=index, memory=memory)
+        except AppError as error:
+            status = to_status(expected(error))
+            return pb.StreamCreateMemoriesResponse(index=index, error=status)
+
+    async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
+        return Asked(*await asked(current, self._keyring, method, request))
+
+
+async def _finished(
+    pending: set[asyncio.Task[Any]], *, wait: bool
+) -> tuple[set[asyncio.Task[Any]], set[asyncio.Task[Any]]]:
+    """What is done, after waiting for one when the window is full; and the rest."""
+    timeout = None if wait else 0
+    return await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _draft(memory: pb.Memory, field: str) -> Draft:
+    if not memory.content:
+        raise invalid(f"{field}.content", "is required")
+    return Draft(
+        layer=enum_from(_LAYERS, memory.layer, f"{field}.layer"),
+        scope=scope_from(memory.scope),
+        content=memory.content,
+        metadata=_metadata(memory.metadata, f"{field}.metadata"),
+        importance=memory.importance if memory.HasField("importance") else _IMPORTANCE,
+    )
+
+
+def _patch(memory: pb.Memory, names: tuple[str, ...]) -> Patch:
+    if "content" in names and not memory.content:
+        raise invalid("memory.content", "must not be empty")
+    return Patch(
+        content=memory.content if "content" in names else None,
+        metadata=_metadata(memory.metadata, "memory.metadata") if "metadata" in names else None,
+        importance=_importance(memory) if "importance" in names else None,
+    )
+
+
+def _importance(memory: pb.Memory) -> float:
+    return memory.importance if memory.HasField("importance") else _IMPORTANCE
+
+
+def _metadata(struct: Struct, field: str) -> dict[str, Any]:
+    if struct.ByteSize() > _METADATA_BYTES:
+        raise invalid(field, f"must be at most {_METADATA_BYTES} bytes")
+    try:
+        return json_format.MessageToDict(struct)
+    except (json_format.Error, ValueError) as exc:
+        raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
+
+
+def _position(key: list[str | int] | None) -> Any:
+    """The id in a page token."""
+    if key is None:
+        return None
+    try:
+        return resource_uuid(f"{COLLECTION}/{key[0]}", COLLECTION)
+    except (AppError, IndexError) as exc:
+        raise bad_token() from exc
+
+
+def _number(key: list[str | int] | None) -> int:
+    """The change number in a page token; 0 for the first page."""
+    if key is None:
+        return 0
+    if len(key) != 1 or not isinstance(key[0], int):
+        raise bad_token()
+    return key[0]
+
+
+def _memory(memory: Memory) -> pb.Memory:
+    stored = memory.stored
+    message = pb.Memory(
+        name=f"{COLLECTION}/{stored.id}",
+        layer=pb.Layer.Value(f"LAYER_{stored.layer.name}"),
+        scope=scope_to(stored.scope),
+        content=memory.content,
+        importance=stored.importance,
+        version=stored.version,
+        change_number=stored.number,
+        create_time=timestamp(stored.created_at),
+        update_time=timestamp(stored.updated_at),
+    )
+    message.metadata.update(memory.metadata)
+    return message

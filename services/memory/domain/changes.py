@@ -1,0 +1,119 @@
+"""Commands and what each does to the memories it is for. Pure: the spine loads and saves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from libs.changes import Operation, Step, Vector
+from libs.scope import SCOPE_IDS, Scope
+from services.memory.domain.memory import NARROW_TO_BROAD, Layer, Stored, check_scope
+from services.memory.errors import MemoryNotFound, NotBroader, VersionMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Store new memories, all or none."""
+
+    memories: tuple[Stored, ...]
+    vectors: tuple[Vector, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replace what is not None. `vector` belongs to `content`."""
+
+    id: UUID
+    version: int  # expected; 0 for any
+    at: datetime
+    content: bytes | None = None
+    metadata: bytes | None = None
+    importance: float | None = None
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a memory and its earlier versions."""
+
+    id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Move a memory to a broader layer; `scope` adds ids that it lacks."""
+
+    id: UUID
+    version: int
+    at: datetime
+    layer: Layer
+    scope: Scope
+
+
+Body = Create | Update | Delete | Promote
+
+
+def targets(body: Body) -> Sequence[UUID]:
+    """The memories that a command needs to know."""
+    return () if isinstance(body, Create) else (body.id,)
+
+
+def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]:
+    """The steps of a command.
+
+    Raises:
+        MemoryNotFound, VersionMismatch, NotBroader, InvalidRequest: It is refused.
+    """
+    match body:
+        case Create():
+            return [
+                Step(Operation.CREATED, None, memory, vector)
+                for memory, vector in zip(body.memories, body.vectors, strict=True)
+            ]
+        case Update():
+            before = _expect(current, body.id, body.version)
+            indexed = body.vector is not None
+            return [Step(Operation.UPDATED, before, _updated(before, body), body.vector, indexed)]
+        case Delete():
+            return [Step(Operation.DELETED, _expect(current, body.id, body.version), None)]
+        case Promote():
+            before = _expect(current, body.id, body.version)
+            return [Step(Operation.PROMOTED, before, _promoted(before, body))]
+
+
+def _expect(current: Mapping[UUID, Stored], memory_id: UUID, version: int) -> Stored:
+    memory = current.get(memory_id)
+    if memory is None:
+        raise MemoryNotFound(memory_id)
+    if version not in (0, memory.version):
+        raise VersionMismatch(memory_id, version, memory.version)
+    return memory
+
+
+def _updated(before: Stored, update: Update) -> Stored:
+    return replace(
+        before,
+        version=before.version + 1,
+        updated_at=update.at,
+        content=before.content if update.content is None else update.content,
+        metadata=before.metadata if update.metadata is None else update.metadata,
+        importance=before.importance if update.importance is None else update.importance,
+    )
+
+
+def _promoted(before: Stored, promote: Promote) -> Stored:
+    if NARROW_TO_BROAD.index(promote.layer) <= NARROW_TO_BROAD.index(before.layer):
+        raise NotBroader(before.id, before.layer, promote.layer)
+    scope = Scope(
+        **{name: getattr(before.scope, name) or getattr(promote.scope, name) for name in SCOPE_IDS}
+    )
+    scope = replace(scope, user_id=before.scope.user_id)  # whom it is about never changes
+    check_scope(promote.layer, scope, "scope")
+    return replace(
+        before,
+        layer=promote.layer,
+        scope=scope,
+        version=before.version + 1,
+        updated_at=promote.at,
+    )

@@ -1,0 +1,118 @@
+"""Memories, layers and what a layer demands."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from libs.errors import FieldViolation, InvalidRequest
+from libs.scope import Scope
+
+
+class Layer(StrEnum):
+    """How broadly a memory applies; narrowest first, which is the order of precedence."""
+
+    AGENT = "agent"
+    USER = "user"
+    SESSION = "session"
+    PROJECT = "project"
+    TEAM = "team"
+    ORG = "org"
+    COMPANY = "company"
+
+
+NARROW_TO_BROAD = tuple(Layer)
+
+# The ids without which a memory of the layer would belong to nobody.
+REQUIRED: Mapping[Layer, tuple[str, ...]] = {
+    Layer.AGENT: ("agent_id", "user_id"),
+    Layer.USER: ("user_id",),
+    Layer.SESSION: ("user_id", "session_id"),
+    Layer.PROJECT: ("project_id",),
+    Layer.TEAM: ("team_id",),
+    Layer.ORG: ("org_id",),
+    Layer.COMPANY: (),
+}
+# The ids that decide who sees it; the others only say where it came from.
+BINDING: Mapping[Layer, tuple[str, ...]] = {
+    **REQUIRED,
+    Layer.PROJECT: ("project_id", "team_id", "org_id"),
+    Layer.TEAM: ("team_id", "org_id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A memory as it is stored: content and metadata are sealed."""
+
+    id: UUID
+    layer: Layer
+    scope: Scope
+    importance: float
+    version: int
+    number: int  # of the change that made this version
+    content: bytes
+    metadata: bytes
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def subject(self) -> str:
+        """The user that it is about, "" for nobody."""
+        return self.scope.user_id
+
+    @property
+    def layer_name(self) -> str:
+        """The layer, for the change log."""
+        return self.layer.value
+
+    def at(self, number: int) -> Self:
+        """The same, as made by the change with this number."""
+        return replace(self, number=number)
+
+    def bound(self) -> dict[str, str]:
+        """The ids that decide who sees it."""
+        return self.scope.restrict(BINDING[self.layer])
+
+    def payload(self) -> dict[str, str]:
+        """What the vector index filters by."""
+        return {"layer": self.layer.value, **self.bound()}
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A memory as a caller sees it."""
+
+    stored: Stored
+    content: str
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a search may show: `layers` is empty for all of them."""
+
+    scope: Scope
+    layers: Collection[Layer] = ()
+
+    def shows(self, memory: Stored) -> bool:
+        """Whether the memory is among these layers and not bound to somebody or something else."""
+        return (not self.layers or memory.layer in self.layers) and self.scope.admits(
+            memory.bound()
+        )
+
+    def filter(self) -> dict[str, tuple[str, ...]]:
+        """The same for the vector index."""
+        layers = {"layer": tuple(layer.value for layer in self.layers)} if self.layers else {}
+        return {**layers, **self.scope.filter()}
+
+
+def check_scope(layer: Layer, scope: Scope, field: str) -> None:
+    """Raises InvalidRequest when the scope, at path `field`, lacks ids that the layer needs."""
+    missing = [name for name in REQUIRED[layer] if not getattr(scope, name)]
+    if missing:
+        raise InvalidRequest(
+            [FieldViolation(f"{field}.{name}", f"is needed in layer {layer}") for name in missing]
+        )

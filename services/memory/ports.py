@@ -1,0 +1,36 @@
+"""What the operations need from the outside."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from libs.aip.filtering import Comparison
+from libs.changes import Command
+from libs.tenancy import Route
+from services.memory.domain.changes import Body
+from services.memory.domain.memory import Stored
+
+
+class Memories(Protocol):
+    """Memories of a tenant. Every method raises StoreUnavailable when the shard cannot be
+    reached."""
+
+    async def submit(self, route: Route, command: Command[Body]) -> Sequence[Stored]:
+        """Carries out a command once; a repeat of its request gets the first answer: the memories
+        that it made or changed, none for a deletion.
+
+        Raises:
+            MemoryNotFound, VersionMismatch, NotBroader, RequestIdReused: As they say.
+            TenantMoved, TenantSuspended: The shard refuses the writer.
+        """
+
+    async def get_many(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        """Those that exist, in the order of `ids`."""
+
+    async def page(
+        self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
+    ) -> list[Stored]:
+        """Newest first, those older than `before`, at most `limit`."""
+
+    async def versions(self, route: Route, memory: UUID, numbers: Sequence[int]) -> list[Stored]:
+        """The versions that these changes made, as far as they are kept."""

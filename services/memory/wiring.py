@@ -1,0 +1,46 @@
+"""The object graph of the memory service."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
+from libs.aip.ids import Uuid7
+from libs.embedding.settings import open_embedder
+from libs.service.background import background
+from libs.service.platform import Platform
+from libs.service.server import Registration
+from libs.vectors import Collection
+from libs.vectors.projection import ProjectionWorker, Projector
+from libs.vectors.settings import open_index
+from services.memory.api import MemoryServicer
+from services.memory.operations import MemoryOperations
+from services.memory.settings import Settings
+from services.memory.store.memories import COLLECTION, PostgresMemories
+from services.memory.store.source import MemorySource
+
+
+@asynccontextmanager
+async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence[Registration]]:
+    """Opens what the service needs; what was opened last is closed first."""
+    async with AsyncExitStack() as stack:
+        embedder = await stack.enter_async_context(open_embedder(settings.embedding))
+        index = await stack.enter_async_context(open_index(settings.index))
+        collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
+        projector = Projector(index, collection, MemorySource(platform.keyring, embedder))
+        memories = PostgresMemories(projector, platform.wakeups)
+        stack.push_async_callback(memories.close)
+        worker = ProjectionWorker(projector, platform.directory)
+        await stack.enter_async_context(background(worker.run()))
+        operations = MemoryOperations(
+            memories, platform.keyring, embedder, index, collection, Uuid7(), utc_now
+        )
+        servicer = MemoryServicer(operations, platform.keyring)
+        add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
+        yield [Registration("aeterna.memory.v1.MemoryService", add)]
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)

@@ -1,0 +1,173 @@
+"""Real servers for tests; the shared ones are started once per run, for all its workers.
+
+PostgreSQL: `AETERNA_TEST_POSTGRES` (a superuser's DSN), else a container, else the embedded one.
+Redis: `AETERNA_TEST_REDIS` (a URL), else a container, else a local redis-server.
+"""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.community.redis import RedisContainer
+from testcontainers.core.config import testcontainers_config
+
+from libs.embedded.postgres import PostgresServer, embedded_postgres
+from libs.embedded.processes import spawn
+
+_POSTGRES_IMAGE = "pgvector/pgvector:pg17"
+_REDIS_IMAGE = "redis:8"
+_OLDEST_REDIS = 7  # major version
+_REDIS_FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
+_INSTALL_REDIS = "apt-get update && apt-get install -y --no-install-recommends redis-server"
+_ASK_SECONDS, _PULL_SECONDS = 5, 120
+_UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """Yields a superuser's DSN: a server with pgvector, wal_level=logical, 200 connections.
+
+    Must be entered and left outside of a running event loop.
+    """
+    if dsn := os.environ.get("AETERNA_TEST_POSTGRES"):
+        yield dsn
+    elif _can_run_containers_of(_POSTGRES_IMAGE):
+        with _postgres_container() as container:
+            yield container.get_connection_url(driver=None)
+    else:
+        # With a loop of its own making, the runner leaves the thread's current loop alone.
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            server = stoppable_postgres()
+            try:
+                yield runner.run(server.__aenter__()).dsn()
+            finally:
+                runner.run(server.__aexit__(None, None, None))
+
+
+class StoppablePostgres:
+    """An embedded server that a test takes away and brings back: same address, same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running = AsyncExitStack()
+        self._server: PostgresServer | None = None
+
+    def dsn(self, database: str = "postgres", user: str = "postgres") -> str:
+        """Also valid while the server is stopped."""
+        assert self._server, "never started"
+        return self._server.dsn(database, user)
+
+    async def start(self) -> None:
+        running = embedded_postgres(self._folder, settings=_UNSAFE)
+        self._server = await self._running.enter_async_context(running)
+
+    async def stop(self) -> None:
+        """Cut every connection and end the server; nothing happens when it is stopped."""
+        await self._running.aclose()
+
+
+@asynccontextmanager
+async def stoppable_postgres() -> AsyncIterator[StoppablePostgres]:
+    """Yields a server of the test's own, started, on a folder that goes with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = StoppablePostgres(Path(folder))
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """Yields the URL of an empty Redis 7 or newer."""
+    if url := os.environ.get("AETERNA_TEST_REDIS"):
+        yield url
+    elif _can_run_containers_of(_REDIS_IMAGE):
+        with RedisContainer(_REDIS_IMAGE) as container:
+            host, port = container.get_container_host_ip(), container.get_exposed_port(6379)
+            yield f"redis://{host}:{port}/0"
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield from _local_redis(_redis_program(), Path(folder))
+
+
+def _can_run_containers_of(image: str) -> bool:
+    """Whether an engine answers, and has or gets what a container of `image` takes."""
+    images = (image, testcontainers_config.ryuk_image)  # the second cleans up after killed runs
+    answers = _docker("version", seconds=_ASK_SECONDS)
+    return answers and all(map(_has_image, images))
+
+
+def _has_image(image: str) -> bool:
+    return _docker("image", "inspect", image, seconds=_ASK_SECONDS) or _docker(
+        "pull", "--quiet", image, seconds=_PULL_SECONDS
+    )
+
+
+def _docker(*arguments: str, seconds: float) -> bool:
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, timeout=seconds)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _postgres_container() -> PostgresContainer:
+    settings = {"wal_level": "logical", "max_connections": "200", **_UNSAFE}
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    container = PostgresContainer(_POSTGRES_IMAGE, username="postgres", dbname="postgres")
+    return container.with_command(f"postgres {options}")
+
+
+def _local_redis(program: Path, folder: Path) -> Iterator[str]:
+    port = str(_free_port())
+    command: list[str | Path] = [program, "--bind", "127.0.0.1", "--port", port]
+    command += ["--save", "", "--appendonly", "no"]
+    with (folder / "log").open("ab") as log:
+        process = spawn(command, output=log, folder=folder)
+    try:
+        yield _answering(f"redis://127.0.0.1:{port}/0")
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _answering(url: str) -> str:
+    patient = Retry(ConstantBackoff(0.02), retries=500)
+    with redis.Redis.from_url(url, retry=patient) as client:
+        client.ping()
+    return url
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _redis_program() -> Path:
+    """The first that is new enough: packages may put an old one in front on the PATH."""
+    folders = [*os.environ.get("PATH", "").split(os.pathsep), *_REDIS_FOLDERS]
+    programs = (Path(folder, "redis-server") for folder in folders if folder)
+    for program in programs:
+        if program.is_file() and _major_version(program) >= _OLDEST_REDIS:
+            return program
+    raise RuntimeError(f"No redis-server {_OLDEST_REDIS} or newer; install it: {_INSTALL_REDIS}")
+
+
+def _major_version(redis_program: Path) -> int:
+    shown = subprocess.run([redis_program, "--version"], capture_output=True, text=True, timeout=5)
+    found = re.search(r"v=(\d+)", shown.stdout)
+    return int(found[1]) if found else 0

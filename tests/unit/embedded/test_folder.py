@@ -1,0 +1,21 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from libs.embedded.folder import default_path
+
+
+def test_the_chosen_folder_wins() -> None:
+    assert default_path({"AETERNA_DATA": "/srv/a", "XDG_DATA_HOME": "/x"}) == Path("/srv/a")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_has_the_system_folder() -> None:
+    assert default_path({"XDG_DATA_HOME": "/x"}) == Path("/var/lib/aeterna")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root has the system folder")
+def test_a_user_has_the_folder_of_applications() -> None:
+    assert default_path({"XDG_DATA_HOME": "/x"}) == Path("/x/aeterna")
+    assert default_path({}) == Path.home() / ".local/share/aeterna"

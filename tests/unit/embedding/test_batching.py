@@ -1,0 +1,184 @@
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.embedding import Vectors
+from libs.embedding.batching import BatchingEmbedder, open_batching
+from libs.embedding.errors import EmbedderUnavailable, TextRefused
+
+
+class SteppedEmbedder:
+    """An `Embedder` whose calls each wait to be let through; knows a text by its bytes."""
+
+    identity, dimensions = "stepped/2", 2
+
+    def __init__(self, *, open_: bool = False) -> None:
+        self.calls: list[list[str]] = []
+        self.in_flight: Counter[str] = Counter()
+        self.repeated = False
+        self.arrived = asyncio.Semaphore(0)
+        self.gate = asyncio.Semaphore(10_000 if open_ else 0)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(list(texts))
+        self.in_flight.update(texts)
+        self.repeated |= max(self.in_flight.values()) > 1
+        self.arrived.release()
+        await self.gate.acquire()
+        self.in_flight.subtract(texts)
+        if "refused" in texts:
+            raise TextRefused(self.identity, 400)
+        if "broken" in texts:
+            raise EmbedderUnavailable(self.identity, "broken")
+        return expected(texts)
+
+
+def expected(texts: Sequence[str]) -> Vectors:
+    pairs = [(len(text), sum(text.encode())) for text in texts]
+    return np.array(pairs, np.float32).reshape(len(texts), 2)
+
+
+async def settled() -> None:
+    """Let every task run until it waits for something outside."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_texts_that_arrive_during_a_call_form_the_next() -> None:
+    inner = SteppedEmbedder()
+    async with open_batching(inner, calls=1) as embedder, asyncio.TaskGroup() as group:
+        group.create_task(embedder.embed(["a"]))
+        await inner.arrived.acquire()
+        for text in "bcd":
+            group.create_task(embedder.embed([text]))
+        await settled()
+        assert inner.calls == [["a"]]
+        inner.gate.release()
+        inner.gate.release()
+
+    assert inner.calls == [["a"], ["b", "c", "d"]]
+
+
+async def test_equal_texts_are_asked_for_once_while_in_flight() -> None:
+    inner = SteppedEmbedder()
+    async with open_batching(inner) as embedder, asyncio.TaskGroup() as group:
+        first = group.create_task(embedder.embed(["a"]))
+        await inner.arrived.acquire()
+        second = group.create_task(embedder.embed(["a", "a"]))
+        await settled()
+        inner.gate.release()
+
+    assert inner.calls == [["a"]]
+    np.testing.assert_array_equal(first.result(), expected(["a"]))
+    np.testing.assert_array_equal(second.result(), expected(["a", "a"]))
+
+
+async def test_each_waiter_owns_its_vectors() -> None:
+    async with open_batching(SteppedEmbedder(open_=True)) as embedder:
+        one, other = await asyncio.gather(embedder.embed(["a"]), embedder.embed(["a"]))
+    one[:] = 0
+
+    assert other.any()
+
+
+requests = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=8)
+
+
+@given(requests, st.integers(1, 5), st.integers(1, 3), st.sets(st.integers(0, 7)))
+def test_all_who_stay_are_answered_whoever_leaves(
+    texts: list[list[str]], max_batch: int, calls: int, leavers: set[int]
+) -> None:
+    async def scenario() -> SteppedEmbedder:
+        inner = SteppedEmbedder()
+        async with open_batching(inner, max_batch=max_batch, calls=calls) as embedder:
+            tasks = [asyncio.create_task(embedder.embed(each)) for each in texts]
+            await settled()
+            for place in leavers & set(range(len(tasks))):
+                tasks[place].cancel()
+            for _ in range(100):
+                inner.gate.release()
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+        for place, (asked, answer) in enumerate(zip(texts, answers, strict=True)):
+            if place not in leavers:
+                assert not isinstance(answer, BaseException)
+                np.testing.assert_array_equal(answer, expected(asked))
+        return inner
+
+    inner = asyncio.run(scenario())
+    assert all(len(call) <= max_batch for call in inner.calls)
+    assert not inner.repeated
+
+
+async def test_a_text_nobody_waits_for_any_more_is_not_sent() -> None:
+    inner = SteppedEmbedder()
+    async with open_batching(inner, calls=1) as embedder, asyncio.TaskGroup() as group:
+        group.create_task(embedder.embed(["a"]))
+        await inner.arrived.acquire()
+        leaver = group.create_task(embedder.embed(["b"]))
+        await settled()
+        leaver.cancel()
+        group.create_task(embedder.embed(["c"]))
+        await settled()
+        inner.gate.release()
+        inner.gate.release()
+
+    assert inner.calls == [["a"], ["c"]]
+
+
+async def test_one_refused_text_does_not_fail_the_others() -> None:
+    inner = SteppedEmbedder(open_=True)
+    async with open_batching(inner, calls=1) as embedder:
+        texts = [["a"], ["refused"], ["b", "c"], ["d"]]
+        answers = await asyncio.gather(*map(embedder.embed, texts), return_exceptions=True)
+
+    assert isinstance(answers[1], TextRefused)
+    for place in (0, 2, 3):
+        np.testing.assert_array_equal(answers[place], expected(texts[place]))
+
+
+async def test_a_failed_call_fails_its_callers_and_not_the_next() -> None:
+    async with open_batching(SteppedEmbedder(open_=True)) as embedder:
+        with pytest.raises(EmbedderUnavailable, match="broken"):
+            await embedder.embed(["broken"])
+        np.testing.assert_array_equal(await embedder.embed(["a"]), expected(["a"]))
+
+
+async def test_an_embedder_that_breaks_its_promise_hangs_nobody() -> None:
+    class Forgetful(SteppedEmbedder):
+        async def embed(self, texts: Sequence[str]) -> Vectors:
+            return (await super().embed(texts))[1:]
+
+    async with open_batching(Forgetful(open_=True)) as embedder:
+        for _ in range(3):
+            with pytest.raises(ValueError, match="shorter"):
+                await embedder.embed(["a", "b"])
+
+
+async def test_closing_refuses_those_who_wait_and_those_to_come() -> None:
+    async def wait_during_close() -> tuple[BatchingEmbedder, asyncio.Task[Vectors]]:
+        inner = SteppedEmbedder()
+        async with open_batching(inner, max_batch=1) as embedder:
+            task = asyncio.create_task(embedder.embed(["a", "b", "c"]))
+            await inner.arrived.acquire()
+        return embedder, task
+
+    embedder, task = await wait_during_close()
+    with pytest.raises(EmbedderUnavailable, match="shutting down"):
+        await task
+    with pytest.raises(EmbedderUnavailable, match="shutting down"):
+        await embedder.embed(["d"])
+
+
+async def test_no_texts_need_no_call() -> None:
+    inner = SteppedEmbedder()
+    async with open_batching(inner) as embedder:
+        vectors = await embedder.embed([])
+
+    assert vectors.shape == (0, 2)
+    assert inner.calls == []
+    assert embedder.identity == inner.identity
