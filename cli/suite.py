@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import fields
 
 import services.governance.settings
 import services.governance.wiring
@@ -12,35 +12,32 @@ import services.memory.settings
 import services.memory.wiring
 import services.sync.settings
 import services.sync.wiring
+from cli.endpoints import Addresses
 from libs.service.platform import open_platform
 from libs.service.server import serving
-from libs.service.settings import PlatformSettings, ServerSettings
+from libs.service.settings import PlatformSettings
 
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """host:port of each service."""
-
-    memory: str
-    knowledge: str
-    governance: str
-    sync: str
+__all__ = ["Addresses", "running_suite"]
 
 
 @asynccontextmanager
 async def running_suite(
-    platform_settings: PlatformSettings, wanted: Addresses
+    platform_settings: PlatformSettings, wanted: Addresses | None = None
 ) -> AsyncIterator[Addresses]:
-    """Serves all services while the block runs; gives the addresses with their real ports."""
+    """Serves all services while the block runs; gives the addresses with their real ports.
+
+    Everything but platform and addresses is read from each service's own variables; the addresses
+    too when `wanted` is None.
+    """
     async with AsyncExitStack() as stack:
         platform = await stack.enter_async_context(open_platform(platform_settings))
 
         async def serve(name: str) -> str:
             module = getattr(services, name)
-            server = ServerSettings(address=getattr(wanted, name))
+            server = {"address": getattr(wanted, name)} if wanted else {}
             settings = module.settings.Settings(platform=platform_settings, server=server)
             return await stack.enter_async_context(
                 serving(name, settings, module.wiring.wire, platform)
             )
 
-        yield Addresses(*[await serve(name) for name in Addresses.__dataclass_fields__])
+        yield Addresses(*[await serve(field.name) for field in fields(Addresses)])

@@ -3,7 +3,11 @@
 Knows nothing of what is listed. Whatever a client can send here is accepted or an InvalidRequest.
 """
 
+import re
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
 
 def storable(text: str) -> bool:
     """Whether PostgreSQL can hold `text`: without NUL and without half a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return not _UNSTORABLE.search(text)

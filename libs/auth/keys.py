@@ -60,7 +60,7 @@ class KeySource:
         loading = self.renew()
         if loading:
             await asyncio.shield(loading)  # a caller that gives up must not stop it for the others
-        if self._failed and name not in self._keys:
+        if self._failed:
             raise KeysUnavailable
         return self._keys.get(name)
 

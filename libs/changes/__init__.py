@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -57,6 +57,13 @@ class Request:
     id: UUID
     method: str
     fingerprint: bytes
+
+
+class Asked(NamedTuple):
+    """By whom and in which request a change is asked for."""
+
+    origin: Origin
+    request: Request | None
 
 
 Body = TypeVar("Body")

@@ -4,6 +4,7 @@ The only module that knows all adapters.
 """
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -40,6 +41,9 @@ class EmbeddingSettings(BaseModel):
         return self
 
 
+_local = functools.cache(LocalEmbedder)  # immutable: services of one process share the model
+
+
 @asynccontextmanager
 async def open_embedder(settings: EmbeddingSettings) -> AsyncIterator[Embedder]:
     """The embedder of these settings; remote ones share calls between concurrent requests.
@@ -48,7 +52,7 @@ async def open_embedder(settings: EmbeddingSettings) -> AsyncIterator[Embedder]:
         EmbeddingModelMissing: the provider is local and its model is not installed.
     """
     if settings.provider == "local":
-        yield await asyncio.to_thread(LocalEmbedder, settings.dimensions)
+        yield await asyncio.to_thread(_local, settings.dimensions)
         return
     async with _client(settings) as client, open_batching(_remote(settings, client)) as embedder:
         yield embedder

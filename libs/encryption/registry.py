@@ -12,22 +12,10 @@ class Field(NamedTuple):
 
 MEMORY_CONTENT = Field("memory", "content")
 MEMORY_METADATA = Field("memory", "metadata")
-MEMORY_VERSION_CONTENT = Field("memory_version", "content")
-MEMORY_VERSION_METADATA = Field("memory_version", "metadata")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
-KNOWLEDGE_VERSION_TITLE = Field("knowledge_version", "title")
-KNOWLEDGE_VERSION_CONTENT = Field("knowledge_version", "content")
 
+# A version row keeps the sealed bytes of its entity as they were, so it is opened with the same field.
 ENCRYPTED_FIELDS = frozenset(
-    {
-        MEMORY_CONTENT,
-        MEMORY_METADATA,
-        MEMORY_VERSION_CONTENT,
-        MEMORY_VERSION_METADATA,
-        KNOWLEDGE_ITEM_TITLE,
-        KNOWLEDGE_ITEM_CONTENT,
-        KNOWLEDGE_VERSION_TITLE,
-        KNOWLEDGE_VERSION_CONTENT,
-    }
+    {MEMORY_CONTENT, MEMORY_METADATA, KNOWLEDGE_ITEM_TITLE, KNOWLEDGE_ITEM_CONTENT}
 )

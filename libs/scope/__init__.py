@@ -1,8 +1,10 @@
 """Where a thing belongs inside a tenant: the scope that memories and knowledge share. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Self
+
+from libs.errors import FieldViolation, InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,17 @@ class Scope:
     def restrict(self, names: tuple[str, ...]) -> dict[str, str]:
         """The named ids that are set."""
         return {name: value for name in names if (value := getattr(self, name))}
+
+    def demand(self, names: Sequence[str], layer: str, field: str) -> None:
+        """Raises InvalidRequest when ids that `layer` needs are not set; `field` is our path."""
+        missing = [name for name in names if not getattr(self, name)]
+        if missing:
+            raise InvalidRequest(
+                [
+                    FieldViolation(f"{field}.{name}", f"is needed in layer {layer}")
+                    for name in missing
+                ]
+            )
 
     def admits(self, bound: Mapping[str, str]) -> bool:
         """Whether a thing bound to these ids is seen from here: none contradicts one of ours."""

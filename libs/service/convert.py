@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, scope_pb2
-from libs.changes import Origin, Request
+from libs.changes import Asked, Operation, Origin, Request
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
@@ -17,6 +17,10 @@ from libs.service.caller import Caller
 from libs.spine.changes import LoggedChange
 
 E = TypeVar("E")
+
+_OPERATIONS = {
+    each.value: change_pb2.Operation.Value(f"OPERATION_{each.name}") for each in Operation
+}
 
 
 def scope_from(message: scope_pb2.Scope) -> Scope:
@@ -41,7 +45,7 @@ def change_to(change: LoggedChange) -> change_pb2.Change:
     return change_pb2.Change(
         number=change.number,
         resource=change.resource,
-        operation=change_pb2.Operation.Value(f"OPERATION_{change.operation.name}"),
+        operation=_OPERATIONS.get(change.operation, change_pb2.OPERATION_UNSPECIFIED),
         actor=change.actor,
         subject=change.subject,
         layer=change.layer,
@@ -85,15 +89,13 @@ def _is_set(message: Message, name: str) -> bool:
     return message.HasField(name) if descriptor.has_presence else bool(getattr(message, name))
 
 
-async def asked(
-    caller: Caller, keyring: Keyring, method: str, message: Message
-) -> tuple[Origin, Request | None]:
+async def asked(caller: Caller, keyring: Keyring, method: str, message: Message) -> Asked:
     """Who asks for a change, and the request to remember when it has an id."""
     request_id: str = getattr(message, "request_id")  # noqa: B009 - Message has no such attribute
     if not request_id:
-        return caller.origin, None
+        return Asked(caller.origin, None)
     identity = UUID(request_id)
     content = message.SerializeToString(deterministic=True)
     fingerprint = await keyring.mac(caller.route, "request", method.encode() + b"\0" + content)
     origin = Origin(caller.origin.actor, caller.origin.trace_id, str(identity))
-    return origin, Request(identity, method, fingerprint)
+    return Asked(origin, Request(identity, method, fingerprint))

@@ -1,6 +1,6 @@
 """The one module that turns errors into gRPC statuses (AIP-193). Knows no service."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 import structlog
@@ -78,7 +78,7 @@ def _bad_request(error: InvalidRequest) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(field_violations=violations)
 
 
-async def abort(context: grpc.aio.ServicerContext, error: AppError) -> NoReturn:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: AppError) -> NoReturn:
     """Ends the call with the status of `error`."""
     trailer = (_DETAILS, to_status(error).SerializeToString())
     await context.abort(code_of(error), str(error), trailing_metadata=(trailer,))

@@ -7,7 +7,10 @@ read.
 
 from __future__ import annotations  # gRPC's handlers are generic in their stubs only
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -50,6 +53,15 @@ class MalformedMessage(AppError):
         super().__init__("The request is not a valid message of its type.")
 
 
+class SlowConsumer(AppError):
+    """The client did not take a message of a stream in time."""
+
+    kind, reason = Kind.EXHAUSTED, "SLOW_CONSUMER"
+
+    def __init__(self, **metadata: str) -> None:
+        super().__init__("Messages were not read in time; resume where they ended.", **metadata)
+
+
 class Malformed:
     """Stands in for a request that could not be parsed, until the call may be answered."""
 
@@ -63,9 +75,11 @@ class Pipeline(grpc.aio.ServerInterceptor):
         service: str,
         authenticator: Authenticator,
         directory: Directory,
+        write_timeout: timedelta,
         unrouted: frozenset[str] = frozenset(),
     ) -> None:
         self._service, self._unrouted = service, unrouted
+        self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
         self._validator = Validator()
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
@@ -73,10 +87,10 @@ class Pipeline(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self,
         continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
         ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The wrapped handler of a method, made when it is first called."""
         method = handler_call_details.method
         if method in self._handlers:
@@ -95,12 +109,12 @@ class Pipeline(grpc.aio.ServerInterceptor):
         parse = handler.request_deserializer
         assert parse is not None  # generated code gives both
         assert behaviour is not None
-        wrapped: Any = run(method, behaviour)
-        return make(
-            wrapped,
+        wrapped: grpc.RpcMethodHandler[Any, Any] = make(
+            run(method, behaviour),
             request_deserializer=_lenient(parse),
             response_serializer=handler.response_serializer,
         )
+        return wrapped
 
     def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Context) -> Any:
@@ -114,16 +128,30 @@ class Pipeline(grpc.aio.ServerInterceptor):
         return call
 
     def _stream(self, method: str, behaviour: Behaviour) -> Behaviour:
-        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+        async def call(request: Any, context: Context) -> None:
             with Observed(self._service, method, _metadata(context)) as outcome:
                 try:
                     await self._admit(method, context)
-                    async for response in behaviour(self._checked(request), context):
-                        yield response
+                    await self._write(behaviour(self._checked(request), context), context)
                 except Exception as exc:
                     await self._refuse(context, exc, outcome)
 
         return call
+
+    async def _write(self, responses: AsyncGenerator[Any, None], context: Context) -> None:
+        """Sends what a method yields. Whatever ends the call also ends the method, in this task.
+
+        A method that can say more about a SlowConsumer catches it at its `yield`.
+        """
+        async with aclosing(responses):
+            async for response in responses:
+                try:
+                    async with asyncio.timeout(self._write_seconds):
+                        await context.write(response)
+                except TimeoutError:
+                    slow = SlowConsumer()
+                    await responses.athrow(slow)
+                    raise slow from None
 
     async def _admit(self, method: str, context: Context) -> None:
         """Authenticates the caller, resolves the tenant and binds both to this call."""
@@ -162,7 +190,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         await abort(context, error)
 
 
-def _shape(handler: grpc.RpcMethodHandler[Any, Any]) -> tuple[Callable[..., Any], Behaviour | None]:
+def _shape(handler: grpc.RpcMethodHandler[Any, Any]) -> tuple[Any, Any]:
     """What makes a handler of the same streaming kind, and the behaviour of this one."""
     match bool(handler.request_streaming), bool(handler.response_streaming):
         case False, False:
@@ -207,11 +235,15 @@ def _named_tenant(
 
 def _violation(violation: Any) -> FieldViolation:
     """A rule of the contract that was broken, without the value that broke it."""
-    path = ".".join(
-        f"{each.field_name}[{each.index}]" if each.HasField("index") else each.field_name
-        for each in violation.field.elements
-    )
+    path = ".".join(map(_path_part, violation.field.elements))
     return FieldViolation(path, violation.message or violation.rule_id)
+
+
+def _path_part(element: Any) -> str:
+    """A field's name, with the place in a list. The key of a map is the caller's text: left out."""
+    subscript = element.subscript
+    place = f"[{subscript.value}]" if subscript and subscript.field == "index" else ""
+    return f"{element.field_name}{place}"
 
 
 def _metadata(context: Context) -> list[tuple[str, str | bytes]]:

@@ -29,12 +29,13 @@ _AGE_GRACE = timedelta(seconds=30)  # for calls on a connection that is old
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A gRPC service: its full name, what adds it to a server, and whether it is about the caller's
-    tenant."""
+    """A gRPC service: its full name, what adds it to a server, whether it is about the caller's
+    tenant, and what ends its calls that would go on for ever when the server is to stop."""
 
     name: str
     add: Callable[[grpc.aio.Server], None]
     routed: bool = True
+    stopping: Callable[[], None] = lambda: None
 
 
 class Settings(Protocol):
@@ -99,6 +100,8 @@ async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> 
             yield address
         finally:
             await status.enter_graceful_shutdown()
+            for registration in registrations:
+                registration.stopping()
             await server.stop(settings.server.shutdown_grace.total_seconds())
             log.info("service.stopped", service=name)
 
@@ -107,7 +110,9 @@ def _server(
     name: str, settings: ServerSettings, platform: Platform, registrations: Sequence[Registration]
 ) -> grpc.aio.Server:
     unrouted = frozenset(each.name for each in registrations if not each.routed)
-    pipeline = Pipeline(name, platform.authenticator, platform.directory, unrouted)
+    pipeline = Pipeline(
+        name, platform.authenticator, platform.directory, settings.write_timeout, unrouted
+    )
     server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))
     for registration in registrations:
         registration.add(server)

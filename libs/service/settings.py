@@ -29,6 +29,7 @@ class ServerSettings(BaseModel, frozen=True):
     max_message_bytes: int = 4 * 1024 * 1024
     max_connection_age: timedelta = timedelta(minutes=30)  # then clients reconnect, and spread out
     keepalive: timedelta = timedelta(seconds=60)  # ping when idle this long
+    write_timeout: timedelta = timedelta(seconds=10)  # a stream's client that is slower is cut off
     shutdown_grace: timedelta = timedelta(seconds=20)  # for calls under way; shorter than the pod's
 
 

@@ -93,6 +93,21 @@ async def writing(route: Route, *, durable: bool = True) -> AsyncIterator[Write]
 
 
 @asynccontextmanager
+async def administering(route: Route) -> AsyncIterator[Write]:
+    """A transaction that may change the tenant's own row, with the role of governance.
+
+    Whoever writes anything else in it calls aeterna.begin_write first.
+
+    Raises:
+        TenantMoved, TenantSuspended, TenantNotFound: begin_write refused.
+        StoreUnavailable: The shard cannot be reached; the outcome of a commit may be unknown.
+    """
+    begin = f"BEGIN; SELECT set_config('aeterna.tenant', '{route.tenant}', true)"
+    async with _transaction(route, begin) as conn:
+        yield Write(route, conn)
+
+
+@asynccontextmanager
 async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
     """`begin` opens it in one round trip; it holds a checked label and numbers only."""
     with store_errors(), _refusals(route):

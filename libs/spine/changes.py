@@ -8,19 +8,20 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from libs.changes import Operation
 from libs.spine import reading
 from libs.tenancy import Route
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COLUMNS = """number, resource, operation, actor, subject, layer, trace_id, request_id, event,
-    committed_at, hash"""
+# A moment that Python cannot express is nobody's commit: brought into its calendar, the row can be
+# read and its hash shows that it was altered.
+COLUMNS = """number, resource, operation, actor, subject, layer, trace_id, request_id, event,
+    greatest('0001-01-02Z', least('9999-12-30Z', committed_at)) AS committed_at, hash"""
 _SINCE = f"""
-    SELECT {_COLUMNS} FROM aeterna.change
+    SELECT {COLUMNS} FROM aeterna.change
     WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3
 """
 _OF = f"""
-    SELECT {_COLUMNS} FROM aeterna.change
+    SELECT {COLUMNS} FROM aeterna.change
     WHERE tenant_id = $1 AND resource = $2 AND number > $3 ORDER BY number LIMIT $4
 """
 _HEAD = "SELECT seq FROM aeterna.tenant_state WHERE tenant_id = $1"
@@ -28,11 +29,12 @@ _HEAD = "SELECT seq FROM aeterna.tenant_state WHERE tenant_id = $1"
 
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
-    """One row of the change log as it was committed."""
+    """One row of the change log as it was read: a later release, or somebody who should not, may
+    have written an operation that `Operation` does not know."""
 
     number: int
     resource: str
-    operation: Operation
+    operation: str
     actor: str
     subject: str
     layer: str
@@ -52,7 +54,7 @@ class LoggedChange:
         row = [
             self.number,
             self.resource,
-            self.operation.value,
+            self.operation,
             self.actor,
             self.subject,
             self.layer,
@@ -68,8 +70,7 @@ def genesis(route: Route) -> bytes:
 
 def from_row(row: asyncpg.Record) -> LoggedChange:
     """A row of `aeterna.change`."""
-    values = dict(row)
-    return LoggedChange(**{**values, "operation": Operation(values["operation"])})
+    return LoggedChange(**row)
 
 
 async def changes_since(route: Route, since: int, limit: int) -> tuple[list[LoggedChange], int]:

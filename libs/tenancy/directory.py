@@ -29,17 +29,31 @@ _PLACE = """
 _SHARDS = "SELECT id, dsn FROM control.shard ORDER BY id"
 
 
+class ShardPools:
+    """A pool for each shard, opened when first asked for and closed by the stack."""
+
+    def __init__(self, settings: DatabaseSettings, stack: AsyncExitStack) -> None:
+        """`settings`: role, password and limits for every shard; its database does not count."""
+        self._settings, self._stack = settings, stack
+        self._pools: dict[ShardId, asyncpg.Pool] = {}
+        self._opening = asyncio.Lock()
+
+    async def get(self, shard: ShardId, dsn: str) -> asyncpg.Pool:
+        """The pool of the shard whose database is at `dsn`."""
+        async with self._opening:
+            if shard not in self._pools:
+                settings = self._settings.model_copy(update={"dsn": dsn})
+                self._pools[shard] = await self._stack.enter_async_context(open_pool(settings))
+            return self._pools[shard]
+
+
 class Directory:
     """Routes by tenant. Open it with `open_directory`."""
 
-    def __init__(
-        self, control: asyncpg.Pool, shard: DatabaseSettings, stack: AsyncExitStack
-    ) -> None:
+    def __init__(self, control: asyncpg.Pool, pools: ShardPools) -> None:
         self.control = control  # the pool of the control database
-        self._shard, self._stack = shard, stack
+        self._pools = pools
         self._routes: dict[TenantId, Route] = {}
-        self._pools: dict[ShardId, asyncpg.Pool] = {}
-        self._opening = asyncio.Lock()
         self._listening = False
         self._generation = 0  # counts announcements, to discard an answer that one overtook
 
@@ -56,7 +70,7 @@ class Directory:
         """A pool for every shard, for work that is not one tenant's."""
         with store_errors():
             rows = await self.control.fetch(_SHARDS)
-        return [await self._pool(ShardId(row["id"]), row["dsn"]) for row in rows]
+        return [await self._pools.get(ShardId(row["id"]), row["dsn"]) for row in rows]
 
     def forget(self, tenant: TenantId) -> None:
         """Asks the control database again the next time."""
@@ -72,17 +86,10 @@ class Directory:
         if row["state"] != "active":
             raise TenantSuspended(tenant)
         shard = ShardId(row["shard_id"])
-        route = Route(tenant, shard, row["epoch"], await self._pool(shard, row["dsn"]))
+        route = Route(tenant, shard, row["epoch"], await self._pools.get(shard, row["dsn"]))
         if self._listening and generation == self._generation:
             self._routes[tenant] = route
         return route
-
-    async def _pool(self, shard: ShardId, dsn: str) -> asyncpg.Pool:
-        async with self._opening:
-            if shard not in self._pools:
-                settings = self._shard.model_copy(update={"dsn": dsn})
-                self._pools[shard] = await self._stack.enter_async_context(open_pool(settings))
-            return self._pools[shard]
 
     async def listen(self) -> None:
         """Hears announcements until cancelled; reconnects when the connection is lost."""
@@ -120,7 +127,7 @@ async def open_directory(control: DatabaseSettings) -> AsyncIterator[Directory]:
     """A directory over the control database; shards are reached with the same role and password."""
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(control))
-        directory = Directory(pool, control, stack)
+        directory = Directory(pool, ShardPools(control, stack))
         listener = asyncio.create_task(directory.listen())
         try:
             yield directory

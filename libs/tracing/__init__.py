@@ -8,11 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry import propagate, trace
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind
 from pydantic import BaseModel
 
@@ -33,11 +28,19 @@ class TracingSettings(BaseModel, frozen=True):
 @contextmanager
 def tracing(settings: TracingSettings, service: str) -> Iterator[None]:
     """Installs the tracer provider of the process; what is buffered is sent at the end."""
+    # Imported by the processes that record: the command line only passes traces on.
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(settings.sample_ratio)),
         resource=Resource.create({"service.name": f"aeterna-{service}"}),
     )
     if settings.endpoint:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.endpoint)))
     trace.set_tracer_provider(provider)
     try:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from libs.changes import Vector
 from libs.postgres import Connection
 from libs.spine import reading, writing
 from libs.tenancy import Route
-from libs.vectors import Collection, Filter, Hit, Point, Vector
+from libs.vectors import Collection, Filter, Hit, Point
 
 _PUT = """
     INSERT INTO aeterna.vector_{dimensions}
@@ -85,7 +86,8 @@ async def _put(
 
 def _conditions(where: Filter) -> tuple[str, list[object]]:
     """SQL and its values, from parameter 6 on: key and accepted values in turn."""
-    sql, values = "", []
+    sql = ""
+    values: list[object] = []
     for place, (key, accepted) in enumerate(where.items()):
         first = 6 + 2 * place
         sql += f" AND coalesce(payload ->> ${first}, '') = ANY(${first + 1}::text[])"

@@ -24,7 +24,7 @@ async def open_index(settings: IndexSettings) -> AsyncIterator[VectorIndex]:
     if settings.provider == "pgvector":
         yield PgVectorIndex()
         return
-    from libs.vectors.qdrant import open_qdrant
+    from libs.vectors.qdrant import open_qdrant  # slow to import, and seldom needed
 
     key = settings.api_key.get_secret_value() if settings.api_key else None
     async with open_qdrant(settings.url, key) as index:

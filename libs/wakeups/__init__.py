@@ -22,9 +22,10 @@ class Watch:
 
     async def wait(self, seconds: float) -> bool:
         """Whether it was rung since the last wait; at most `seconds` are waited for that."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._rung.wait()
+        if seconds > 0:  # a timeout of 0 may swallow a cancellation (cpython issue 134471)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._rung.wait()
         rung = self._rung.is_set()
         self._rung.clear()
         return rung

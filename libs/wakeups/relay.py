@@ -6,7 +6,7 @@ Knows no driver.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 from uuid import uuid4
@@ -50,10 +50,16 @@ async def open_relay(transport: Transport) -> AsyncIterator[Wakeups]:
         await relay.tried.wait()
         yield relay.wakeups
     finally:
+        await _end(tasks)
+        await relay.send_the_last()
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels until it works: drivers may lose a cancellation to wait_for (cpython issue 86296)."""
+    while tasks:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await relay.send_the_last()
+        _, tasks = await asyncio.wait(tasks, timeout=_FIRST_PAUSE)
 
 
 class _Relay:

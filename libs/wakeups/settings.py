@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 from libs.wakeups import Wakeups
 from libs.wakeups.postgres_notify import PostgresTransport
-from libs.wakeups.redis_pubsub import open_redis_transport
 from libs.wakeups.relay import open_relay
 
 
@@ -46,6 +45,8 @@ async def open_wakeups(settings: WakeupSettings, control: asyncpg.Pool) -> Async
         async with open_relay(PostgresTransport(control)) as wakeups:
             yield wakeups
     else:
+        from libs.wakeups.redis_pubsub import open_redis_transport  # not installed everywhere
+
         url = settings.redis_url or SecretStr("")
         async with open_redis_transport(url) as transport, open_relay(transport) as wakeups:
             yield wakeups

@@ -11,7 +11,8 @@ from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_uuid
-from libs.aip.paging import bad_token, decode, encode, page_size
+from libs.aip.paging import Page
+from libs.changes import Asked
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
 from libs.service.caller import WRITERS, Caller, caller
@@ -27,7 +28,7 @@ from libs.service.convert import (
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from services.memory.domain.memory import Layer, Memory, View
-from services.memory.operations import Asked, Draft, MemoryOperations, Patch
+from services.memory.operations import Draft, MemoryOperations, Patch
 
 COLLECTION = "memories"
 _METADATA_BYTES = 16 * 1024
@@ -93,16 +94,12 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, request: pb.ListMemoriesRequest, context: Context
     ) -> pb.ListMemoriesResponse:
         current = caller()
-        size = page_size(request.page_size)
         where = parse(request.filter, _FILTER)
         binding = f"ListMemories/{current.tenant}/{request.filter}"
-        before = _position(decode(request.page_token, binding=binding))
-        memories = await self._do.page(current.route, where, before, size + 1)
-        more = len(memories) > size
-        token = encode([str(memories[size - 1].stored.id)], binding=binding) if more else ""
-        return pb.ListMemoriesResponse(
-            memories=map(_memory, memories[:size]), next_page_token=token
-        )
+        page = Page.asked(request.page_size, request.page_token, binding=binding)
+        memories = await self._do.page(current.route, where, page.after_id(), page.limit)
+        shown, token = page.cut(memories, lambda memory: memory.stored.id, _size)
+        return pb.ListMemoriesResponse(memories=map(_memory, shown), next_page_token=token)
 
     async def UpdateMemory(self, request: pb.UpdateMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
@@ -151,15 +148,14 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     ) -> pb.ListMemoryRevisionsResponse:
         current = caller()
         memory_id = resource_uuid(request.name, COLLECTION)
-        size = page_size(request.page_size)
         binding = f"ListMemoryRevisions/{current.tenant}/{request.name}"
-        since = _number(decode(request.page_token, binding=binding))
-        history = await self._do.history(current.route, memory_id, since, size + 1)
-        more = len(history) > size
-        token = encode([history[size - 1][0].number], binding=binding) if more else ""
+        page = Page.asked(request.page_size, request.page_token, binding=binding)
+        since = page.after_number()
+        history = await self._do.history(current.route, memory_id, since, page.limit)
+        shown, token = page.cut(history, lambda revision: revision[0].number)
         revisions = [
             pb.MemoryRevision(change=change_to(change), memory=_memory(memory) if memory else None)
-            for change, memory in history[:size]
+            for change, memory in shown
         ]
         return pb.ListMemoryRevisionsResponse(revisions=revisions, next_page_token=token)
 
@@ -180,7 +176,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
-        return Asked(*await asked(current, self._keyring, method, request))
+        return await asked(current, self._keyring, method, request)
 
 
 async def _finished(
@@ -226,23 +222,9 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
 
 
-def _position(key: list[str | int] | None) -> Any:
-    """The id in a page token."""
-    if key is None:
-        return None
-    try:
-        return resource_uuid(f"{COLLECTION}/{key[0]}", COLLECTION)
-    except (AppError, IndexError) as exc:
-        raise bad_token() from exc
-
-
-def _number(key: list[str | int] | None) -> int:
-    """The change number in a page token; 0 for the first page."""
-    if key is None:
-        return 0
-    if len(key) != 1 or not isinstance(key[0], int):
-        raise bad_token()
-    return key[0]
+def _size(memory: Memory) -> int:
+    """Bytes of a memory in an answer, roughly."""
+    return len(memory.stored.content) + len(memory.stored.metadata)
 
 
 def _memory(memory: Memory) -> pb.Memory:

@@ -8,16 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from libs.aip.filtering import Comparison
-from libs.changes import Command, Origin, Request
+from libs.changes import Asked, Command, Vector
 from libs.embedding import Embedder
 from libs.encryption.keyring import Keyring, Plain, Sealed
 from libs.encryption.registry import MEMORY_CONTENT, MEMORY_METADATA, Field
 from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
-from libs.vectors import Collection, Vector, VectorIndex
+from libs.vectors import Collection, VectorIndex
 from services.memory.domain.changes import Create, Delete, Promote, Update
-from services.memory.domain.memory import Layer, Memory, Stored, View, check_scope
+from services.memory.domain.memory import REQUIRED, Layer, Memory, Stored, View
 from services.memory.errors import MemoryNotFound
 from services.memory.ports import Memories
 
@@ -45,17 +45,6 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """By whom and in which request a change is asked for."""
-
-    origin: Origin
-    request: Request | None
-
-    def __post_init__(self) -> None:
-        assert self.request is None or self.origin.request_id == str(self.request.id)
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """A search result; `score` is the cosine similarity, -1 to 1."""
 
@@ -80,7 +69,8 @@ class MemoryOperations:
     ) -> list[Memory]:
         """Stores all drafts or none; `field` is the path of draft {} in the request."""
         for place, draft in enumerate(drafts):
-            check_scope(draft.layer, draft.scope, f"{field.format(place)}.scope")
+            path = f"{field.format(place)}.scope"
+            draft.scope.demand(REQUIRED[draft.layer], draft.layer, path)
         vectors = await self.embedder.embed([draft.content for draft in drafts])
         stored = await self._seal(route, drafts)
         body = Create(tuple(stored), tuple(vectors))

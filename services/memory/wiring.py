@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
+from libs.auth.clock import utc_now
 from libs.embedding.settings import open_embedder
 from libs.service.background import background
 from libs.service.platform import Platform
@@ -17,8 +17,9 @@ from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
 from services.memory.operations import MemoryOperations
 from services.memory.settings import Settings
-from services.memory.store.memories import COLLECTION, PostgresMemories
-from services.memory.store.source import MemorySource
+from services.memory.store.memories import PostgresMemories
+from services.memory.store.rows import COLLECTION
+from services.memory.store.source import memory_source
 
 
 @asynccontextmanager
@@ -28,7 +29,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         embedder = await stack.enter_async_context(open_embedder(settings.embedding))
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
-        projector = Projector(index, collection, MemorySource(platform.keyring, embedder))
+        projector = Projector(index, collection, memory_source(platform.keyring, embedder))
         memories = PostgresMemories(projector, platform.wakeups)
         stack.push_async_callback(memories.close)
         worker = ProjectionWorker(projector, platform.directory)
@@ -39,8 +40,3 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         servicer = MemoryServicer(operations, platform.keyring)
         add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
         yield [Registration("aeterna.memory.v1.MemoryService", add)]
-
-
-def utc_now() -> datetime:
-    """The time, with its zone."""
-    return datetime.now(UTC)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.changes import Operation, Step, Vector
 from libs.scope import SCOPE_IDS, Scope
-from services.memory.domain.memory import NARROW_TO_BROAD, Layer, Stored, check_scope
+from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored
 from services.memory.errors import MemoryNotFound, NotBroader, VersionMismatch
 
 
@@ -109,7 +109,7 @@ def _promoted(before: Stored, promote: Promote) -> Stored:
         **{name: getattr(before.scope, name) or getattr(promote.scope, name) for name in SCOPE_IDS}
     )
     scope = replace(scope, user_id=before.scope.user_id)  # whom it is about never changes
-    check_scope(promote.layer, scope, "scope")
+    scope.demand(REQUIRED[promote.layer], promote.layer, "scope")
     return replace(
         before,
         layer=promote.layer,

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import Scope
 
 
@@ -107,12 +106,3 @@ class View:
         """The same for the vector index."""
         layers = {"layer": tuple(layer.value for layer in self.layers)} if self.layers else {}
         return {**layers, **self.scope.filter()}
-
-
-def check_scope(layer: Layer, scope: Scope, field: str) -> None:
-    """Raises InvalidRequest when the scope, at path `field`, lacks ids that the layer needs."""
-    missing = [name for name in REQUIRED[layer] if not getattr(scope, name)]
-    if missing:
-        raise InvalidRequest(
-            [FieldViolation(f"{field}.{name}", f"is needed in layer {layer}") for name in missing]
-        )

@@ -1,18 +1,16 @@
-"""Rows of memories, shared by reading and writing."""
+"""Rows of memories: their columns, and a memory from a row and back."""
 
 import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
+from libs.spine.versioned import Shape
 from services.memory.domain.memory import Layer, Stored
+from services.memory.errors import MemoryNotFound
 
-COLUMNS = (
-    "id, layer, org_id, team_id, project_id, session_id, user_id, agent_id, importance, version,"
-    " number, content, metadata, created_at, updated_at"
-)
+COLLECTION = "memories"
 
 
-def from_row(row: asyncpg.Record) -> Stored:
-    """A row with COLUMNS, in any order."""
+def _from_row(row: asyncpg.Record) -> Stored:
     return Stored(
         id=row["id"],
         layer=Layer(row["layer"]),
@@ -27,21 +25,38 @@ def from_row(row: asyncpg.Record) -> Stored:
     )
 
 
-def to_columns(memories: list[Stored]) -> list[list[object]]:
-    """One list for each of COLUMNS, for unnest()."""
-    rows = [
-        (
-            each.id,
-            each.layer.value,
-            *each.scope.values(),
-            each.importance,
-            each.version,
-            each.number,
-            each.content,
-            each.metadata,
-            each.created_at,
-            each.updated_at,
-        )
-        for each in memories
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
+def _to_row(memory: Stored) -> tuple[object, ...]:
+    return (
+        memory.id,
+        memory.layer.value,
+        *memory.scope.values(),
+        memory.importance,
+        memory.version,
+        memory.number,
+        memory.content,
+        memory.metadata,
+        memory.created_at,
+        memory.updated_at,
+    )
+
+
+MEMORIES = Shape(
+    collection=COLLECTION,
+    table="aeterna.memory",
+    versions="aeterna.memory_version",
+    columns={
+        "id": "uuid",
+        "layer": "text",
+        **dict.fromkeys(SCOPE_IDS, "text"),
+        "importance": "float8",
+        "version": "bigint",
+        "number": "bigint",
+        "content": "bytea",
+        "metadata": "bytea",
+        "created_at": "timestamptz",
+        "updated_at": "timestamptz",
+    },
+    from_row=_from_row,
+    to_row=_to_row,
+    missing=MemoryNotFound,
+)

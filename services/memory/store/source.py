@@ -1,31 +1,22 @@
-"""Memories as points of the vector index, made from their rows."""
+"""What of a memory the vector index is made from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from uuid import UUID
+from collections.abc import Sequence
 
 from libs.embedding import Embedder
 from libs.encryption.keyring import Keyring, Sealed
 from libs.encryption.registry import MEMORY_CONTENT
+from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
-from libs.vectors import Point
-from libs.vectors.projection import Projection
-from services.memory.store.memories import fetch_many
+from libs.vectors.source import EmbeddingSource
+from services.memory.domain.memory import Stored
+from services.memory.store.rows import MEMORIES
 
 
-@dataclass(frozen=True)
-class MemorySource:
-    """Embeds the content of memories again."""
+def memory_source(keyring: Keyring, embedder: Embedder) -> EmbeddingSource[Stored]:
+    """Embeds the content of memories."""
 
-    keyring: Keyring
-    embedder: Embedder
-
-    async def __call__(self, route: Route, ids: Sequence[UUID]) -> Mapping[UUID, Projection]:
-        stored = await fetch_many(route, ids)
+    async def texts(route: Route, stored: Sequence[Stored]) -> list[str]:
         sealed = [Sealed(MEMORY_CONTENT, each.id, each.content) for each in stored]
-        texts = [content.decode() for content in await self.keyring.open(route, sealed)]
-        vectors = await self.embedder.embed(texts)
-        return {
-            each.id: Projection(each.number, Point(each.id, vector, each.payload()))
-            for each, vector in zip(stored, vectors, strict=True)
-        }
+        return [content.decode() for content in await keyring.open(route, sealed)]
+
+    return EmbeddingSource(VersionedTable(MEMORIES).get_many, texts, embedder)

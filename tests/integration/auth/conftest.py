@@ -6,10 +6,15 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from joserfc.jwk import OKPKey
+
+
+def key_set(*keys: OKPKey) -> bytes:
+    """The public halves, as an issuer publishes them."""
+    published = [key.as_dict(private=False, kid=key.thumbprint()) for key in keys]
+    return json.dumps({"keys": published}).encode()
 
 
 @dataclass
@@ -24,8 +29,7 @@ class KeyServer:
     requests: list[dict[str, str]] = field(default_factory=list)  # their headers
 
     def publish(self, *keys: OKPKey) -> None:
-        published: list[Any] = [key.as_dict(private=False, kid=key.thumbprint()) for key in keys]
-        self.status, self.body = 200, json.dumps({"keys": published}).encode()
+        self.status, self.body = 200, key_set(*keys)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")

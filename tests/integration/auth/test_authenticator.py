@@ -1,7 +1,6 @@
 """The authenticator with keys from a real web server or a file."""
 
 import asyncio
-import json
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ from libs.auth import (
     open_authenticator,
 )
 from libs.auth.signatures import sign
-from tests.integration.auth.conftest import KeyServer, serve
+from tests.integration.auth.conftest import KeyServer, key_set, serve
 
 ISSUER = "https://login.example"
 KEY, NEXT_KEY = OKPKey.generate_key("Ed25519"), OKPKey.generate_key("Ed25519")
@@ -87,7 +86,13 @@ async def test_keys_are_rotated(
 
 
 @pytest.mark.parametrize(
-    ("status", "body"), [(500, b""), (302, b""), (200, b"<html>"), (200, b" " * 262_145)]
+    ("status", "body"),
+    [
+        (500, key_set(NEXT_KEY)),
+        (302, key_set(NEXT_KEY)),
+        (200, b"<html>"),
+        (200, key_set(NEXT_KEY) + b" " * 262_144),
+    ],
 )
 async def test_bad_answers_leave_the_keys_in_use(
     authenticator: Authenticator, server: KeyServer, clock: Clock, status: int, body: bytes
@@ -127,18 +132,13 @@ async def test_closing_does_not_wait_for_a_silent_server(server: KeyServer) -> N
 
 async def test_a_file_is_read_anew(tmp_path: Path, clock: Clock) -> None:
     file = tmp_path / "keys.json"
-    write_keys(file, KEY)
+    file.write_bytes(key_set(KEY))
     async with open_authenticator(settings_of(jwks_file=file), clock) as authenticator:
         assert await authenticator.authenticate(token_of(KEY))
-        write_keys(file, NEXT_KEY)
+        file.write_bytes(key_set(NEXT_KEY))
         clock.shift = timedelta(seconds=10)
 
         assert await authenticator.authenticate(token_of(NEXT_KEY))
-
-
-def write_keys(file: Path, key: OKPKey) -> None:
-    published = key.as_dict(private=False, kid=key.thumbprint())
-    file.write_text(json.dumps({"keys": [published]}))
 
 
 async def test_keys_come_from_a_private_server_that_asks_for_a_token(tmp_path: Path) -> None:

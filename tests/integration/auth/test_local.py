@@ -96,10 +96,11 @@ async def test_an_altered_key_is_not_used(tmp_path: Path, kms: LocalKms) -> None
     await LocalIssuer.open(tmp_path, kms)
     file = tmp_path / "local-issuer.json"
     stored = json.loads(file.read_text())
-    stored["private_key"] = stored["private_key"][::-1].lstrip("=")
+    first = stored["private_key"][0]
+    stored["private_key"] = ("B" if first == "A" else "A") + stored["private_key"][1:]
     file.write_text(json.dumps(stored))
 
-    with pytest.raises((DecryptionFailed, LocalIssuerUnusable)):
+    with pytest.raises(DecryptionFailed):
         await LocalIssuer.open(tmp_path, kms)
 
 

@@ -1,12 +1,13 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.aip.paging import MAX_TOKEN, bad_token, decode, encode, page_size
+from libs.aip.paging import MAX_TOKEN, Page, bad_token, decode, encode, page_size
 from libs.errors import InvalidRequest
 
 BINDING = 'ListThings acme kind = "adr"'
@@ -152,3 +153,41 @@ def test_a_list_can_refuse_a_key_like_any_other_bad_token() -> None:
     with pytest.raises(InvalidRequest) as refusal:
         decode("garbled", binding=BINDING)
     assert refusal.value.violations == bad_token().violations
+
+
+@given(st.sets(st.uuids()).map(sorted), st.integers(1, 5))
+def test_pages_by_id_are_the_whole_list_once(ids: list[UUID], size: int) -> None:
+    read, token, pages = list[UUID](), "", 0
+    while token or not pages:
+        page = Page.asked(size, token, binding=BINDING)
+        after = page.after_id()
+        found = [each for each in ids if after is None or each > after][: page.limit]
+        shown, token = page.cut(found, lambda each: each)
+        read, pages = [*read, *shown], pages + 1
+
+    assert read == ids
+    assert pages == max(1, -(-len(ids) // size))
+
+
+@given(st.integers(0, 12), st.integers(1, 5))
+def test_pages_by_number_are_the_whole_list_once(length: int, size: int) -> None:
+    read, token, pages = list[int](), "", 0
+    while token or not pages:
+        page = Page.asked(size, token, binding=BINDING)
+        found = range(page.after_number() + 1, length + 1)[: page.limit]
+        shown, token = page.cut(found, lambda number: number)
+        read, pages = [*read, *shown], pages + 1
+
+    assert read == list(range(1, length + 1))
+    assert pages == max(1, -(-length // size))
+
+
+@pytest.mark.parametrize("key", [[], [1, 2], ["1"], ["A" * 36], ["{" + "0" * 36 + "}"]])
+def test_a_key_of_another_list_is_a_bad_token(key: list[str | int]) -> None:
+    page = Page.asked(0, encode(key, binding=BINDING), binding=BINDING)
+
+    with pytest.raises(InvalidRequest) as by_id:
+        page.after_id()
+    with pytest.raises(InvalidRequest) as by_number:
+        page.after_number()
+    assert refused_field(by_id) == refused_field(by_number) == "page_token"

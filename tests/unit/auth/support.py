@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import HealthCheck, settings
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from libs.auth import Authenticator, AuthSettings, IssuerSettings
@@ -28,6 +29,9 @@ ISSUER, AUDIENCE = "https://login.example", "aeterna"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RSA, EC, ED = generate_rsa(65537, 2048), generate_ec(SECP256R1()), Ed25519PrivateKey.generate()
 STRANGER = Ed25519PrivateKey.generate()
+
+# In a fresh checkout the first text takes seconds: Hypothesis builds its tables of Unicode.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 Jwk = dict[str, Any]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from libs.auth import Identity, Role
 from libs.auth.identity import is_name
 from libs.tenancy import TenantId
-from tests.unit.auth.support import ISSUER, NOW
+from tests.unit.auth.support import ISSUER, NOW, unhurried
 
 names = st.text(min_size=1, max_size=40).filter(is_name)
 
@@ -33,6 +33,7 @@ def test_the_actor_says_who_acts_for_whom(identity: Identity, actor: str) -> Non
     assert identity.actor == actor
 
 
+@unhurried
 @given(names, st.lists(names, max_size=3))
 @example("a for user:b", ["%20", "agent:c for"])
 def test_the_names_can_be_read_back_from_the_actor(subject: str, agents: list[str]) -> None:
@@ -51,6 +52,7 @@ def readable(name: str) -> str:
     return unquote(name)
 
 
+@unhurried
 @given(st.text())
 def test_names_hold_no_control_characters(text: str) -> None:
     control = any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in text)

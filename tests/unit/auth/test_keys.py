@@ -110,6 +110,8 @@ async def test_old_keys_are_renewed_in_the_background(clock: Clock) -> None:
 
     assert await source.find(KNOWN)  # although the issuer does not answer yet
 
+    await asyncio.sleep(0)
+    assert endpoint.calls == 2
     endpoint.gate.set()
     assert await source.find(NEW)
     assert await source.find(KNOWN) is None

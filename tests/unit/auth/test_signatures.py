@@ -34,6 +34,7 @@ from tests.unit.auth.support import (
     make_token,
     segment,
     signed,
+    unhurried,
 )
 
 ALGORITHMS: list[tuple[str, str, PrivateKey]] = [
@@ -147,6 +148,7 @@ async def test_an_issuer_speaks_for_itself_only(clock: Clock, endpoint: Endpoint
     assert accepted.issuer == other.issuer
 
 
+@unhurried
 @given(st.data())
 async def test_a_token_with_one_character_changed_is_refused(data: st.DataObject) -> None:
     authenticator = authenticator_of(Clock(), {ISSUER: Endpoint(*KEYS)})
@@ -171,6 +173,7 @@ parts = st.binary().map(segment) | st.text() | headers.map(str)
 tokens = st.text(min_size=1) | st.lists(parts, min_size=1, max_size=6).map(".".join).filter(bool)
 
 
+@unhurried
 @given(tokens)
 async def test_garbage_is_refused(token: str) -> None:
     authenticator = authenticator_of(Clock(), {ISSUER: Endpoint(*KEYS)})
@@ -178,6 +181,7 @@ async def test_garbage_is_refused(token: str) -> None:
     await refused_without_echo(authenticator, token)
 
 
+@unhurried
 @given(headers, st.binary())
 async def test_garbage_with_a_header_is_refused(header: Jwk, payload: bytes) -> None:
     authenticator = authenticator_of(Clock(), {ISSUER: Endpoint(*KEYS)})

@@ -1,0 +1,50 @@
+"""`python -m bench [name ...]`: runs benchmarks, writes their results and prints the tables."""
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from importlib import import_module
+from typing import Annotated
+
+import typer
+import uvloop
+
+from bench.report import RESULTS, Report, machine
+
+
+class Name(StrEnum):
+    """What can be measured; `peers` needs the network the first time."""
+
+    ENCRYPTION = "encryption"
+    SEARCH = "search"
+    ADD = "add"
+    PEERS = "peers"
+
+
+_MODULES = {name: f"bench.{name}" for name in Name} | {Name.PEERS: "bench.peers.benchmark"}
+
+
+def main(
+    names: Annotated[list[Name] | None, typer.Argument(help="Which; all when none.")] = None,
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick/--full", help="Small sizes: shows that it runs, no more.")
+    ] = False,
+) -> None:
+    """Measure against peers and limits; needs nothing running.
+
+    Results go to bench/results as JSON and Markdown, NAME-quick for smoke runs.
+    """
+    for name in names or list(Name):
+        about = machine()
+        run: Callable[..., Awaitable[Report]] = import_module(_MODULES[name]).run
+        report = uvloop.run(_report(run, quick=quick))
+        typer.echo(report.write(about, suffix="-quick" if quick else ""))
+    typer.echo(f"Results: {RESULTS}")
+
+
+async def _report(run: Callable[..., Awaitable[Report]], *, quick: bool) -> Report:
+    return await run(quick=quick)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,97 @@
+"""The limit that the service is held against: the same PostgreSQL, asked directly.
+
+A superuser's connection, so without row-level security; vectors in pgvector's own binary form.
+"""
+
+import struct
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+
+from bench.client import USER
+from libs.aip.ids import Uuid7
+from libs.changes import Vector
+from libs.embedding import Vectors
+
+DIMENSIONS = 256
+_SEARCH = f"SELECT entity_id FROM aeterna.vector_{DIMENSIONS} ORDER BY embedding <#> $1 LIMIT $2"
+# Columns and indexes as the service has them, the graph included; content is plain text.
+_TABLES = f"""
+    CREATE SCHEMA IF NOT EXISTS bench;
+    DROP TABLE IF EXISTS bench.memory, bench.vector;
+    CREATE TABLE bench.memory (LIKE aeterna.memory INCLUDING ALL);
+    ALTER TABLE bench.memory ALTER content TYPE text USING '', ALTER metadata TYPE text USING '';
+    CREATE TABLE bench.vector (LIKE aeterna.vector_{DIMENSIONS} INCLUDING ALL);
+"""
+_INSERT = """
+    WITH added AS (
+        INSERT INTO bench.memory (tenant_id, id, layer, org_id, team_id, project_id, session_id,
+            user_id, agent_id, importance, version, number, content, metadata, created_at,
+            updated_at)
+        SELECT m.tenant, m.id, 'user', '', '', '', '', $5, '', 0.5, 1, 1, m.content, '{}', $6, $6
+        FROM unnest($1::text[], $2::uuid[], $3::text[]) AS m (tenant, id, content)
+    )
+    INSERT INTO bench.vector (tenant_id, collection, entity_id, space, payload, embedding)
+    SELECT v.tenant, 'memories', v.id, 'bench', jsonb_build_object('layer', 'user', 'user_id', $5),
+        v.embedding
+    FROM unnest($1::text[], $2::uuid[], $4::halfvec[]) AS v (tenant, id, embedding)
+"""
+_new_id = Uuid7()
+
+
+async def make_tables(superuser: asyncpg.Connection) -> None:
+    """Empty tables for `insert`."""
+    await superuser.execute(_TABLES)
+
+
+@asynccontextmanager
+async def open_bare(dsn: str, connections: int, effort: int = 40) -> AsyncIterator[asyncpg.Pool]:
+    """A pool of so many open connections; `effort` is hnsw.ef_search, which pgvector sets to 40."""
+    settings = {"hnsw.ef_search": str(effort)}
+    async with asyncpg.create_pool(
+        dsn,
+        min_size=connections,
+        max_size=connections,
+        init=plain_vectors,
+        reset=_keep,
+        server_settings=settings,
+    ) as pool:
+        yield pool
+
+
+async def search(pool: asyncpg.Pool | asyncpg.Connection, vector: bytes, limit: int) -> list[UUID]:
+    """The nearest ids, best first."""
+    return [row[0] for row in await pool.fetch(_SEARCH, vector, limit)]
+
+
+async def insert(
+    pool: asyncpg.Pool, tenants: Sequence[str], texts: Sequence[str], vectors: Sequence[bytes]
+) -> None:
+    """One batch: row and vector of each text, in one statement and so one commit."""
+    ids = [_new_id() for _ in texts]
+    now = datetime.now(UTC)
+    await pool.execute(_INSERT, tenants, ids, texts, vectors, USER, now)
+
+
+def packed(vectors: Vectors) -> list[bytes]:
+    """Rows as pgvector sends and receives a halfvec: length, zero, big-endian 16-bit floats."""
+    return [_packed(row) for row in vectors]
+
+
+def _packed(row: Vector) -> bytes:
+    return struct.pack(">HH", len(row), 0) + row.astype(np.dtype(">f2")).tobytes()
+
+
+async def plain_vectors(connection: asyncpg.Connection) -> None:
+    """Lets the connection take and give vectors as `packed` makes them."""
+    await connection.set_type_codec(
+        "halfvec", schema="public", encoder=bytes, decoder=bytes, format="binary"
+    )
+
+
+async def _keep(_: object) -> None:
+    """Nothing to reset between uses."""

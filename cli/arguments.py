@@ -1,0 +1,47 @@
+"""Turns what was typed into what the contract wants."""
+
+import re
+import sys
+from datetime import timedelta
+from typing import Any
+
+from google.protobuf.json_format import Parse, ParseError
+from google.protobuf.struct_pb2 import Struct
+
+from libs.errors import invalid
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+
+
+def name(collection: str, text: str) -> str:
+    """A resource name; the collection may be left out."""
+    return text if "/" in text else f"{collection}/{text}"
+
+
+def text_or_input(text: str) -> str:
+    """The text, or standard input for `-`."""
+    return sys.stdin.read().rstrip("\n") if text == "-" else text
+
+
+def enum(kind: Any, value: str) -> int:
+    """The number of a choice in an enum of the contract: `user` is LAYER_USER."""
+    prefix = kind.Name(0).removesuffix("UNSPECIFIED")
+    number: int = kind.Value(f"{prefix}{value.upper()}")
+    return number
+
+
+def struct(text: str) -> Struct:
+    """A JSON object."""
+    try:
+        message: Struct = Parse(text, Struct())
+    except ParseError:
+        raise invalid("metadata", "must be a JSON object") from None
+    return message
+
+
+def duration(text: str, field: str) -> timedelta:
+    """`90s`, `15m` or `12h`."""
+    match = re.fullmatch(r"(\d{1,6})([smh])", text)
+    if not match:
+        raise invalid(field, "must be a number of seconds, minutes or hours: 90s, 15m, 12h")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

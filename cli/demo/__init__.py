@@ -1,0 +1,5 @@
+"""`aeterna demo`."""
+
+
+def demo() -> None:
+    """Play a working day."""

@@ -1,0 +1,169 @@
+"""`aeterna memory`: what agents and people remember."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from aeterna.memory.v1 import memory_pb2 as pb
+from cli.arguments import enum, name, struct, text_or_input
+from cli.command import command
+from cli.options import ScopeIds
+from cli.paging import Limit, collect
+from cli.session import Session
+from cli.show import Shown
+
+app = typer.Typer(help="Store, find and change memories.", no_args_is_help=True)
+
+
+class Layer(StrEnum):
+    """How broadly a memory applies, narrowest first."""
+
+    AGENT = "agent"
+    USER = "user"
+    SESSION = "session"
+    PROJECT = "project"
+    TEAM = "team"
+    ORG = "org"
+    COMPANY = "company"
+
+
+Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
+Version = Annotated[
+    int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
+]
+Metadata = Annotated[str | None, typer.Option(help="A JSON object.", show_default=False)]
+Importance = Annotated[
+    float | None, typer.Option(min=0, max=1, help="How much it matters.", show_default=False)
+]
+_ADD = 'aeterna memory add "Deploys are frozen on Fridays." --layer team --team payments'
+_LIST = 'aeterna memory list --filter \'layer = "user" AND user_id = "ann"\''
+
+
+@command(app, "add", example=_ADD)
+async def add(
+    session: Session,
+    content: Annotated[str, typer.Argument(help="The text; - reads standard input.")],
+    scope: ScopeIds,
+    layer: Annotated[Layer, typer.Option(help="How broadly it applies.")] = Layer.USER,
+    metadata: Metadata = None,
+    importance: Importance = None,
+    request_id: Annotated[
+        str, typer.Option(help="A UUID; a repeat with it gets the first answer.", metavar="UUID")
+    ] = "",
+) -> Shown:
+    """Store a memory; it can be found when the command returns.
+
+    A layer needs its ids: user --user; session --user and --session; agent --user and --agent;
+    project, team and org the one of their name; company none.
+    """
+    memory = _memory(text_or_input(content), metadata, importance)
+    memory.MergeFrom(pb.Memory(layer=_layer(layer), scope=scope.message()))
+    request = pb.CreateMemoryRequest(memory=memory, request_id=request_id)
+    return await session.memory.CreateMemory(request)
+
+
+@command(app, "get")
+async def get(session: Session, memory: Name) -> Shown:
+    """Show one memory."""
+    return await session.memory.GetMemory(pb.GetMemoryRequest(name=name("memories", memory)))
+
+
+@command(app, "list", example=_LIST)
+async def list_(
+    session: Session,
+    filter: Annotated[str, typer.Option(help="Comparisons joined by AND (AIP-160).")] = "",
+    limit: Limit = 50,
+) -> Shown:
+    """List memories, newest first."""
+    request = pb.ListMemoriesRequest(filter=filter)
+    return await collect(session.memory.ListMemories, request, "memories", limit)
+
+
+@command(app, "search", example='aeterna memory search "why did the release break?" --limit 3')
+async def search(
+    session: Session,
+    query: Annotated[str, typer.Argument(help="What to look for, in your own words.")],
+    scope: ScopeIds,
+    layer: Annotated[
+        list[Layer] | None, typer.Option(help="Only these layers.", show_default="all")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
+    min_score: Annotated[
+        float, typer.Option(min=-1, max=1, help="Leave out what is less similar.")
+    ] = 0.0,
+) -> Shown:
+    """Find the memories nearest in meaning, best first."""
+    request = pb.SearchMemoriesRequest(
+        query=text_or_input(query),
+        scope=scope.message(),
+        layers=[_layer(each) for each in layer or ()],
+        limit=limit,
+        min_score=min_score,
+    )
+    return (await session.memory.SearchMemories(request)).results
+
+
+@command(app, "update")
+async def update(
+    session: Session,
+    memory: Name,
+    content: Annotated[
+        str | None, typer.Option(help="The new text; - reads standard input.", show_default=False)
+    ] = None,
+    metadata: Metadata = None,
+    importance: Importance = None,
+    version: Version = 0,
+) -> Shown:
+    """Change what is given."""
+    patch = _memory(None if content is None else text_or_input(content), metadata, importance)
+    patch.name, patch.version = name("memories", memory), version
+    given = {"content": content, "metadata": metadata, "importance": importance}
+    request = pb.UpdateMemoryRequest(memory=patch)
+    request.update_mask.paths.extend(field for field, value in given.items() if value is not None)
+    return await session.memory.UpdateMemory(request)
+
+
+@command(app, "delete")
+async def delete(session: Session, memory: Name, version: Version = 0) -> Shown:
+    """Delete a memory and its earlier versions."""
+    request = pb.DeleteMemoryRequest(name=name("memories", memory), version=version)
+    await session.memory.DeleteMemory(request)
+    return f"{request.name} is deleted."
+
+
+@command(app, "promote", example="aeterna memory promote 0198... --layer team --team payments")
+async def promote(
+    session: Session,
+    memory: Name,
+    layer: Annotated[Layer, typer.Option(help="A broader layer than the present one.")],
+    scope: ScopeIds,
+    version: Version = 0,
+) -> Shown:
+    """Move a memory to a broader layer."""
+    request = pb.PromoteMemoryRequest(
+        name=name("memories", memory),
+        layer=_layer(layer),
+        scope=scope.message(),
+        version=version,
+    )
+    return await session.memory.PromoteMemory(request)
+
+
+@command(app, "history")
+async def history(session: Session, memory: Name, limit: Limit = 50) -> Shown:
+    """Show what happened to a memory, oldest first."""
+    request = pb.ListMemoryRevisionsRequest(name=name("memories", memory))
+    return await collect(session.memory.ListMemoryRevisions, request, "revisions", limit)
+
+
+def _layer(layer: Layer) -> pb.Layer.ValueType:
+    return pb.Layer.ValueType(enum(pb.Layer, layer))
+
+
+def _memory(content: str | None, metadata: str | None, importance: float | None) -> pb.Memory:
+    return pb.Memory(
+        content=content or "",
+        metadata=None if metadata is None else struct(metadata),
+        importance=importance,
+    )

@@ -1,0 +1,105 @@
+"""`aeterna migrate` and `aeterna token`: for those who run the platform."""
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.arguments import duration
+from cli.command import given
+from cli.exits import exits
+from cli.options import DataFolder, Options, Output
+from cli.session import local_issuer
+from libs.errors import invalid
+
+
+def migrate(
+    ctx: typer.Context,
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            help="postgresql://host:port/name, without role and password.",
+            envvar="AETERNA_DSN",
+            show_default="the PostgreSQL of the data folder",
+        ),
+    ] = None,
+    user: Annotated[str, typer.Option(help="The role that owns the tables.")] = "aeterna_owner",
+    password: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the role; better in the variable than on the command line.",
+            envvar="AETERNA_DB_PASSWORD",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataFolder = None,
+) -> None:
+    """Bring a database up to date; each file that runs is logged. Safe to repeat.
+
+    `serve all` does this for its own folder by itself.
+    """
+    with exits():
+        from libs import logs
+
+        logs.configure()
+        done = asyncio.run(_migrate(dsn, user, password, given(ctx, {"data": data}).folder))
+        print(f"{done} migrations ran; the database is up to date.")
+
+
+async def _migrate(dsn: str | None, user: str, password: str | None, folder: Path) -> int:
+    if dsn:
+        from cli.schema import migrate_database
+
+        return await migrate_database(dsn, user, password)
+    from cli.embedded import open_stores
+
+    async with open_stores(folder) as stores:
+        return stores.migrated
+
+
+def token(
+    ctx: typer.Context,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="viewer, developer, tech_lead, architect, admin, tenant_admin, platform_admin or"
+            " agent; may be repeated.",
+            show_default="developer",
+        ),
+    ] = None,
+    agent: Annotated[
+        str, typer.Option(help="An agent that acts for the subject.", show_default=False)
+    ] = "",
+    lifetime: Annotated[
+        str, typer.Option(help="How long it is valid, at most 24h: 90s, 15m, 12h.")
+    ] = "12h",
+    tenant: Annotated[str | None, typer.Option(help=r"The tenant. \[env: AETERNA_TENANT]")] = None,
+    subject: Annotated[str | None, typer.Option(help="Whom it names.", show_default="you")] = None,
+    data: DataFolder = None,
+    output: Annotated[Output | None, typer.Option(help="Default: table")] = None,
+) -> None:
+    """Mint a bearer token from the issuer of the data folder."""
+    options = given(ctx, {"tenant": tenant, "as_subject": subject, "data": data, "output": output})
+    with exits():
+        if not options.tenant:
+            raise invalid("tenant", "name it with --tenant or AETERNA_TENANT")
+        roles, valid_for = role or ["developer"], duration(lifetime, "lifetime")
+        minted = asyncio.run(_mint(options, options.tenant, roles, agent, valid_for))
+        print(json.dumps({"token": minted}) if options.output is Output.JSON else minted)
+
+
+async def _mint(
+    options: Options, tenant: str, roles: list[str], agent: str, lifetime: timedelta
+) -> str:
+    issuer = await local_issuer(options.folder)
+    from libs.auth import Role
+    from libs.tenancy import parse_tenant_id
+
+    for each in roles:
+        if each not in list(Role):
+            raise invalid("role", f"must be one of {', '.join(Role)}")
+    names = [Role(each) for each in roles]
+    return issuer.mint(parse_tenant_id(tenant), options.caller, names, agent, lifetime)

@@ -1,0 +1,133 @@
+"""A caller and the services that it calls."""
+
+from __future__ import annotations  # stubs of asyncio exist for type checkers only
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+from opentelemetry import trace
+
+from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.knowledge.v1 import knowledge_pb2_grpc
+from aeterna.memory.v1 import memory_pb2_grpc
+from aeterna.sync.v1 import sync_pb2_grpc
+from cli.endpoints import Addresses, find
+from cli.options import Options
+from libs.clients import open_channel
+from libs.errors import AppError, Kind, invalid
+
+if TYPE_CHECKING:
+    from libs.auth import LocalIssuer
+
+KEYRING = "keyring.json"  # in the data folder
+PLATFORM_ADMIN = "platform_admin"
+_PLATFORM = "platform"  # the tenant in the tokens of platform administrators; none needs to exist
+_LIFETIME = timedelta(minutes=5)  # of a token that is minted for one call
+
+
+class NoIssuer(AppError):
+    """No token was given and the data folder cannot mint one."""
+
+    kind, reason = Kind.UNAUTHENTICATED, "TOKEN_MISSING"
+
+    def __init__(self, folder: Path) -> None:
+        message = f"Give a token (--token or AETERNA_TOKEN): {folder} has no issuer to mint one."
+        super().__init__(message, folder=str(folder))
+
+
+@dataclass(frozen=True)
+class Session:
+    """Stubs of every service, for one caller."""
+
+    options: Options
+    channels: dict[str, grpc.aio.Channel]
+
+    @property
+    def memory(self) -> memory_pb2_grpc.MemoryServiceAsyncStub:
+        return memory_pb2_grpc.MemoryServiceStub(self.channels["memory"])
+
+    @property
+    def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:
+        return knowledge_pb2_grpc.KnowledgeServiceStub(self.channels["knowledge"])
+
+    @property
+    def tenants(self) -> tenants_pb2_grpc.TenantServiceAsyncStub:
+        return tenants_pb2_grpc.TenantServiceStub(self.channels["governance"])
+
+    @property
+    def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
+        return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
+
+    @property
+    def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:
+        return sync_pb2_grpc.SyncServiceStub(self.channels["sync"])
+
+
+@asynccontextmanager
+async def open_session(options: Options, role: str) -> AsyncIterator[Session]:
+    """A session of the options; a token that is minted for it has `role`.
+
+    Raises:
+        NotRunning, NoIssuer, InvalidRequest: Options are missing or wrong.
+    """
+    token = await _token(options, role)
+    tenant = (options.tenant or "") if options.token else ""  # a minted token is the tenant's own
+    addresses = Addresses.parse(options.server) if options.server else find(options.folder)
+    async with AsyncExitStack() as stack:
+        channels = {
+            name: await stack.enter_async_context(
+                open_channel(address, token, tenant=tenant, tls=options.tls)
+            )
+            for name, address in asdict(addresses).items()
+        }
+        with _traced():
+            yield Session(options, channels)
+
+
+async def local_issuer(folder: Path) -> LocalIssuer:
+    """The issuer in the data folder; raises NoIssuer when no server ever ran on it."""
+    from libs.auth import LocalIssuer
+    from libs.encryption.kms_local import LocalKms
+
+    if not (folder / KEYRING).exists():
+        raise NoIssuer(folder)
+    return await LocalIssuer.open(folder, LocalKms.open(folder / KEYRING))
+
+
+async def _token(options: Options, role: str) -> Callable[[], str]:
+    """Gives the token for a call: the one of the options, or a new one each time."""
+    if token := options.token:
+        return lambda: token
+    issuer = await local_issuer(options.folder)
+    from libs.auth import Role
+    from libs.tenancy import parse_tenant_id
+
+    tenant = _PLATFORM if role == PLATFORM_ADMIN else options.tenant
+    if not tenant:
+        raise invalid("tenant", "name it with --tenant or AETERNA_TENANT")
+    label, subject = parse_tenant_id(tenant), options.caller
+
+    def mint() -> str:
+        return issuer.mint(label, subject, [Role(role)], lifetime=_LIFETIME)
+
+    mint()  # says at once what is wrong with the options
+    return mint
+
+
+@contextmanager
+def _traced() -> Iterator[None]:
+    """A trace for the calls of the block, without the machinery that would record it here."""
+    context = trace.SpanContext(
+        secrets.randbits(128) or 1,
+        secrets.randbits(64) or 1,
+        is_remote=False,
+        trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED),
+    )
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        yield

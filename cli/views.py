@@ -1,0 +1,116 @@
+"""Which columns a list of each kind of message has."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from aeterna.common.v1 import change_pb2, scope_pb2
+from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.knowledge.v1 import knowledge_pb2
+from aeterna.memory.v1 import memory_pb2
+
+Columns = Mapping[str, Callable[[Any], str]]
+
+
+def _enum(kind: Any, value: int) -> str:
+    """`LAYER_USER` as `user`: without the enum's own name."""
+    name: str = kind.Name(value)
+    prefix = kind.Name(0).removesuffix("UNSPECIFIED")
+    return name.removeprefix(prefix).lower()
+
+
+def _time(moment: Timestamp) -> str:
+    return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ") if moment.seconds else ""
+
+
+def _scope(scope: scope_pb2.Scope) -> str:
+    return " ".join(
+        f"{field.name.removesuffix('_id')}={value}" for field, value in scope.ListFields()
+    )
+
+
+def _layer(memory: memory_pb2.Memory) -> str:
+    return _enum(memory_pb2.Layer, memory.layer)
+
+
+def operation(change: change_pb2.Change) -> str:
+    """What happened, as one word."""
+    return _enum(change_pb2.Operation, change.operation)
+
+
+_MEMORY: Columns = {
+    "NAME": lambda each: each.name,
+    "LAYER": _layer,
+    "SCOPE": lambda each: _scope(each.scope),
+    "V": lambda each: str(each.version),
+    "UPDATED": lambda each: _time(each.update_time),
+    "CONTENT": lambda each: each.content,
+}
+_ITEM: Columns = {
+    "NAME": lambda each: each.name,
+    "KIND": lambda each: _enum(knowledge_pb2.KnowledgeKind, each.kind),
+    "STATUS": lambda each: _enum(knowledge_pb2.KnowledgeStatus, each.status),
+    "V": lambda each: str(each.version),
+    "AUTHOR": lambda each: each.author,
+    "UPDATED": lambda each: _time(each.update_time),
+    "TITLE": lambda each: each.title,
+}
+_CHANGE: Columns = {
+    "NUMBER": lambda each: str(each.number),
+    "TIME": lambda each: _time(each.commit_time),
+    "OPERATION": operation,
+    "RESOURCE": lambda each: each.resource,
+    "LAYER": lambda each: each.layer,
+    "SUBJECT": lambda each: each.subject,
+    "ACTOR": lambda each: each.actor,
+}
+
+
+def _of(columns: Columns, part: Callable[[Any], Any]) -> Columns:
+    """The same columns for messages that hold the thing."""
+
+    def within(cell: Callable[[Any], str]) -> Callable[[Any], str]:
+        return lambda message: cell(part(message))
+
+    return {title: within(cell) for title, cell in columns.items()}
+
+
+_CHANGED = _of(_CHANGE, lambda each: each.change)
+_SCORE: Columns = {"SCORE": lambda each: f"{each.score:.3f}"}
+
+_COLUMNS: dict[type[Message], Columns] = {
+    memory_pb2.Memory: _MEMORY,
+    memory_pb2.SearchResult: {**_SCORE, **_of(_MEMORY, lambda each: each.memory)},
+    memory_pb2.MemoryRevision: {
+        **{title: _CHANGED[title] for title in ("NUMBER", "TIME", "OPERATION", "ACTOR")},
+        "V": lambda each: str(each.memory.version) if each.HasField("memory") else "",
+        "CONTENT": lambda each: each.memory.content,
+    },
+    knowledge_pb2.KnowledgeItem: _ITEM,
+    knowledge_pb2.SearchResult: {**_SCORE, **_of(_ITEM, lambda each: each.knowledge_item)},
+    knowledge_pb2.Relation: {
+        "NAME": lambda each: each.name,
+        "SOURCE": lambda each: each.source,
+        "KIND": lambda each: _enum(knowledge_pb2.RelationKind, each.kind),
+        "TARGET": lambda each: each.target,
+    },
+    tenants_pb2.Tenant: {
+        "NAME": lambda each: each.name,
+        "STATE": lambda each: _enum(tenants_pb2.TenantState, each.state),
+        "SHARD": lambda each: each.placement.shard,
+        "EPOCH": lambda each: str(each.placement.epoch),
+        "CREATED": lambda each: _time(each.create_time),
+        "DISPLAY NAME": lambda each: each.display_name,
+    },
+    audit_pb2.AuditEntry: {
+        **_CHANGED,
+        "EVENT": lambda each: each.event,
+        "HASH": lambda each: each.hash.hex()[:12],
+    },
+    change_pb2.Change: _CHANGE,
+}
+COLUMNS: Mapping[str, Columns] = {
+    kind.DESCRIPTOR.full_name: columns for kind, columns in _COLUMNS.items()
+}

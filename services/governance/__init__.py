@@ -1,0 +1,1 @@
+"""The governance service: which tenants there are, and what happened in each."""

@@ -1,0 +1,1 @@
+"""What a tenant is and what an intact trail is. Pure: no I/O, no clock, no randomness."""

@@ -1,0 +1,41 @@
+"""The object graph of the governance service."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from libs.postgres import open_pool
+from libs.service.platform import Platform
+from libs.service.server import Registration
+from libs.tenancy.directory import ShardPools
+from services.governance.api import AuditServicer, TenantServicer
+from services.governance.operations import AuditOperations, TenantOperations
+from services.governance.settings import Settings
+from services.governance.store.registry import PostgresRegistry
+from services.governance.store.shards import PostgresShards
+from services.governance.store.trail import PostgresTrail
+
+
+@asynccontextmanager
+async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence[Registration]]:
+    """Opens what the service needs; what was opened last is closed first."""
+    async with AsyncExitStack() as stack:
+        control = await stack.enter_async_context(open_pool(settings.control))
+        registry = PostgresRegistry(control, ShardPools(settings.control, stack))
+        shards = PostgresShards(platform.wakeups)
+        tenants = TenantServicer(TenantOperations(registry, shards, platform.keyring), registry)
+        trail = PostgresTrail(platform.wakeups)
+        stack.push_async_callback(trail.close)
+        audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
+        yield [
+            Registration(
+                "aeterna.governance.v1.TenantService",
+                partial(tenants_pb2_grpc.add_TenantServiceServicer_to_server, tenants),
+                routed=False,
+            ),
+            Registration(
+                "aeterna.governance.v1.AuditService",
+                partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
+            ),
+        ]

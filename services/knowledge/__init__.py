@@ -1,0 +1,1 @@
+"""The knowledge service: what a tenant has decided."""

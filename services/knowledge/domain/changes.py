@@ -1,0 +1,105 @@
+"""Commands and what each does to the items it is for. Pure: the spine loads and saves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from libs.changes import Operation, Step
+from services.knowledge.domain.item import Stored
+from services.knowledge.domain.status import Status, after
+from services.knowledge.errors import ItemNotFound, SelfReview, VersionMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Store a new draft."""
+
+    item: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replace what is not None in a draft."""
+
+    id: UUID
+    version: int  # expected; 0 for any
+    at: datetime
+    title: bytes | None = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Take an item to another status; `by` is the person in whose name it is done."""
+
+    operation: Operation  # proposed, accepted, rejected or deprecated
+    id: UUID
+    version: int
+    at: datetime
+    by: str
+
+
+Body = Create | Update | Move
+
+
+def targets(body: Body) -> Sequence[UUID]:
+    """The items that a command needs to know."""
+    return () if isinstance(body, Create) else (body.id,)
+
+
+def decide(current: Mapping[UUID, Stored], body: Body) -> list[Step[Stored]]:
+    """The steps of a command; `current` includes the items that its own supersedes.
+
+    Raises:
+        ItemNotFound, VersionMismatch, IllegalTransition, SelfReview: It is refused.
+    """
+    match body:
+        case Create():
+            return [Step(Operation.CREATED, None, body.item)]
+        case Update():
+            return [_updated(_expect(current, body.id, body.version), body)]
+        case Move():
+            return _moved(current, _expect(current, body.id, body.version), body)
+
+
+def _expect(current: Mapping[UUID, Stored], item_id: UUID, version: int) -> Stored:
+    item = current.get(item_id)
+    if item is None:
+        raise ItemNotFound(item_id)
+    if version not in (0, item.version):
+        raise VersionMismatch(item_id, version, item.version)
+    return item
+
+
+def _updated(before: Stored, update: Update) -> Step[Stored]:
+    step = _step(before, Operation.UPDATED, update.at)
+    title = before.title if update.title is None else update.title
+    content = before.content if update.content is None else update.content
+    return replace(step, after=replace(step.entity, title=title, content=content))
+
+
+def _moved(current: Mapping[UUID, Stored], before: Stored, move: Move) -> list[Step[Stored]]:
+    step = _step(before, move.operation, move.at)
+    if move.operation is Operation.PROPOSED:
+        return [replace(step, after=replace(step.entity, proposer=move.by))]
+    if move.operation is not Operation.ACCEPTED:
+        return [step]
+    if move.by == before.proposer:
+        raise SelfReview(before.id)
+    replaced = [current[each] for each in sorted(before.supersedes)]
+    return [
+        step,
+        *(
+            _step(each, Operation.SUPERSEDED, move.at)
+            for each in replaced
+            if each.status is Status.ACCEPTED
+        ),
+    ]
+
+
+def _step(before: Stored, operation: Operation, at: datetime) -> Step[Stored]:
+    """The next version, in the status that the operation leads to."""
+    status = after(before.status, operation)
+    version = before.version + 1
+    return Step(operation, before, replace(before, status=status, version=version, updated_at=at))

@@ -1,0 +1,138 @@
+"""Knowledge items, their layers, and who is shown them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from libs.errors import FieldViolation, InvalidRequest
+from libs.scope import SCOPE_IDS, Scope
+from services.knowledge.domain.status import Status
+
+
+class Kind(StrEnum):
+    """What an item is."""
+
+    ADR = "adr"
+    POLICY = "policy"
+    PATTERN = "pattern"
+    SPEC = "spec"
+    HINDSIGHT = "hindsight"
+
+
+class Layer(StrEnum):
+    """How broadly an item applies, narrowest first."""
+
+    PROJECT = "project"
+    TEAM = "team"
+    ORG = "org"
+    COMPANY = "company"
+
+
+# The ids that decide who sees an item; its layer needs the first of them.
+BINDING: Mapping[Layer, tuple[str, ...]] = {
+    Layer.PROJECT: ("project_id", "team_id", "org_id"),
+    Layer.TEAM: ("team_id", "org_id"),
+    Layer.ORG: ("org_id",),
+    Layer.COMPANY: (),
+}
+ITEM_IDS = ("org_id", "team_id", "project_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An item as it is stored: title and content are sealed.
+
+    Attributes:
+        author: Who created it.
+        proposer: Who proposed it, "" for a draft.
+        number: Of the change that made this version.
+        supersedes: The items that it replaces once accepted; known under the tenant's lock only.
+    """
+
+    id: UUID
+    kind: Kind
+    layer: Layer
+    scope: Scope
+    status: Status
+    author: str
+    proposer: str
+    version: int
+    number: int
+    title: bytes
+    content: bytes
+    created_at: datetime
+    updated_at: datetime
+    supersedes: frozenset[UUID] = frozenset()
+
+    @property
+    def subject(self) -> str:
+        """Knowledge is the tenant's own, about nobody."""
+        return ""
+
+    @property
+    def layer_name(self) -> str:
+        """The layer, for the change log."""
+        return self.layer.value
+
+    def at(self, number: int) -> Self:
+        """The same, as made by the change with this number."""
+        return replace(self, number=number)
+
+    def bound(self) -> dict[str, str]:
+        """The ids that decide who sees it."""
+        return self.scope.restrict(BINDING[self.layer])
+
+    def payload(self) -> dict[str, str]:
+        """What the vector index filters by."""
+        return {
+            "kind": self.kind.value,
+            "layer": self.layer.value,
+            "status": self.status.value,
+            **self.bound(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as a caller sees it."""
+
+    stored: Stored
+    title: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a search may show; `kinds` is empty for all of them."""
+
+    scope: Scope
+    statuses: Collection[Status]
+    kinds: Collection[Kind] = ()
+
+    def shows(self, item: Stored) -> bool:
+        """Whether the item is of these kinds and statuses and not bound to something else."""
+        return (
+            item.status in self.statuses
+            and (not self.kinds or item.kind in self.kinds)
+            and self.scope.admits(item.bound())
+        )
+
+    def filter(self) -> dict[str, tuple[str, ...]]:
+        """The same for the vector index."""
+        statuses = {"status": tuple(status.value for status in self.statuses)}
+        kinds = {"kind": tuple(kind.value for kind in self.kinds)} if self.kinds else {}
+        return {**statuses, **kinds, **self.scope.filter()}
+
+
+def check_scope(layer: Layer, scope: Scope, field: str) -> None:
+    """Raises InvalidRequest for a scope, at path `field`, that the layer needs more of, or that
+    ties the item to a person, a session or an agent."""
+    scope.demand(BINDING[layer][:1], layer, field)
+    private = scope.restrict(tuple(name for name in SCOPE_IDS if name not in ITEM_IDS))
+    if private:
+        raise InvalidRequest(
+            [FieldViolation(f"{field}.{name}", "must be empty for knowledge") for name in private]
+        )

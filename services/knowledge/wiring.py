@@ -1,0 +1,47 @@
+"""The object graph of the knowledge service."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from aeterna.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
+from libs.aip.ids import Uuid7
+from libs.auth.clock import utc_now
+from libs.embedding.settings import open_embedder
+from libs.service.background import background
+from libs.service.platform import Platform
+from libs.service.server import Registration
+from libs.vectors import Collection
+from libs.vectors.projection import ProjectionWorker, Projector
+from libs.vectors.settings import open_index
+from services.knowledge.api import KnowledgeServicer
+from services.knowledge.operations import ItemOperations, RelationOperations
+from services.knowledge.settings import Settings
+from services.knowledge.store.items import PostgresItems
+from services.knowledge.store.relations import PostgresRelations
+from services.knowledge.store.rows import COLLECTION
+from services.knowledge.store.source import item_source
+
+
+@asynccontextmanager
+async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence[Registration]]:
+    """Opens what the service needs; what was opened last is closed first."""
+    async with AsyncExitStack() as stack:
+        embedder = await stack.enter_async_context(open_embedder(settings.embedding))
+        index = await stack.enter_async_context(open_index(settings.index))
+        collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
+        projector = Projector(index, collection, item_source(platform.keyring, embedder))
+        items = PostgresItems(projector, platform.wakeups)
+        stack.push_async_callback(items.close)
+        relations = PostgresRelations(platform.wakeups)
+        stack.push_async_callback(relations.close)
+        worker = ProjectionWorker(projector, platform.directory)
+        await stack.enter_async_context(background(worker.run()))
+        new_id = Uuid7()
+        servicer = KnowledgeServicer(
+            ItemOperations(items, platform.keyring, embedder, index, collection, new_id, utc_now),
+            RelationOperations(relations, items, new_id, utc_now),
+            platform.keyring,
+        )
+        add = partial(pb_grpc.add_KnowledgeServiceServicer_to_server, servicer)
+        yield [Registration("aeterna.knowledge.v1.KnowledgeService", add)]

@@ -1,0 +1,58 @@
+"""gRPC servicer of the change log: translates, nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from aeterna.sync.v1 import sync_pb2 as pb
+from aeterna.sync.v1 import sync_pb2_grpc as pb_grpc
+from libs.aip.paging import page_size
+from libs.service.caller import caller
+from libs.service.convert import change_to
+from libs.service.pipeline import Context, SlowConsumer
+from libs.spine.changes import LoggedChange
+from services.sync.operations import Checkpoint, Interest, Subscriptions
+from services.sync.ports import ChangeLog
+
+_PAGE = 100
+
+
+class SyncServicer(pb_grpc.SyncServiceServicer):
+    """`aeterna.sync.v1.SyncService` over the log and its subscriptions."""
+
+    def __init__(self, log: ChangeLog, subscriptions: Subscriptions) -> None:
+        self._log, self._subscriptions = log, subscriptions
+
+    async def ListChanges(
+        self, request: pb.ListChangesRequest, context: Context
+    ) -> pb.ListChangesResponse:
+        size = page_size(request.page_size, default=_PAGE)
+        changes, head = await self._log.after(caller().tenant, request.since, size)
+        return pb.ListChangesResponse(changes=map(change_to, changes), head=head)
+
+    async def Subscribe(
+        self, request: pb.SubscribeRequest, context: Context
+    ) -> AsyncIterator[pb.SubscribeResponse]:
+        sent = 0
+        async with aclosing(self._subscriptions.events(_interest(request))) as events:
+            async for event in events:
+                try:
+                    yield _response(event)
+                except SlowConsumer as exc:
+                    raise SlowConsumer(lastNumber=str(sent)) from exc
+                sent = event.number
+
+
+def _interest(request: pb.SubscribeRequest) -> Interest:
+    current = caller()
+    return Interest(
+        tenant=current.tenant,
+        since=request.since if request.HasField("since") else None,
+        collections=frozenset(request.collections),
+        until=current.identity.expires_at,
+    )
+
+
+def _response(event: LoggedChange | Checkpoint) -> pb.SubscribeResponse:
+    if isinstance(event, Checkpoint):
+        return pb.SubscribeResponse(checkpoint=event.number)
+    return pb.SubscribeResponse(change=change_to(event))

@@ -1,0 +1,130 @@
+"""What the migrated database itself says: row-level security, the write guard, rights, sealing."""
+
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from libs.encryption.registry import ENCRYPTED_FIELDS, Field
+from libs.postgres import CONTROL_ROLE, SERVICE_ROLE
+from libs.postgres.bootstrap import OWNER_ROLE
+from tests.databases import Database
+
+_TABLES = """
+    SELECT c.oid, c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+        pg_get_userbyid(c.relowner) AS owner
+    FROM pg_class AS c WHERE c.relnamespace = 'aeterna'::regnamespace AND c.relkind IN ('r', 'p')
+"""
+_FIRST_KEY = """
+    SELECT a.attname FROM pg_index AS i
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = $1 AND i.indisprimary
+"""
+_POLICIES = """
+    SELECT polname AS name, polcmd::text AS command, polroles::regrole[]::text[] AS roles,
+        pg_get_expr(polqual, polrelid) AS using, pg_get_expr(polwithcheck, polrelid) AS check
+    FROM pg_policy WHERE polrelid = $1
+"""
+_READ = "(tenant_id = ( SELECT aeterna.current_tenant() AS current_tenant))"
+_GUARD = "(tenant_id = ( SELECT aeterna.writing_tenant() AS writing_tenant))"
+# The lock row is what the guard itself reads; only begin_write and provisioning change it.
+_LOCK_TABLE = "tenant_state"
+
+
+async def _tables(superuser: asyncpg.Connection) -> list[asyncpg.Record]:
+    tables = await superuser.fetch(_TABLES)
+    assert len(tables) > 10
+    return tables
+
+
+async def test_every_tenant_table_forces_row_level_security(database: Database) -> None:
+    async with database.connect() as superuser:
+        for table in await _tables(superuser):
+            assert table["enabled"], table["name"]
+            assert table["forced"], table["name"]
+            assert table["owner"] == OWNER_ROLE, table["name"]
+            assert await superuser.fetchval(_FIRST_KEY, table["oid"]) == "tenant_id", table["name"]
+
+
+async def test_every_tenant_table_has_the_write_guard(database: Database) -> None:
+    async with database.connect() as superuser:
+        for table in await _tables(superuser):
+            found = {each["command"]: each for each in await _everyones(superuser, table["oid"])}
+            guard = _READ if table["name"] == _LOCK_TABLE else _GUARD
+            assert found["r"]["using"] == _READ, table["name"]
+            assert found["a"]["check"] == guard, table["name"]
+            assert (found["w"]["using"], found["w"]["check"]) == (guard, guard), table["name"]
+            if table["name"] != _LOCK_TABLE:
+                assert found["d"]["using"] == guard, table["name"]
+
+
+async def _everyones(superuser: asyncpg.Connection, table: int) -> list[asyncpg.Record]:
+    """The policies for all roles; the one for the projector may be there beside them."""
+    policies = await superuser.fetch(_POLICIES, table)
+    others = [each for each in policies if each["roles"] != ["-"]]
+    assert all(each["roles"] == ["aeterna_projector"] for each in others)
+    everyones = [each for each in policies if each["roles"] == ["-"]]
+    assert len({each["command"] for each in everyones}) == len(everyones)
+    return everyones
+
+
+@pytest.mark.parametrize("role", [SERVICE_ROLE, CONTROL_ROLE, OWNER_ROLE, "aeterna_projector"])
+async def test_no_role_of_ours_bypasses_row_level_security(database: Database, role: str) -> None:
+    async with database.connect() as superuser:
+        flags = await superuser.fetchrow(
+            "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $1", role
+        )
+    assert flags is not None
+    assert tuple(flags) == (False, False)
+
+
+@pytest.mark.parametrize("role", [SERVICE_ROLE, CONTROL_ROLE])
+async def test_services_own_nothing_and_belong_to_nobody(database: Database, role: str) -> None:
+    async with database.connect() as superuser:
+        owned = await superuser.fetchval(
+            "SELECT count(*) FROM pg_class WHERE relowner = $1::regrole", role
+        )
+        roles = await superuser.fetchval(
+            "SELECT count(*) FROM pg_auth_members WHERE member = $1::regrole", role
+        )
+    assert (owned, roles) == (0, 0)
+
+
+async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Database) -> None:
+    async with database.connect() as superuser:
+        rows = await superuser.fetch(
+            "SELECT proname, proconfig FROM pg_proc WHERE prosecdef"
+            " AND pronamespace IN ('aeterna'::regnamespace, 'control'::regnamespace)"
+        )
+    assert {row["proname"] for row in rows} == {
+        "begin_write",
+        "append_changes",
+        "tenants_to_project",
+    }
+    for row in rows:
+        assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]
+
+
+# Keys are wrapped by other keys, hashes are one-way: neither is a sealed field.
+_NOT_SEALED = {
+    ("tenant_key", "wrapped"),
+    ("subject_key", "wrapped"),
+    ("change", "hash"),
+    ("request", "fingerprint"),
+}
+
+
+async def test_the_registry_names_exactly_the_sealed_columns(database: Database) -> None:
+    async with database.connect() as superuser:
+        rows = await superuser.fetch(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = 'aeterna' AND data_type = 'bytea'"
+        )
+    found = {(row[0], row[1]) for row in rows} - _NOT_SEALED
+    assert {Field(*each) for each in found} == set(ENCRYPTED_FIELDS) | set(_versions())
+
+
+def _versions() -> Iterator[Field]:
+    """Version tables keep the sealed bytes of the row that they are versions of."""
+    for field in ENCRYPTED_FIELDS:
+        yield Field(f"{field.table.removesuffix('_item')}_version", field.column)

@@ -1,0 +1,94 @@
+"""The vector index in every store that has one, and tenants in it."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from qdrant_client import QdrantClient
+
+from libs.postgres import open_pool
+from libs.tenancy import Route
+from libs.vectors import VectorIndex
+from libs.vectors.pgvector import PgVectorIndex
+from libs.vectors.qdrant import open_qdrant
+from tests.contract.vectors.builders import RUN, Store, make_route
+from tests.databases import Database, add_tenant
+from tests.fakes.qdrant_server import QdrantServer
+
+
+@pytest.fixture
+def qdrant_server() -> Iterator[QdrantServer]:
+    """A fake that the test may stop."""
+    server = QdrantServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def qdrant_url() -> Iterator[str]:
+    """A real server if QDRANT_URL names one, else a fake."""
+    if url := os.environ.get("QDRANT_URL"):
+        yield url
+        _clean(url)
+        return
+    server = QdrantServer()
+    server.start()
+    yield server.url
+    server.stop()
+
+
+def _clean(url: str) -> None:
+    client = QdrantClient(url=url, check_compatibility=False)
+    for each in client.get_collections().collections:
+        if each.name.startswith(RUN):
+            client.delete_collection(each.name)
+    client.close()
+
+
+@asynccontextmanager
+async def _pgvector(server: str) -> AsyncIterator[Store]:
+    async with Database.copy(server) as database, open_pool(database.settings()) as pool:
+
+        async def new_tenant() -> Route:
+            route = make_route(pool)
+            await add_tenant(database, route.tenant)
+            return route
+
+        yield Store(PgVectorIndex(), new_tenant)
+
+
+@asynccontextmanager
+async def _qdrant(url: str) -> AsyncIterator[Store]:
+    async def new_tenant() -> Route:
+        return make_route()
+
+    async with open_qdrant(url, None) as index:
+        yield Store(index, new_tenant)
+
+
+_ADAPTERS = {"pgvector": (_pgvector, "postgres"), "qdrant": (_qdrant, "qdrant_url")}
+
+
+@pytest.fixture(params=_ADAPTERS)
+def address(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """An adapter and where its server is; servers start outside of the test's event loop."""
+    return request.param, request.getfixturevalue(_ADAPTERS[request.param][1])
+
+
+@pytest.fixture
+async def store(address: tuple[str, str]) -> AsyncIterator[Store]:
+    adapter, where = address
+    async with _ADAPTERS[adapter][0](where) as store:
+        yield store
+
+
+@pytest.fixture
+def index(store: Store) -> VectorIndex:
+    return store.index
+
+
+@pytest.fixture
+async def acme(store: Store) -> Route:
+    return await store.new_tenant()

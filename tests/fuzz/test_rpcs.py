@@ -1,0 +1,187 @@
+"""Every RPC with malformed, oversized, hostile messages: refused precisely, nothing written."""
+
+import asyncio
+import itertools
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.knowledge.v1 import knowledge_pb2
+from aeterna.memory.v1 import memory_pb2
+from aeterna.sync.v1 import sync_pb2
+from libs.auth import Role
+from tests.errors import reason_of
+from tests.fuzz.messages import garbage, messages
+from tests.suite import Metadata, Suite
+
+_SERVICES = {
+    "memory": [memory_pb2.DESCRIPTOR],
+    "knowledge": [knowledge_pb2.DESCRIPTOR],
+    "governance": [tenants_pb2.DESCRIPTOR, audit_pb2.DESCRIPTOR],
+    "sync": [sync_pb2.DESCRIPTOR],
+}
+METHODS = [
+    pytest.param(name, method, id=method.name)
+    for name, files in _SERVICES.items()
+    for file in files
+    for service in file.services_by_name.values()
+    for method in service.methods
+]
+ROLES = (Role.TENANT_ADMIN, Role.PLATFORM_ADMIN)
+_REFUSALS = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.ABORTED,
+}
+_SETTINGS = settings(
+    max_examples=60,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+_STREAM_SECONDS = 0.5  # a subscription never ends by itself
+
+
+class Target:
+    """One RPC of the running suite, called with raw bytes as a tenant of its own."""
+
+    def __init__(self, suite: Suite, runner: asyncio.Runner, service: str, method: Any) -> None:
+        self._suite, self._runner, self._method = suite, runner, method
+        self._channel = suite.channels[service]
+        self.tenant = f"f{uuid4().hex[:12]}"
+        runner.run(suite.create_tenant(self.tenant))
+        self._metadata: Metadata = suite.auth(self.tenant, "ann", ROLES)
+
+    def send(self, data: bytes) -> grpc.aio.AioRpcError | None:
+        """Calls; the error if it is refused. A refusal is precise and has written nothing."""
+        before = self._runner.run(self._written())
+        error = self._runner.run(self._call(data))
+        if error is not None:
+            assert error.code() in _REFUSALS, error
+            assert reason_of(error).isupper()
+            assert self._runner.run(self._written()) == before
+        return error
+
+    async def _call(self, data: bytes) -> grpc.aio.AioRpcError | None:
+        path = f"/{self._method.containing_service.full_name}/{self._method.name}"
+        streams = self._method.client_streaming, self._method.server_streaming
+        make = {
+            (False, False): self._channel.unary_unary,
+            (False, True): self._channel.unary_stream,
+            (True, True): self._channel.stream_stream,
+        }[streams]
+        request: Any = iter([data]) if streams[0] else data
+        call = make(path)(request, metadata=self._metadata, timeout=30)
+        try:
+            if streams[1]:
+                await self._drain(call)
+            else:
+                await call
+        except grpc.aio.AioRpcError as error:
+            return error
+        return None
+
+    async def _drain(self, call: Any) -> None:
+        """Reads what comes, for a moment."""
+        try:
+            async with asyncio.timeout(_STREAM_SECONDS):
+                while await call.read() is not grpc.aio.EOF:
+                    pass
+        except TimeoutError:
+            call.cancel()
+
+    async def _written(self) -> tuple[int, ...]:
+        async with self._suite.database.connect() as superuser:
+            tables = ("change", "request", "memory", "memory_version", "knowledge_item")
+            counts = ", ".join(
+                f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables
+            )
+            tenants = "(SELECT count(*) FROM control.tenant)"
+            return tuple(await superuser.fetchrow(f"SELECT {counts}, {tenants}", self.tenant))
+
+
+@pytest.fixture
+def target(
+    shared_suite: Suite, runner: asyncio.Runner, service: str, method: MethodDescriptor
+) -> Target:
+    return Target(shared_suite, runner, service, method)
+
+
+@pytest.mark.parametrize(("service", "method"), METHODS)
+def test_hostile_messages(target: Target, method: MethodDescriptor) -> None:
+    @_SETTINGS
+    @given(messages(method.input_type))
+    def send(message: Any) -> None:
+        target.send(message.SerializeToString())
+
+    send()
+
+
+@pytest.mark.parametrize(("service", "method"), METHODS)
+def test_bytes_that_are_no_message(target: Target, method: MethodDescriptor) -> None:
+    @_SETTINGS
+    @given(garbage(method.input_type))
+    def send(data: bytes) -> None:
+        target.send(data)
+
+    send()
+    broken = target.send(b"\x0a\xff\xff\xff\xff\x0f")  # a length beyond the end
+    assert method.client_streaming or broken is not None
+
+
+@pytest.mark.parametrize(("service", "method"), METHODS)
+def test_an_oversized_message_is_refused(
+    shared_suite: Suite, runner: asyncio.Runner, service: str, method: MethodDescriptor
+) -> None:
+    target = Target(shared_suite, runner, service, method)
+    # An unknown field of five megabytes: above the limit of the server.
+    size = 5 * 1024 * 1024
+    data = b"\xfa\x3f" + b"\x80\x80\xc0\x02" + b"x" * size
+
+    error = runner.run(target._call(data))
+
+    assert error is not None
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_every_method_is_fuzzed() -> None:
+    names = [param.values[1].full_name for param in METHODS]
+    assert len(names) == len(set(names)) == 32
+    assert all(itertools.chain(names))
+
+
+HOSTILE_HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(["authorization", "x-aeterna-tenant", "traceparent", "tracestate"]),
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=300),
+    ),
+    max_size=4,
+)
+
+
+def test_hostile_headers(shared_suite: Suite, runner: asyncio.Runner) -> None:
+    allowed = {grpc.StatusCode.UNAUTHENTICATED, *_REFUSALS}
+
+    async def call(metadata: list[tuple[str, str]]) -> grpc.StatusCode:
+        request = memory_pb2.ListMemoriesRequest()
+        try:
+            await shared_suite.memory.ListMemories(request, metadata=metadata, timeout=30)
+        except grpc.aio.AioRpcError as error:
+            return error.code()
+        return grpc.StatusCode.OK
+
+    @_SETTINGS
+    @given(HOSTILE_HEADERS)
+    def send(metadata: list[tuple[str, str]]) -> None:
+        assert runner.run(call(metadata)) in allowed
+
+    send()

@@ -1,0 +1,381 @@
+"""Every RPC of the four services as an operation of a tenant, on its own things and on others'."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.knowledge.v1 import knowledge_pb2 as kb
+from aeterna.memory.v1 import memory_pb2 as mb
+from aeterna.sync.v1 import sync_pb2
+from libs.service.pipeline import TENANT_HEADER
+from tests.isolation.world import IDS, REFUSED_IDS, Leak, Tenant, World, must_fail, ok
+
+Operation = Callable[[World, random.Random, Tenant], Awaitable[None]]
+
+
+def _memory(rng: random.Random, tenant: Tenant) -> mb.Memory:
+    memory = mb.Memory(
+        layer=rng.randint(1, 7), scope=tenant.ids(rng), content=tenant.text(rng), importance=0.5
+    )
+    memory.metadata.update({"note": tenant.text(rng)})
+    return memory
+
+
+def _request_id(rng: random.Random, world: World, tenant: Tenant) -> str:
+    """Mostly new; sometimes one that another tenant used."""
+    stolen = [each for other in world.others(tenant) for each in other.requests]
+    if stolen and rng.random() < 0.2:
+        return rng.choice(stolen)
+    tenant.requests.append(str(uuid4()))
+    return tenant.requests[-1]
+
+
+def _own(rng: random.Random, names: set[str], collection: str) -> str:
+    return rng.choice(sorted(names)) if names else f"{collection}/{uuid4()}"
+
+
+def _foreign(rng: random.Random, world: World, tenant: Tenant, kind: str) -> str | None:
+    names = sorted(name for other in world.others(tenant) for name in getattr(other, kind))
+    return rng.choice(names) if names else None
+
+
+async def create_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.CreateMemoryRequest(
+        memory=_memory(rng, tenant), request_id=_request_id(rng, world, tenant)
+    )
+    answer = await world.call(tenant, world.suite.memory.CreateMemory, request)
+    if ok(answer):
+        tenant.memories.add(answer.name)
+        tenant.changes += 1
+
+
+async def batch_create(world: World, rng: random.Random, tenant: Tenant) -> None:
+    requests = [
+        mb.CreateMemoryRequest(memory=_memory(rng, tenant)) for _ in range(rng.randint(1, 4))
+    ]
+    request = mb.BatchCreateMemoriesRequest(
+        requests=requests, request_id=_request_id(rng, world, tenant)
+    )
+    answer = await world.call(tenant, world.suite.memory.BatchCreateMemories, request)
+    if ok(answer):
+        tenant.memories.update(memory.name for memory in answer.memories)
+        tenant.changes += len(answer.memories)
+
+
+async def stream_create(world: World, rng: random.Random, tenant: Tenant) -> None:
+    requests = [
+        mb.CreateMemoryRequest(memory=_memory(rng, tenant)) for _ in range(rng.randint(1, 4))
+    ]
+    world.operations += 1
+    call = world.suite.memory.StreamCreateMemories(iter(requests), metadata=tenant.author)
+    async for answer in call:
+        world.inspect(tenant, requests[answer.index], answer.SerializeToString())
+        tenant.memories.add(answer.memory.name)
+        tenant.changes += 1
+
+
+async def refused_ids(world: World, rng: random.Random, tenant: Tenant) -> None:
+    memory = _memory(rng, tenant)
+    memory.scope.user_id = rng.choice(REFUSED_IDS)
+    request = mb.CreateMemoryRequest(memory=memory)
+    must_fail(await world.call(tenant, world.suite.memory.CreateMemory, request))
+
+
+async def get_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.GetMemoryRequest(name=_own(rng, tenant.memories, "memories"))
+    await world.call(tenant, world.suite.memory.GetMemory, request)
+
+
+async def foreign_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _foreign(rng, world, tenant, "memories")
+    if name is None:
+        return
+    memory = mb.Memory(name=name, content=tenant.text(rng))
+    stub = world.suite.memory
+    method, request = rng.choice(
+        [
+            (stub.GetMemory, mb.GetMemoryRequest(name=name)),
+            (stub.UpdateMemory, mb.UpdateMemoryRequest(memory=memory)),
+            (stub.DeleteMemory, mb.DeleteMemoryRequest(name=name)),
+            (stub.PromoteMemory, mb.PromoteMemoryRequest(name=name, layer=mb.LAYER_COMPANY)),
+            (stub.ListMemoryRevisions, mb.ListMemoryRevisionsRequest(name=name)),
+        ]
+    )
+    must_fail(await world.call(tenant, method, request))
+
+
+async def list_memories(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stolen = [token for other in world.others(tenant) for token in other.tokens]
+    token = rng.choice(stolen) if stolen and rng.random() < 0.3 else ""
+    quoted = rng.choice(IDS).replace("\\", "\\\\").replace('"', '\\"')
+    request = mb.ListMemoriesRequest(
+        page_size=rng.randint(1, 20),
+        page_token=token,
+        filter=rng.choice(["", f'user_id = "{quoted}"', 'layer = "company"']),
+    )
+    answer = await world.call(tenant, world.suite.memory.ListMemories, request)
+    if ok(answer) and answer.next_page_token:
+        tenant.tokens.append(answer.next_page_token)
+
+
+async def update_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    memory = mb.Memory(name=_own(rng, tenant.memories, "memories"), content=tenant.text(rng))
+    request = mb.UpdateMemoryRequest(memory=memory, request_id=_request_id(rng, world, tenant))
+    answer = await world.call(tenant, world.suite.memory.UpdateMemory, request)
+    tenant.changes += ok(answer)
+
+
+async def delete_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _own(rng, tenant.memories, "memories")
+    answer = await world.call(
+        tenant, world.suite.memory.DeleteMemory, mb.DeleteMemoryRequest(name=name)
+    )
+    if ok(answer):
+        tenant.memories.discard(name)
+        tenant.changes += 1
+
+
+async def promote_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.PromoteMemoryRequest(
+        name=_own(rng, tenant.memories, "memories"), layer=rng.randint(1, 7), scope=tenant.ids(rng)
+    )
+    tenant.changes += ok(await world.call(tenant, world.suite.memory.PromoteMemory, request))
+
+
+async def search_memories(world: World, rng: random.Random, tenant: Tenant) -> None:
+    # The words of another tenant, canary and all.
+    query = rng.choice(world.tenants).text(rng)
+    scope = tenant.ids(rng) if rng.random() < 0.5 else {}
+    request = mb.SearchMemoriesRequest(query=query, scope=scope, limit=rng.randint(1, 100))
+    await world.call(tenant, world.suite.memory.SearchMemories, request)
+
+
+async def memory_history(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.ListMemoryRevisionsRequest(name=_own(rng, tenant.memories, "memories"))
+    await world.call(tenant, world.suite.memory.ListMemoryRevisions, request)
+
+
+async def create_item(world: World, rng: random.Random, tenant: Tenant) -> None:
+    item = kb.KnowledgeItem(
+        kind=rng.randint(1, 5),
+        layer=rng.randint(1, 4),
+        scope=tenant.ids(rng),
+        title=tenant.text(rng),
+        content=tenant.text(rng),
+    )
+    request = kb.CreateKnowledgeItemRequest(
+        knowledge_item=item, request_id=_request_id(rng, world, tenant)
+    )
+    answer = await world.call(tenant, world.suite.knowledge.CreateKnowledgeItem, request)
+    if ok(answer):
+        tenant.items.add(answer.name)
+        tenant.changes += 1
+
+
+async def move_item(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _own(rng, tenant.items, "knowledgeItems")
+    method, request = _item_call(world, rng, tenant, name)
+    # Accepting an item may supersede others, so the exact number of changes is read, not modelled.
+    answer = await world.call(tenant, method, request, tenant.reviewer)
+    if ok(answer) and answer.change_number:
+        tenant.changes = max(tenant.changes + 1, tenant.changes)
+
+
+def _item_call(world: World, rng: random.Random, tenant: Tenant, name: str) -> tuple[Any, Any]:
+    stub, item = world.suite.knowledge, kb.KnowledgeItem(name=name, title=tenant.text(rng))
+    calls: list[tuple[Any, Any]] = [
+        (stub.UpdateKnowledgeItem, kb.UpdateKnowledgeItemRequest(knowledge_item=item)),
+        (stub.ProposeKnowledgeItem, kb.ProposeKnowledgeItemRequest(name=name)),
+        (stub.AcceptKnowledgeItem, kb.AcceptKnowledgeItemRequest(name=name)),
+        (stub.RejectKnowledgeItem, kb.RejectKnowledgeItemRequest(name=name)),
+        (stub.DeprecateKnowledgeItem, kb.DeprecateKnowledgeItemRequest(name=name)),
+    ]
+    return rng.choice(calls)
+
+
+async def foreign_item(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _foreign(rng, world, tenant, "items")
+    if name is None:
+        return
+    stub = world.suite.knowledge
+    relation = kb.Relation(
+        source=_own(rng, tenant.items, "knowledgeItems"), target=name, kind=rng.randint(1, 5)
+    )
+    calls = [
+        _item_call(world, rng, tenant, name),
+        (stub.GetKnowledgeItem, kb.GetKnowledgeItemRequest(name=name)),
+        (stub.ListKnowledgeItemRevisions, kb.ListKnowledgeItemRevisionsRequest(name=name)),
+        (stub.ListRelations, kb.ListRelationsRequest(knowledge_item=name)),
+        (stub.CreateRelation, kb.CreateRelationRequest(relation=relation)),
+    ]
+    method, request = rng.choice(calls)
+    must_fail(await world.call(tenant, method, request, tenant.reviewer))
+
+
+async def read_items(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, name = world.suite.knowledge, _own(rng, tenant.items, "knowledgeItems")
+    query = rng.choice(world.tenants).text(rng)
+    calls = [
+        (stub.GetKnowledgeItem, kb.GetKnowledgeItemRequest(name=name)),
+        (stub.ListKnowledgeItems, kb.ListKnowledgeItemsRequest(page_size=20)),
+        (stub.ListKnowledgeItemRevisions, kb.ListKnowledgeItemRevisionsRequest(name=name)),
+        (stub.ListRelations, kb.ListRelationsRequest(knowledge_item=name)),
+        (
+            stub.SearchKnowledgeItems,
+            kb.SearchKnowledgeItemsRequest(query=query, statuses=range(1, 7), limit=100),
+        ),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def relate(world: World, rng: random.Random, tenant: Tenant) -> None:
+    relation = kb.Relation(
+        source=_own(rng, tenant.items, "knowledgeItems"),
+        target=_own(rng, tenant.items, "knowledgeItems"),
+        kind=rng.randint(2, 5),
+    )
+    request = kb.CreateRelationRequest(relation=relation)
+    answer = await world.call(tenant, world.suite.knowledge.CreateRelation, request)
+    if ok(answer):
+        tenant.relations.add(answer.name)
+        tenant.changes += 1
+
+
+async def unrelate(world: World, rng: random.Random, tenant: Tenant) -> None:
+    foreign = _foreign(rng, world, tenant, "relations")
+    delete = world.suite.knowledge.DeleteRelation
+    if foreign and rng.random() < 0.5:
+        must_fail(await world.call(tenant, delete, kb.DeleteRelationRequest(name=foreign)))
+        return
+    name = _own(rng, tenant.relations, "relations")
+    if ok(await world.call(tenant, delete, kb.DeleteRelationRequest(name=name))):
+        tenant.relations.discard(name)
+        tenant.changes += 1
+
+
+async def record_event(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = audit_pb2.RecordAuditEventRequest(
+        event="export.started",
+        resource=f"exports/{tenant.canary}",
+        subject=rng.choice(IDS),
+        request_id=_request_id(rng, world, tenant),
+    )
+    tenant.changes += ok(await world.call(tenant, world.suite.audit.RecordAuditEvent, request))
+
+
+async def read_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub = world.suite.audit
+    calls: list[tuple[Any, Any]] = [
+        (stub.ListAuditEntries, audit_pb2.ListAuditEntriesRequest(page_size=50)),
+        (stub.VerifyAuditTrail, audit_pb2.VerifyAuditTrailRequest()),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def read_changes(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = sync_pb2.ListChangesRequest(since=rng.randint(0, 50), page_size=100)
+    await world.call(tenant, world.suite.sync.ListChanges, request)
+
+
+async def subscribe(world: World, rng: random.Random, tenant: Tenant) -> None:
+    world.operations += 1
+    request = sync_pb2.SubscribeRequest(since=0)
+    call = world.suite.sync.Subscribe(request, metadata=tenant.author, timeout=30)
+    # The log holds at least so many changes, so that this never waits for more.
+    wanted, seen = rng.randint(1, min(10, tenant.changes)), 0
+    while seen < wanted:
+        event = await call.read()
+        world.inspect(tenant, request, event.SerializeToString())
+        seen += event.HasField("change")
+    call.cancel()
+
+
+async def administer(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = f"tenants/{rng.choice(world.others(tenant)).name}"
+    stub = world.suite.tenants
+    calls: list[tuple[Any, Any]] = [
+        (stub.CreateTenant, tenants_pb2.CreateTenantRequest(tenant_id=f"x{uuid4().hex[:8]}")),
+        (stub.GetTenant, tenants_pb2.GetTenantRequest(name=name)),
+        (stub.ListTenants, tenants_pb2.ListTenantsRequest()),
+        (stub.SuspendTenant, tenants_pb2.SuspendTenantRequest(name=name)),
+        (stub.ResumeTenant, tenants_pb2.ResumeTenantRequest(name=name)),
+    ]
+    must_fail(await world.call(tenant, *rng.choice(calls)))
+    await world.call(
+        tenant, stub.GetTenant, tenants_pb2.GetTenantRequest(name=f"tenants/{tenant.name}")
+    )
+
+
+async def impersonate(world: World, rng: random.Random, tenant: Tenant) -> None:
+    metadata = (*tenant.author, (TENANT_HEADER, rng.choice(world.others(tenant)).name))
+    calls: list[tuple[Any, Any]] = [
+        (world.suite.memory.ListMemories, mb.ListMemoriesRequest()),
+        (world.suite.knowledge.ListKnowledgeItems, kb.ListKnowledgeItemsRequest()),
+        (world.suite.audit.ListAuditEntries, audit_pb2.ListAuditEntriesRequest()),
+        (world.suite.sync.ListChanges, sync_pb2.ListChangesRequest()),
+    ]
+    method, request = rng.choice(calls)
+    must_fail(await world.call(tenant, method, request, metadata))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    create_memory,
+    batch_create,
+    stream_create,
+    refused_ids,
+    get_memory,
+    foreign_memory,
+    list_memories,
+    update_memory,
+    delete_memory,
+    promote_memory,
+    search_memories,
+    memory_history,
+    create_item,
+    move_item,
+    foreign_item,
+    read_items,
+    relate,
+    unrelate,
+    record_event,
+    read_audit,
+    read_changes,
+    subscribe,
+    administer,
+    impersonate,
+)
+
+
+async def check_everything(world: World, tenant: Tenant) -> None:
+    """The tenant sees exactly its own memories and items, and a log without gaps."""
+    names = await _all(world, tenant, world.suite.memory.ListMemories, mb.ListMemoriesRequest)
+    if names != tenant.memories:
+        raise Leak(f"{tenant.name} sees {len(names)} memories, not {len(tenant.memories)}")
+    items = await _all(
+        world, tenant, world.suite.knowledge.ListKnowledgeItems, kb.ListKnowledgeItemsRequest
+    )
+    if items != tenant.items:
+        raise Leak(f"{tenant.name} sees {len(items)} items, not {len(tenant.items)}")
+    numbers: list[int] = []
+    while True:
+        request = sync_pb2.ListChangesRequest(since=len(numbers), page_size=1000)
+        answer = await world.call(tenant, world.suite.sync.ListChanges, request)
+        numbers += [change.number for change in answer.changes]
+        if len(numbers) >= answer.head:
+            break
+    if numbers != list(range(1, len(numbers) + 1)) or len(numbers) < tenant.changes:
+        raise Leak(f"{tenant.name} has a log of {len(numbers)} changes, not {tenant.changes}")
+
+
+async def _all(world: World, tenant: Tenant, method: Any, request: Any) -> set[str]:
+    names: set[str] = set()
+    token = ""
+    while True:
+        answer = await world.call(tenant, method, request(page_size=1000, page_token=token))
+        found = answer.memories if hasattr(answer, "memories") else answer.knowledge_items
+        names.update(each.name for each in found)
+        token = answer.next_page_token
+        if not token:
+            return names

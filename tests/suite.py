@@ -1,0 +1,108 @@
+"""The running suite as tests see it: addresses, tokens, stubs. The services are the real ones."""
+
+from __future__ import annotations  # the stubs of gRPC know more classes than the code
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+
+from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2, tenants_pb2_grpc
+from aeterna.knowledge.v1 import knowledge_pb2_grpc
+from aeterna.memory.v1 import memory_pb2_grpc
+from aeterna.sync.v1 import sync_pb2_grpc
+from cli.suite import Addresses, running_suite
+from libs.auth import AuthSettings, LocalIssuer, Role
+from libs.encryption.kms_local import LocalKms
+from libs.service.settings import KmsSettings, PlatformSettings
+from libs.tenancy import TenantId
+from libs.wakeups.settings import WakeupSettings
+from tests.databases import Database, add_shard
+
+ANY_PORT = Addresses(*["127.0.0.1:0"] * 4)
+Metadata = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The four services and the issuer that they trust."""
+
+    platform: PlatformSettings
+    addresses: Addresses
+    issuer: LocalIssuer
+    channels: dict[str, grpc.aio.Channel]
+    database: Database
+
+    def token(
+        self, tenant: str, subject: str = "ann", roles: Sequence[Role] = (Role.TENANT_ADMIN,)
+    ) -> str:
+        """A bearer token."""
+        return self.issuer.mint(TenantId(tenant), subject, roles)
+
+    def auth(
+        self, tenant: str, subject: str = "ann", roles: Sequence[Role] = (Role.TENANT_ADMIN,)
+    ) -> Metadata:
+        """Metadata of a caller."""
+        return (("authorization", f"Bearer {self.token(tenant, subject, roles)}"),)
+
+    @property
+    def platform_admin(self) -> Metadata:
+        """Metadata of a platform administrator."""
+        return self.auth("platform", "root", (Role.PLATFORM_ADMIN,))
+
+    @property
+    def memory(self) -> memory_pb2_grpc.MemoryServiceAsyncStub:
+        return memory_pb2_grpc.MemoryServiceStub(self.channels["memory"])
+
+    @property
+    def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:
+        return knowledge_pb2_grpc.KnowledgeServiceStub(self.channels["knowledge"])
+
+    @property
+    def tenants(self) -> tenants_pb2_grpc.TenantServiceAsyncStub:
+        return tenants_pb2_grpc.TenantServiceStub(self.channels["governance"])
+
+    @property
+    def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
+        return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
+
+    @property
+    def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:
+        return sync_pb2_grpc.SyncServiceStub(self.channels["sync"])
+
+    async def create_tenant(self, tenant: str) -> Metadata:
+        """A new tenant, through governance; metadata of its administrator."""
+        request = tenants_pb2.CreateTenantRequest(tenant_id=tenant, request_id=str(uuid4()))
+        await self.tenants.CreateTenant(request, metadata=self.platform_admin)
+        return self.auth(tenant)
+
+
+@asynccontextmanager
+async def open_suite(
+    database: Database, folder: Path, wakeups: WakeupSettings | None = None
+) -> AsyncIterator[Suite]:
+    """Serves on the database until the block ends; keys and issuer live in `folder`.
+
+    Several suites may share a database and a folder: they are replicas.
+    """
+    await add_shard(database)
+    keyring = folder / "keyring.json"
+    issuer = await LocalIssuer.open(folder, LocalKms.open(keyring))
+    platform = PlatformSettings(
+        control=database.settings(),
+        auth=AuthSettings(local_issuer=folder),
+        kms=KmsSettings(keyring=keyring),
+        wakeups=wakeups or WakeupSettings(transport="none"),
+    )
+    async with AsyncExitStack() as stack:
+        addresses = await stack.enter_async_context(running_suite(platform, ANY_PORT))
+        channels = {
+            name: await stack.enter_async_context(
+                grpc.aio.insecure_channel(getattr(addresses, name))
+            )
+            for name in Addresses.__dataclass_fields__
+        }
+        yield Suite(platform, addresses, issuer, channels, database)

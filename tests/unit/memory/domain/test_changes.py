@@ -1,0 +1,127 @@
+"""What commands do to memories: versions, layers, and numbers."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.changes import Operation, numbered
+from libs.errors import AppError, InvalidRequest
+from libs.scope import Scope
+from services.memory.domain.changes import (
+    Body,
+    Create,
+    Delete,
+    Promote,
+    Update,
+    decide,
+    targets,
+)
+from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, View
+from services.memory.errors import MemoryNotFound, NotBroader, VersionMismatch
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVERYONE = Scope("o", "t", "p", "s", "u", "a")
+IDS = [UUID(int=place) for place in range(4)]
+
+
+def stored(memory_id: UUID = IDS[0], layer: Layer = Layer.USER, scope: Scope = EVERYONE) -> Stored:
+    return Stored(memory_id, layer, scope, 0.5, 1, 0, b"content", b"{}", NOW, NOW)
+
+
+def vector() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.ones(1, np.float32)
+
+
+memory_ids = st.sampled_from(IDS)
+versions = st.integers(0, 5)
+bodies: st.SearchStrategy[Body] = st.one_of(
+    memory_ids.map(lambda each: Create((stored(each),), (vector(),))),
+    st.builds(Update, memory_ids, versions, st.just(NOW), st.one_of(st.none(), st.binary())),
+    st.builds(Delete, memory_ids, versions),
+    st.builds(
+        Promote, memory_ids, versions, st.just(NOW), st.sampled_from(Layer), st.just(EVERYONE)
+    ),
+)
+
+
+@given(st.lists(bodies, max_size=30))
+def test_versions_grow_by_one_and_numbers_follow_each_other(commands: list[Body]) -> None:
+    current: dict[UUID, Stored] = {}
+    steps = []
+    for body in commands:
+        if isinstance(body, Create) and body.memories[0].id in current:
+            continue  # ids of new memories are never reused
+        try:
+            taken = list(decide(current, body))
+        except AppError:
+            continue
+        for step in taken:
+            assert step.entity.id in targets(body) or isinstance(body, Create)
+            if step.before and step.after:
+                assert step.after.version == step.before.version + 1
+                assert step.after.subject == step.before.subject
+            if step.after is None:
+                del current[step.entity.id]
+            else:
+                current[step.after.id] = step.after
+        steps += taken
+
+    for place, step in enumerate(numbered(steps, 100), start=100):
+        assert step.number == place
+        assert step.after is None or step.after.number == place
+        assert step.before is None or 100 <= step.before.number < place
+
+
+@given(memory_ids, versions)
+def test_what_does_not_exist_or_has_changed_is_refused(memory_id: UUID, version: int) -> None:
+    current = {IDS[0]: stored()}
+    for body in (Delete(memory_id, version), Update(memory_id, version, NOW, b"new")):
+        if memory_id != IDS[0]:
+            with pytest.raises(MemoryNotFound):
+                list(decide(current, body))
+        elif version not in (0, 1):
+            with pytest.raises(VersionMismatch):
+                list(decide(current, body))
+        else:
+            assert len(list(decide(current, body))) == 1
+
+
+@given(st.sampled_from(Layer), st.sampled_from(Layer), st.booleans())
+def test_promotion_goes_upwards_with_the_ids_it_needs(
+    layer: Layer, target: Layer, has_ids: bool
+) -> None:
+    own = Scope(**dict.fromkeys(REQUIRED[layer], "own"))
+    given_ids = EVERYONE if has_ids else Scope()
+    body = Promote(IDS[0], 0, NOW, target, given_ids)
+    current = {IDS[0]: stored(layer=layer, scope=own)}
+    broader = NARROW_TO_BROAD.index(target) > NARROW_TO_BROAD.index(layer)
+    missing = [name for name in REQUIRED[target] if not getattr(own, name)]
+    person_missing = "user_id" in missing  # whom it is about cannot be added
+
+    if not broader:
+        with pytest.raises(NotBroader):
+            list(decide(current, body))
+    elif (missing and not has_ids) or person_missing:
+        with pytest.raises(InvalidRequest):
+            list(decide(current, body))
+    else:
+        (step,) = decide(current, body)
+        assert step.operation is Operation.PROMOTED
+        assert step.after is not None
+        assert step.after.layer is target
+        assert step.after.scope.user_id == own.user_id
+
+
+@given(st.sampled_from(Layer), st.builds(Scope, *[st.sampled_from(["", "x", "y"])] * 6))
+def test_the_filter_of_the_index_agrees_with_what_a_view_shows(layer: Layer, scope: Scope) -> None:
+    memory = stored(layer=layer, scope=Scope("x", "x", "x", "x", "x", "x"))
+    view = View(scope)
+    payload = memory.payload()
+
+    passes = all(payload.get(key, "") in accepted for key, accepted in view.filter().items())
+
+    assert passes == view.shows(memory)
