@@ -1,7 +1,6 @@
 """Adding memories through gRPC, 64 clients at once, against bare batched inserts of plain text."""
 
 import re
-import time
 from collections.abc import Iterable, Sequence
 from itertools import cycle, islice
 from urllib.request import urlopen
@@ -12,9 +11,8 @@ from bench import bare
 from bench.client import Client, open_clients
 from bench.corpus import Corpus, load_corpus
 from bench.measure import Sample, Spread, alternate, chunks, drive
-from bench.processes import Meter
 from bench.report import Report, Row, Section
-from bench.stack import DATABASE, Stack, open_stack
+from bench.stack import Stack, open_stack
 from libs.embedding.local import LocalEmbedder
 
 CLIENTS = 64
@@ -54,20 +52,19 @@ class _Scenario:
         self.tenants = tenants
         self._stack, self._corpus, self._adds = stack, corpus, adds
         self._embedder = LocalEmbedder(bare.DIMENSIONS)
-        self._meter = Meter(service=stack.service_pid, postgres=stack.postgres_pid)
+        self._meter = stack.meter()
         self._group = 1
         self._groups: list[float] = []
         self._costs: dict[str, Row] = {}
 
     async def measure(self, rounds: int) -> tuple[Row, list[Row]]:
         """A row of rates, and rows of what each side costs."""
-        superuser = await self._stack.connect()
-        await bare.make_tables(superuser)
-        await superuser.close()
+        async with self._stack.superuser() as superuser:
+            await bare.make_tables(superuser)
         tokens = [self._stack.token(tenant) for tenant in self.tenants]
         async with (
-            open_clients(self._stack.address, tokens, connections=CONNECTIONS) as clients,
-            bare.open_bare(self._stack.postgres.dsn(DATABASE), BARE_CONNECTIONS) as pool,
+            open_clients(self._stack.addresses.memory, tokens, connections=CONNECTIONS) as clients,
+            bare.open_bare(self._stack.dsn(), BARE_CONNECTIONS) as pool,
         ):
             await self._ours(clients, -1)
             samples = await alternate(
@@ -97,9 +94,10 @@ class _Scenario:
 
     async def _ours(self, clients: Sequence[Client], number: int) -> Sample:
         work = list(zip(cycle(clients), self._texts(number), strict=False))
-        before, began = self._read_groups(), self._begin()
+        before = self._read_groups()
+        self._meter.lap(1)
         sample = await drive(lambda each: each[0].add(each[1]), work, CLIENTS)
-        self._note(_OURS, began)
+        self._note(_OURS)
         after = self._read_groups()
         self._groups.append((after[0] - before[0]) / (after[1] - before[1]))
         self._group = max(1, round(self._groups[-1]))
@@ -111,10 +109,10 @@ class _Scenario:
         for part in chunks(texts, 1000):
             vectors += bare.packed(await self._embedder.embed(part))
         rows = list(zip(self._owners(), texts, vectors, strict=False))
-        began = self._begin()
+        self._meter.lap(1)
         batches = chunks(rows, self._group)
         sample = await drive(lambda batch: _insert(pool, batch), batches, BARE_CONNECTIONS)
-        self._note(_BARE, began)
+        self._note(_BARE)
         return Sample(sample.seconds, [sample.seconds] * len(texts))
 
     async def _bare_embedding(self, pool: asyncpg.Pool, number: int) -> Sample:
@@ -125,9 +123,9 @@ class _Scenario:
 
         texts = self._texts(number)
         rows = list(zip(self._owners(), texts, strict=False))
-        began = self._begin()
+        self._meter.lap(1)
         sample = await drive(work, chunks(rows, self._group), BARE_CONNECTIONS)
-        self._note(_EMBEDDING, began)
+        self._note(_EMBEDDING)
         return Sample(sample.seconds, [sample.seconds] * len(texts))
 
     def _texts(self, number: int) -> list[str]:
@@ -136,23 +134,14 @@ class _Scenario:
     def _owners(self) -> Iterable[str]:
         return islice(cycle(self.tenants), self._adds)
 
-    def _begin(self) -> float:
-        self._meter.lap(1)
-        return time.perf_counter()
-
-    def _note(self, side: str, began: float) -> None:
+    def _note(self, side: str) -> None:
         """Keeps what the round cost; the last round's figures stay."""
-        seconds = time.perf_counter() - began
-        spent = self._meter.lap(self._adds)
-        cores = sum(spent.values()) * self._adds / 1000 / seconds
-        row = {f"{process}, ms/add": value for process, value in spent.items()}
-        self._costs[side] = {
-            "tenants": str(len(self.tenants)), "side": side, **row, "cores busy": cores
-        }  # fmt: skip
+        row = {"tenants": str(len(self.tenants)), "side": side}
+        self._costs[side] = {**row, **self._meter.lap(self._adds)}
 
     def _read_groups(self) -> tuple[float, float]:
         """How many adds and how many groups there were so far, from the service's metrics."""
-        with urlopen(f"http://127.0.0.1:{self._stack.metrics_port}/metrics") as page:
+        with urlopen(f"http://{self._stack.metrics}/metrics") as page:
             found = dict(_GROUPS.findall(page.read().decode()))
         return float(found.get("sum", 0)), float(found.get("count", 0))
 

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +22,9 @@ def family(pid: int) -> Iterator[int]:
                 yield from family(int(child))
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of the family so far, ended children included."""
-    return sum(map(_cpu_seconds, family(pid)))
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU time of these processes so far, that of their ended children included."""
+    return sum(map(_cpu_seconds, pids))
 
 
 def pss_mib(pids: Iterable[int]) -> float:
@@ -35,20 +35,21 @@ def pss_mib(pids: Iterable[int]) -> float:
 class Meter:
     """What operations cost this process, the client, and others, from one lap to the next."""
 
-    def __init__(self, **pids: int) -> None:
-        self._pids = pids
-        self._before = self._read()
+    def __init__(self, **clocks: Callable[[], float]) -> None:
+        """A clock gives the CPU seconds of others so far, under their name."""
+        self._clocks = {**clocks, "client": time.process_time}
+        self._begun, self._before = self._read()
 
     def lap(self, operations: int) -> dict[str, float]:
-        """CPU milliseconds per operation since the last lap, by process."""
-        before, self._before = self._before, self._read()
-        return {
-            name: (spent - before[name]) * 1000 / operations for name, spent in self._before.items()
-        }
+        """Since the last lap: CPU milliseconds per operation, and how many cores were busy."""
+        (before, spent), (now, total) = (self._begun, self._before), self._read()
+        self._begun, self._before = now, total
+        each = {name: total[name] - spent[name] for name in total}
+        costs = {f"{name}, ms": taken * 1000 / operations for name, taken in each.items()}
+        return {**costs, "cores busy": sum(each.values()) / (now - before)}
 
-    def _read(self) -> dict[str, float]:
-        others = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
-        return {**others, "client": time.process_time()}
+    def _read(self) -> tuple[float, dict[str, float]]:
+        return time.perf_counter(), {name: clock() for name, clock in self._clocks.items()}
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -1,7 +1,6 @@
 """Search through gRPC against the bare vector query: same server, table, graph, vectors and k."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
@@ -12,15 +11,15 @@ from bench import bare
 from bench.client import BATCH, Client, open_clients
 from bench.corpus import Corpus, load_corpus
 from bench.measure import Sample, Spread, alternate, chunks, drive
-from bench.processes import Meter
 from bench.report import Report, Row, Section
-from bench.stack import DATABASE, Stack, open_stack
+from bench.stack import Stack, open_stack
 from libs.embedding.local import LocalEmbedder
 from libs.vectors.pgvector import PgVectorIndex
 
 TENANT = "acme"
 LIMIT = 10
 CLIENTS = 8
+_INDEXED = f"SELECT count(*) FROM aeterna.vector_{bare.DIMENSIONS}"
 _WAITING = "SELECT count(*) FROM aeterna.projection_queue"
 _PATIENCE = 600  # seconds
 _EXACT = 50  # queries whose true neighbours are counted
@@ -44,7 +43,9 @@ async def run(*, quick: bool) -> Report:
     facts = [f"Corpus: {corpus.source}; k = {LIMIT}; {queries} queries a round, {rounds} rounds."]
     async with open_stack() as stack:
         await stack.add_tenants([TENANT])
-        async with open_clients(stack.address, [stack.token(TENANT)], connections=CLIENTS) as mine:
+        async with open_clients(
+            stack.addresses.memory, [stack.token(TENANT)], connections=CLIENTS
+        ) as mine:
             for before, size in zip((0, *sizes), sizes, strict=False):
                 facts.append(await _load(stack, mine[0], corpus, before, size))
                 measured = _Size(stack, mine[0], texts, vectors, size)
@@ -68,17 +69,16 @@ async def _load(stack: Stack, client: Client, corpus: Corpus, before: int, size:
 
 async def _settle(stack: Stack, size: int) -> int:
     """Waits for the projection worker, then tidies up; how many it found to do."""
-    superuser = await stack.connect()
-    late: int = await superuser.fetchval(_WAITING)
-    async with asyncio.timeout(_PATIENCE):
-        while await superuser.fetchval(_WAITING):
+    async with stack.superuser() as superuser, asyncio.timeout(_PATIENCE):
+        waiting = late = await superuser.fetchval(_WAITING)
+        while waiting:
             await asyncio.sleep(0.2)
-    count = await superuser.fetchval(f"SELECT count(*) FROM aeterna.vector_{bare.DIMENSIONS}")
-    assert count == size, f"{count} of {size} memories are in the index"
-    await superuser.execute("VACUUM ANALYZE")
-    await superuser.execute("CHECKPOINT")
-    await superuser.close()
-    return late
+            waiting = await superuser.fetchval(_WAITING)
+        count = await superuser.fetchval(_INDEXED)
+        assert count == size, f"{count} of {size} memories are in the index"
+        await superuser.execute("VACUUM ANALYZE")
+        await superuser.execute("CHECKPOINT")
+    return int(late)
 
 
 class _Size:
@@ -94,7 +94,7 @@ class _Size:
     ) -> None:
         self._stack, self._client, self._size = stack, client, size
         self._texts, self._vectors = texts, vectors
-        self._dsn = stack.postgres.dsn(DATABASE)
+        self._dsn = stack.dsn()
         self._effort = PgVectorIndex().effort
 
     async def rows(self, rounds: int) -> list[Row]:
@@ -131,38 +131,33 @@ class _Size:
 
     async def costs(self) -> list[Row]:
         """CPU time of one search by process, several clients at once."""
-        meter = Meter(service=self._stack.service_pid, postgres=self._stack.postgres_pid)
+        meter = self._stack.meter()
         rows: list[Row] = []
         async with bare.open_bare(self._dsn, CLIENTS, self._effort) as same:
             for name, side in {
                 _OURS: partial(self._ours, CLIENTS), _SAME: partial(self._bare, same, CLIENTS)
             }.items():  # fmt: skip
-                begun = time.perf_counter()
                 meter.lap(1)
                 await side(0)
-                spent = meter.lap(len(self._texts))
-                cores = sum(spent.values()) * len(self._texts) / 1000
-                cores /= time.perf_counter() - begun
-                row = {f"{process}, ms": value for process, value in spent.items()}
-                rows.append(
-                    {"memories": f"{self._size:,}", "side": name, **row, "cores busy": cores}
-                )
+                row = {"memories": f"{self._size:,}", "side": name}
+                rows.append({**row, **meter.lap(len(self._texts))})
         return rows
 
     async def recall(self) -> str:
         """How many of the true neighbours the searches find."""
-        superuser = await self._stack.connect()
-        await superuser.execute("SET enable_indexscan = off")
-        await bare.plain_vectors(superuser)
         ours, theirs = [], []
-        async with bare.open_bare(self._dsn, 1, self._effort) as pool:
+        async with (
+            self._stack.superuser() as superuser,
+            bare.open_bare(self._dsn, 1, self._effort) as pool,
+        ):
+            await superuser.execute("SET enable_indexscan = off")
+            await bare.plain_vectors(superuser)
             for text, vector in list(zip(self._texts, self._vectors, strict=True))[:_EXACT]:
                 exact = set(map(str, await bare.search(superuser, vector, LIMIT)))
                 found = await self._client.search(text, LIMIT)
                 ours.append(len(exact & {name.partition("/")[2] for name, _ in found}) / len(exact))
                 ids = set(map(str, await bare.search(pool, vector, LIMIT)))
                 theirs.append(len(exact & ids) / len(exact))
-        await superuser.close()
         return (
             f"Share of the true {LIMIT} nearest at {self._size:,}: service {np.mean(ours):.3f},"
             f" bare {np.mean(theirs):.3f} ({len(ours)} queries)."

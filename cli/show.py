@@ -87,9 +87,9 @@ def _on_one_line(text: str) -> str:
     return plain(" ".join(text.split()))
 
 
-def console() -> Any:
-    """Standard output: as wide as the terminal, or wide enough for a file or pipe."""
+def console(columns: int = _WIDE) -> Any:
+    """Standard output: as wide as the terminal, or `columns` wide for a file or pipe."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else columns
     return Console(width=width, highlight=False)

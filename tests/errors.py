@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 import pytest
@@ -22,9 +23,14 @@ def fails_with(reason: str, *fields: str, code: grpc.StatusCode | None = None) -
         assert raised.value.code() is code
 
 
+def status_of(error: Any) -> Any:
+    """The google.rpc.Status of an error, None if it has none."""
+    return rpc_status.from_call(error)
+
+
 def reason_of(error: grpc.aio.AioRpcError) -> str:
     """The reason in ErrorInfo; the error is checked to have one and to leak nothing."""
-    status = rpc_status.from_call(error)
+    status = status_of(error)
     assert status is not None, error
     infos = [
         detail for detail in status.details if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR)
@@ -34,12 +40,12 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     infos[0].Unpack(info)
     assert info.domain == "aeterna.io"
     assert not any(word in str(status) for word in _CLEAN), status
-    return info.reason
+    return str(info.reason)
 
 
 def fields_of(error: grpc.aio.AioRpcError) -> list[str]:
     """The fields that BadRequest names, in order."""
-    status = rpc_status.from_call(error)
+    status = status_of(error)
     bad = error_details_pb2.BadRequest()
     for detail in status.details if status else ():
         if detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):

@@ -19,7 +19,8 @@ from bench.peers import environment
 from bench.peers.child import BATCH, CLIENTS
 from bench.processes import family, pss_mib
 from bench.report import Cell, Report, Row, Section
-from bench.stack import DATABASE, Stack, open_stack
+from bench.stack import Stack, open_stack
+from cli.embedded import DATABASE
 from libs.embedding.local import LocalEmbedder
 
 TENANT = "acme"
@@ -92,9 +93,9 @@ async def run(*, quick: bool) -> Report:
         f"Corpus: {corpus.source}; {texts:,} texts of one user at the end; k = {LIMIT};"
         f" {sizes.rounds} rounds; the same embedder inside every side.",
         "x: how many times faster than the peer the service is.",
-        f"{CLIENTS} at once: service CreateMemory; mem0 threads (one with the Qdrant folder, which fails with more); LangGraph its self-batching"
-        " AsyncPostgresStore. Batches: service BatchCreateMemories; mem0 one call with as many"
-        " messages; LangGraph PostgresStore.batch.",
+        f"{CLIENTS} at once: service CreateMemory; mem0 threads (one with the Qdrant folder, which"
+        " fails with more); LangGraph its self-batching AsyncPostgresStore. Batches: service"
+        " BatchCreateMemories; mem0 one call with as many messages; LangGraph PostgresStore.batch.",
         "The peers run inside their client and keep plain text; the service is a process of its"
         " own that also authenticates, seals, logs and chains.",
         await _overlap(sides, corpus, sizes),
@@ -106,16 +107,15 @@ async def run(*, quick: bool) -> Report:
 async def _databases(stack: Stack) -> dict[str, str]:
     """Empty databases for the peers on the same server: DSN by name."""
     names = ("mem0", "langgraph")
-    superuser = await stack.connect()
-    for name in names:
-        await superuser.execute(f"CREATE DATABASE {name}")
-    await superuser.close()
-    return {name: stack.postgres.dsn(name) for name in names}
+    async with stack.superuser() as superuser:
+        for name in names:
+            await superuser.execute(f"CREATE DATABASE {name}")
+    return {name: stack.dsn(name) for name in names}
 
 
 @contextmanager
 def _started(stack: Stack, dsns: Mapping[str, str]) -> Iterator[dict[str, Side]]:
-    theirs, folder = str(environment.python()), stack.folder
+    theirs, folder = str(environment.python()), stack.folder.parent
     pgvector = {"connection_string": dsns["mem0"], "minconn": 1, "maxconn": 16}
     qdrant = {"path": str(folder / "qdrant"), "on_disk": True}
     with ExitStack() as stop:
@@ -127,14 +127,14 @@ def _started(stack: Stack, dsns: Mapping[str, str]) -> Iterator[dict[str, Side]]
             history = str(folder / f"history-{provider}.db")
             return start(theirs, "mem0_side", provider=provider, store=store, history=history)
 
-        address, token = stack.address, stack.token(TENANT)
+        address, token = stack.addresses.memory, stack.token(TENANT)
         sides = {
             OURS: start(sys.executable, "aeterna_side", address=address, token=token),
             MEM0: mem0("pgvector", pgvector),
             MEM0_DEFAULT: mem0("qdrant", qdrant),
             LANGGRAPH: start(theirs, "langgraph_side", dsn=dsns["langgraph"]),
         }
-        sides[OURS].service, sides[OURS].database = stack.service_pid, DATABASE
+        sides[OURS].service, sides[OURS].database = stack.pid, DATABASE
         sides[MEM0].database, sides[LANGGRAPH].database = "mem0", "langgraph"
         yield sides
 
@@ -219,10 +219,9 @@ def _row(what: str, unit: str, values: Mapping[str, list[float]], *, higher: boo
 
 
 async def _memory(stack: Stack, name: str, side: Side) -> Row:
-    superuser = await stack.connect()
-    backends = [row[0] for row in await superuser.fetch(_BACKENDS, side.database)]
-    await superuser.close()
-    service = pss_mib(family(side.service)) if side.service else 0.0
+    async with stack.superuser() as superuser:
+        backends = [row[0] for row in await superuser.fetch(_BACKENDS, side.database)]
+    service = pss_mib([side.service]) if side.service else 0.0
     client = pss_mib(family(side.process.pid))
     postgres = pss_mib(backends)
     return {

@@ -7,7 +7,7 @@ from __future__ import annotations  # the asynchronous stub exists in its type s
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import timedelta
 
 import grpc
@@ -65,7 +65,7 @@ class Subscription:
         self._stub, self._metadata = stub, metadata
         self._collections, self._silence = tuple(collections), silence.total_seconds()
 
-    async def __aiter__(self) -> AsyncIterator[Change]:
+    async def __aiter__(self) -> AsyncGenerator[Change, None]:
         """Every change once, in order, across lost connections and restarts of servers.
 
         Raises:

@@ -80,7 +80,10 @@ def _fill_map(draw: st.DrawFn, message: Message, field: FieldDescriptor, depth: 
     """The only map of the contract is that of Struct: text to Value."""
     if depth == 0:
         return
-    value = field.message_type.fields_by_name["value"].message_type
+    entry_type = field.message_type
+    assert entry_type
+    value = entry_type.fields_by_name["value"].message_type
+    assert value
     entries = st.dictionaries(_TEXTS, messages(value, depth - 1), max_size=3)
     for key, entry in draw(entries).items():
         getattr(message, field.name)[key].CopyFrom(entry)

@@ -1,7 +1,7 @@
 """Every RPC of the four services as an operation of a tenant, on its own things and on others'."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +12,20 @@ from aeterna.sync.v1 import sync_pb2
 from libs.service.pipeline import TENANT_HEADER
 from tests.isolation.world import IDS, REFUSED_IDS, Leak, Tenant, World, must_fail, ok
 
-Operation = Callable[[World, random.Random, Tenant], Awaitable[None]]
+Operation = Callable[[World, random.Random, Tenant], Coroutine[Any, Any, None]]
+
+
+_STATUSES: Any = range(1, 7)
+
+
+def _value(rng: random.Random, first: int, last: int) -> Any:
+    """Any value of an enum of the contract."""
+    return rng.randint(first, last)
 
 
 def _memory(rng: random.Random, tenant: Tenant) -> mb.Memory:
     memory = mb.Memory(
-        layer=rng.randint(1, 7), scope=tenant.ids(rng), content=tenant.text(rng), importance=0.5
+        layer=_value(rng, 1, 7), scope=tenant.ids(rng), content=tenant.text(rng), importance=0.5
     )
     memory.metadata.update({"note": tenant.text(rng)})
     return memory
@@ -94,16 +102,14 @@ async def foreign_memory(world: World, rng: random.Random, tenant: Tenant) -> No
         return
     memory = mb.Memory(name=name, content=tenant.text(rng))
     stub = world.suite.memory
-    method, request = rng.choice(
-        [
-            (stub.GetMemory, mb.GetMemoryRequest(name=name)),
-            (stub.UpdateMemory, mb.UpdateMemoryRequest(memory=memory)),
-            (stub.DeleteMemory, mb.DeleteMemoryRequest(name=name)),
-            (stub.PromoteMemory, mb.PromoteMemoryRequest(name=name, layer=mb.LAYER_COMPANY)),
-            (stub.ListMemoryRevisions, mb.ListMemoryRevisionsRequest(name=name)),
-        ]
-    )
-    must_fail(await world.call(tenant, method, request))
+    calls: list[tuple[Any, Any]] = [
+        (stub.GetMemory, mb.GetMemoryRequest(name=name)),
+        (stub.UpdateMemory, mb.UpdateMemoryRequest(memory=memory)),
+        (stub.DeleteMemory, mb.DeleteMemoryRequest(name=name)),
+        (stub.PromoteMemory, mb.PromoteMemoryRequest(name=name, layer=mb.LAYER_COMPANY)),
+        (stub.ListMemoryRevisions, mb.ListMemoryRevisionsRequest(name=name)),
+    ]
+    must_fail(await world.call(tenant, *rng.choice(calls)))
 
 
 async def list_memories(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -139,7 +145,7 @@ async def delete_memory(world: World, rng: random.Random, tenant: Tenant) -> Non
 
 async def promote_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
     request = mb.PromoteMemoryRequest(
-        name=_own(rng, tenant.memories, "memories"), layer=rng.randint(1, 7), scope=tenant.ids(rng)
+        name=_own(rng, tenant.memories, "memories"), layer=_value(rng, 1, 7), scope=tenant.ids(rng)
     )
     tenant.changes += ok(await world.call(tenant, world.suite.memory.PromoteMemory, request))
 
@@ -147,7 +153,7 @@ async def promote_memory(world: World, rng: random.Random, tenant: Tenant) -> No
 async def search_memories(world: World, rng: random.Random, tenant: Tenant) -> None:
     # The words of another tenant, canary and all.
     query = rng.choice(world.tenants).text(rng)
-    scope = tenant.ids(rng) if rng.random() < 0.5 else {}
+    scope: Any = tenant.ids(rng) if rng.random() < 0.5 else {}
     request = mb.SearchMemoriesRequest(query=query, scope=scope, limit=rng.randint(1, 100))
     await world.call(tenant, world.suite.memory.SearchMemories, request)
 
@@ -159,8 +165,8 @@ async def memory_history(world: World, rng: random.Random, tenant: Tenant) -> No
 
 async def create_item(world: World, rng: random.Random, tenant: Tenant) -> None:
     item = kb.KnowledgeItem(
-        kind=rng.randint(1, 5),
-        layer=rng.randint(1, 4),
+        kind=_value(rng, 1, 5),
+        layer=_value(rng, 1, 4),
         scope=tenant.ids(rng),
         title=tenant.text(rng),
         content=tenant.text(rng),
@@ -201,9 +207,9 @@ async def foreign_item(world: World, rng: random.Random, tenant: Tenant) -> None
         return
     stub = world.suite.knowledge
     relation = kb.Relation(
-        source=_own(rng, tenant.items, "knowledgeItems"), target=name, kind=rng.randint(1, 5)
+        source=_own(rng, tenant.items, "knowledgeItems"), target=name, kind=_value(rng, 1, 5)
     )
-    calls = [
+    calls: list[tuple[Any, Any]] = [
         _item_call(world, rng, tenant, name),
         (stub.GetKnowledgeItem, kb.GetKnowledgeItemRequest(name=name)),
         (stub.ListKnowledgeItemRevisions, kb.ListKnowledgeItemRevisionsRequest(name=name)),
@@ -217,14 +223,14 @@ async def foreign_item(world: World, rng: random.Random, tenant: Tenant) -> None
 async def read_items(world: World, rng: random.Random, tenant: Tenant) -> None:
     stub, name = world.suite.knowledge, _own(rng, tenant.items, "knowledgeItems")
     query = rng.choice(world.tenants).text(rng)
-    calls = [
+    calls: list[tuple[Any, Any]] = [
         (stub.GetKnowledgeItem, kb.GetKnowledgeItemRequest(name=name)),
         (stub.ListKnowledgeItems, kb.ListKnowledgeItemsRequest(page_size=20)),
         (stub.ListKnowledgeItemRevisions, kb.ListKnowledgeItemRevisionsRequest(name=name)),
         (stub.ListRelations, kb.ListRelationsRequest(knowledge_item=name)),
         (
             stub.SearchKnowledgeItems,
-            kb.SearchKnowledgeItemsRequest(query=query, statuses=range(1, 7), limit=100),
+            kb.SearchKnowledgeItemsRequest(query=query, statuses=_STATUSES, limit=100),
         ),
     ]
     await world.call(tenant, *rng.choice(calls))
@@ -234,7 +240,7 @@ async def relate(world: World, rng: random.Random, tenant: Tenant) -> None:
     relation = kb.Relation(
         source=_own(rng, tenant.items, "knowledgeItems"),
         target=_own(rng, tenant.items, "knowledgeItems"),
-        kind=rng.randint(2, 5),
+        kind=_value(rng, 2, 5),
     )
     request = kb.CreateRelationRequest(relation=relation)
     answer = await world.call(tenant, world.suite.knowledge.CreateRelation, request)
@@ -286,7 +292,7 @@ async def subscribe(world: World, rng: random.Random, tenant: Tenant) -> None:
     # The log holds at least so many changes, so that this never waits for more.
     wanted, seen = rng.randint(1, min(10, tenant.changes)), 0
     while seen < wanted:
-        event = await call.read()
+        event: Any = await call.read()
         world.inspect(tenant, request, event.SerializeToString())
         seen += event.HasField("change")
     call.cancel()

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import grpc
 from google.protobuf.message import Message
-from grpc_status import rpc_status
 
 from libs.auth import Role
+from tests.errors import status_of
 from tests.suite import Metadata, Suite
 
 # Ids that patterns, paths, case folding or prefixes could confuse. All tenants use the same ones.
@@ -65,7 +65,7 @@ class Tenant:
         words = rng.choices(("deploy", "broke", "database", "down", "invoice", "cat"), k=4)
         return " ".join([*words, self.canary])
 
-    def ids(self, rng: random.Random) -> dict[str, str]:
+    def ids(self, rng: random.Random) -> Any:
         """A scope with all ids."""
         names = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
         return {name: rng.choice(IDS) for name in names}
@@ -106,7 +106,7 @@ class World:
         try:
             answer = await method(request, metadata=metadata or tenant.author, timeout=30)
         except grpc.aio.AioRpcError as error:
-            status = rpc_status.from_call(error)
+            status = status_of(error)
             text = repr((error.details(), status, error.trailing_metadata()))
             self.inspect(tenant, request, text.encode())
             if error.code() in _BROKEN:

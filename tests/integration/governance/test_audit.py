@@ -11,6 +11,7 @@ import pytest
 
 from aeterna.common.v1 import change_pb2
 from aeterna.governance.v1 import audit_pb2 as pb
+from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from libs.auth import Role
 from libs.tenancy import TenantId
@@ -249,5 +250,28 @@ async def test_writes_of_memories_are_in_the_trail(client: Client) -> None:
     assert first.change.trace_id == trace
     assert first.request_id == request_id
     assert second.change.operation == change_pb2.OPERATION_DELETED
+    assert "secret" not in str(await client.page())
+    assert (await client.verify()).intact
+
+
+async def test_writes_of_knowledge_are_in_the_trail(client: Client) -> None:
+    trace, request_id = uuid4().hex, str(uuid4())
+    metadata = (*client.metadata, ("traceparent", f"00-{trace}-00f067aa0ba902b7-01"))
+    item = knowledge_pb2.KnowledgeItem(
+        kind=knowledge_pb2.KNOWLEDGE_KIND_ADR,
+        layer=knowledge_pb2.KNOWLEDGE_LAYER_COMPANY,
+        title="secret title",
+        content="secret words",
+    )
+    request = knowledge_pb2.CreateKnowledgeItemRequest(knowledge_item=item, request_id=request_id)
+
+    created = await client.suite.knowledge.CreateKnowledgeItem(request, metadata=metadata)
+
+    (entry,) = (await client.page(f'resource = "{created.name}"')).entries
+    assert entry.change.operation == change_pb2.OPERATION_CREATED
+    assert entry.change.number == created.change_number
+    assert entry.change.actor == "user:ann"
+    assert entry.change.trace_id == trace
+    assert entry.request_id == request_id
     assert "secret" not in str(await client.page())
     assert (await client.verify()).intact

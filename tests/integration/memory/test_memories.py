@@ -1,5 +1,7 @@
 """Memories as a client of the service meets them: stored, read, found, changed, gone."""
 
+from __future__ import annotations  # enums have their ValueType in the stubs only
+
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -48,7 +50,7 @@ class Client:
         request = pb.ListMemoriesRequest(**values)
         return await self.suite.memory.ListMemories(request, metadata=self.metadata)
 
-    async def promote(self, name: str, layer: pb.Layer, **values: Any) -> pb.Memory:
+    async def promote(self, name: str, layer: pb.Layer.ValueType, **values: Any) -> pb.Memory:
         request = pb.PromoteMemoryRequest(name=name, layer=layer, **values)
         return await self.suite.memory.PromoteMemory(request, metadata=self.metadata)
 
@@ -58,7 +60,7 @@ class Client:
 
 
 def memory(
-    content: str, layer: pb.Layer = pb.LAYER_USER, user_id: str = "ann", **values: Any
+    content: str, layer: pb.Layer.ValueType = pb.LAYER_USER, user_id: str = "ann", **values: Any
 ) -> pb.Memory:
     scope = values.pop("scope", {"user_id": user_id})
     return pb.Memory(content=content, layer=layer, scope=scope_pb2.Scope(**scope), **values)
@@ -70,7 +72,7 @@ async def client(suite: Suite) -> Client:
 
 
 async def test_what_was_stored_is_read_back_whole(client: Client) -> None:
-    metadata = {"source": "chat", "turns": [1, 2.5, None, True], "deep": {"é": "🦊"}}
+    metadata: Any = {"source": "chat", "turns": [1, 2.5, None, True], "deep": {"é": "🦊"}}
     request = pb.CreateMemoryRequest(memory=memory("Zoë's dog is 3.", importance=0.0))
     request.memory.metadata.update(metadata)
 
@@ -118,7 +120,7 @@ async def test_scores_order_the_results_and_a_minimum_cuts_them(client: Client) 
     ],
 )
 async def test_each_layer_demands_its_ids(
-    client: Client, layer: pb.Layer, missing: list[str]
+    client: Client, layer: pb.Layer.ValueType, missing: list[str]
 ) -> None:
     with fails_with("INVALID_REQUEST", *(f"memory.scope.{name}" for name in missing)):
         await client.add("x", layer=layer, scope={})
@@ -323,7 +325,7 @@ async def test_a_batch_is_stored_whole_or_not_at_all(client: Client) -> None:
 async def test_a_stream_answers_each_request_and_survives_bad_ones(client: Client) -> None:
     async def requests() -> AsyncIterator[pb.CreateMemoryRequest]:
         for place in range(200):
-            values = {"scope": {}} if place % 50 == 7 else {}
+            values: Any = {"scope": {}} if place % 50 == 7 else {}
             yield pb.CreateMemoryRequest(
                 memory=memory(f"{place}", **values), request_id=str(uuid4())
             )

@@ -44,7 +44,7 @@ _NAMES = {
 async def test_health_is_told_for_each_service_and_for_the_whole(
     suite: Suite, service: str
 ) -> None:
-    stub = health_pb2_grpc.HealthStub(suite.channels[service])
+    stub: Any = health_pb2_grpc.HealthStub(suite.channels[service])
 
     for name in ("", *_NAMES[service]):
         answer = await stub.Check(health_pb2.HealthCheckRequest(service=name))
@@ -56,7 +56,8 @@ async def test_health_is_told_for_each_service_and_for_the_whole(
 
 @pytest.mark.parametrize("service", Addresses.__dataclass_fields__)
 async def test_reflection_lists_the_services(suite: Suite, service: str) -> None:
-    stub = reflection_pb2_grpc.ServerReflectionStub(suite.channels[service])
+    channel: Any = suite.channels[service]
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
 
     call = stub.ServerReflectionInfo(iter([request]))
@@ -256,7 +257,7 @@ async def test_a_stopping_server_finishes_calls_under_way(suite: Suite) -> None:
         address = await running.__aenter__()
         async with grpc.aio.insecure_channel(address) as channel:
             stub = memory_pb2_grpc.MemoryServiceStub(channel)
-            health = health_pb2_grpc.HealthStub(channel)
+            health: Any = health_pb2_grpc.HealthStub(channel)
             watch: Any = health.Watch(health_pb2.HealthCheckRequest(service=""))
             assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
             async with suite.database.connect() as superuser:

@@ -30,7 +30,7 @@ _OFTEN = timedelta(milliseconds=10)
 async def take(subscription: Subscription, count: int) -> list[int]:
     """The numbers of the next changes, over a connection that is then given up."""
     seen: list[int] = []
-    async with asyncio.timeout(SOON), aclosing(aiter(subscription)) as changes:
+    async with asyncio.timeout(SOON), aclosing(subscription.__aiter__()) as changes:
         while len(seen) < count:
             seen.append((await anext(changes)).number)
     return seen
@@ -68,7 +68,7 @@ async def test_a_server_that_stops_is_replaced_by_another(opened: OpenReplica) -
         async with grpc.aio.insecure_channel(both) as channel:
             stub = pb_grpc.SyncServiceStub(channel)
             client = Subscription(stub, since=0, metadata=lambda: there.auth("acme"))
-            async with asyncio.timeout(SOON), aclosing(aiter(client)) as changes:
+            async with asyncio.timeout(SOON), aclosing(client.__aiter__()) as changes:
                 await there.append("acme")
                 assert (await anext(changes)).number == 1
                 await here.stop()
@@ -82,7 +82,7 @@ async def test_a_store_that_comes_back(
     server, database = stoppable
     async with open_replica(database, tmp_path, poll=_OFTEN) as replica:
         client = replica.subscription("acme", since=0)
-        async with asyncio.timeout(SOON), aclosing(aiter(client)) as changes:
+        async with asyncio.timeout(SOON), aclosing(client.__aiter__()) as changes:
             await replica.append("acme")
             assert (await anext(changes)).number == 1
 
@@ -109,7 +109,7 @@ async def test_filtered_changes_count_as_seen(replica: Replica) -> None:
 async def test_an_expired_token_is_replaced(replica: Replica) -> None:
     lifetimes = iter([timedelta(seconds=1), timedelta(hours=1)])
     client = Subscription(replica.stub, 0, metadata=lambda: replica.auth("acme", next(lifetimes)))
-    async with asyncio.timeout(SOON), aclosing(aiter(client)) as changes:
+    async with asyncio.timeout(SOON), aclosing(client.__aiter__()) as changes:
         await replica.append("acme")
         assert (await anext(changes)).number == 1
 
@@ -175,7 +175,7 @@ async def following(
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         client = Subscription(pb_grpc.SyncServiceStub(channel), since, silence=silence)
-        async with asyncio.timeout(SOON), aclosing(aiter(client)) as changes:
+        async with asyncio.timeout(SOON), aclosing(client.__aiter__()) as changes:
             yield changes
     await server.stop(None)
 
@@ -213,8 +213,7 @@ async def test_a_server_that_leaves_out_or_repeats_is_found_out(
 ) -> None:
     async with following(Script([answers]), since=5) as changes:
         with pytest.raises(ChangesOutOfOrder):
-            while True:
-                await anext(changes)
+            _ = [each async for each in changes]
 
 
 async def test_a_new_connection_begins_after_the_last_number_seen() -> None:

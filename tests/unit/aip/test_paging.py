@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.aip.paging import MAX_TOKEN, Page, bad_token, decode, encode, page_size
+from libs.aip.paging import (
+    MAX_ANSWER,
+    MAX_TOKEN,
+    Page,
+    bad_token,
+    decode,
+    encode,
+    fitting,
+    page_size,
+)
 from libs.errors import InvalidRequest
 
 BINDING = 'ListThings acme kind = "adr"'
@@ -191,3 +200,22 @@ def test_a_key_of_another_list_is_a_bad_token(key: list[str | int]) -> None:
     with pytest.raises(InvalidRequest) as by_number:
         page.after_number()
     assert refused_field(by_id) == refused_field(by_number) == "page_token"
+
+
+@given(st.lists(st.integers(0, MAX_ANSWER + 1), max_size=8))
+def test_an_answer_holds_what_fits_but_never_nothing(sizes: list[int]) -> None:
+    fits = list(fitting(sizes, lambda size: size))
+
+    assert fits == sizes[: len(fits)]
+    assert len(fits) <= 1 or sum(fits) <= MAX_ANSWER
+    assert fits or not sizes
+    assert fits == sizes or sum(sizes[: len(fits) + 1]) > MAX_ANSWER
+
+
+def test_a_page_that_would_be_too_large_ends_early() -> None:
+    page = Page.asked(10, "", binding=BINDING)
+
+    shown, token = page.cut(range(1, 6), lambda number: number, lambda _: MAX_ANSWER // 2)
+
+    assert list(shown) == [1, 2]
+    assert Page.asked(10, token, binding=BINDING).after_number() == 2

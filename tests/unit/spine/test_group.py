@@ -64,7 +64,7 @@ async def test_tenants_do_not_wait_for_each_other(writer: Writer) -> None:
 
     await asyncio.gather(group.submit(route_of("a"), 2), group.submit(route_of("b"), 4))
 
-    assert sorted(writer.groups) == [("a", [2]), ("b", [4])]
+    assert dict(writer.groups) == {"a": [2], "b": [4]}
 
 
 async def test_a_refused_command_does_not_harm_its_group(writer: Writer) -> None:
@@ -74,9 +74,8 @@ async def test_a_refused_command_does_not_harm_its_group(writer: Writer) -> None
         *(group.submit(route, command) for command in (2, 3, 4)), return_exceptions=True
     )
 
-    assert outcomes[0] == 20
+    assert outcomes[::2] == [20, 40]
     assert isinstance(outcomes[1], Refused)
-    assert outcomes[2] == 40
     assert writer.settled == [20, 40]
 
 
@@ -111,7 +110,7 @@ async def test_a_command_whose_caller_left_before_its_turn_is_not_written(writer
     await asyncio.sleep(0)
     writer.open.set()
 
-    assert await asyncio.gather(first, last) == [20, 60]
+    assert list(await asyncio.gather(first, last)) == [20, 60]
     assert 4 not in [command for _, commands in writer.groups[1:] for command in commands]
 
 
