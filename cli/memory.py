@@ -90,7 +90,7 @@ async def search(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
     min_score: Annotated[
-        float, typer.Option(min=-1, max=1, help="Leave out what is less similar.")
+        float, typer.Option(min=-1, max=1, help="Leave out what is less similar; 0: nothing.")
     ] = 0.0,
 ) -> Shown:
     """Find the memories nearest in meaning, best first."""

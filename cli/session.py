@@ -76,9 +76,9 @@ async def open_session(options: Options, role: str) -> AsyncIterator[Session]:
     Raises:
         NotRunning, NoIssuer, InvalidRequest: Options are missing or wrong.
     """
+    addresses = Addresses.parse(options.server) if options.server else find(options.folder)
     token = await _token(options, role)
     tenant = (options.tenant or "") if options.token else ""  # a minted token is the tenant's own
-    addresses = Addresses.parse(options.server) if options.server else find(options.folder)
     async with AsyncExitStack() as stack:
         channels = {
             name: await stack.enter_async_context(

@@ -1,5 +1,6 @@
 """An incident at Harborline: what is said is kept, found, corrected, deleted, promoted."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
@@ -67,7 +68,9 @@ async def _keep_turns(stage: Stage, scribe: Session) -> None:
             memory.metadata["speaker"] = who
             yield pb.CreateMemoryRequest(memory=memory)
 
+    begun = time.perf_counter()
     answers = [each async for each in scribe.memory.StreamCreateMemories(requests())]
+    stage.took("StreamCreateMemories", time.perf_counter() - begun)
     stored = sorted(each.index for each in answers if each.HasField("memory"))
     stage.check("turns stored through the stream", stored, list(range(len(texts.TURNS))))
     stage.done(f"{len(stored)} turns stored through one stream", "memories stored", len(stored))

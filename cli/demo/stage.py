@@ -98,8 +98,8 @@ class Stage:
 
     def _totals(self) -> Table:
         table = Table(title="The day in numbers", title_justify="left", box=SIMPLE_HEAD)
-        table.add_column("")
-        table.add_column("", justify="right")
+        table.add_column("what")
+        table.add_column("count", justify="right")
         for what, number in self.counts.items():
             table.add_row(what, str(number))
         for reason, number in sorted(self.refusals.items()):

@@ -15,7 +15,7 @@ MEMORY_METADATA = Field("memory", "metadata")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
 
-# A version row keeps the sealed bytes of its entity as they were, so it is opened with the same field.
+# A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
 ENCRYPTED_FIELDS = frozenset(
     {MEMORY_CONTENT, MEMORY_METADATA, KNOWLEDGE_ITEM_TITLE, KNOWLEDGE_ITEM_CONTENT}
 )

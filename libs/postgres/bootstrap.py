@@ -1,6 +1,6 @@
 """Makes an empty server ready for migrations: the owner role, the database, the vector extension.
 
-Needs a superuser; everything after it does not. In a cluster the chart's own bootstrap does the same.
+Needs a superuser; everything after it does not. In a cluster the chart's own bootstrap does it.
 """
 
 import asyncpg
@@ -17,7 +17,7 @@ _ROLES = {
 
 
 async def ensure_roles(superuser: asyncpg.Connection, password: str | None = None) -> None:
-    """Creates the roles that are missing; with a password for those that log in, if one is given."""
+    """Creates the roles that are missing; those that log in get the password, if one is given."""
     for role, options in _ROLES.items():
         known = await superuser.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
         if not known:

@@ -34,6 +34,19 @@ async def test_what_is_proposed_is_accepted_by_somebody_else(client: Client) -> 
     assert await client.get(item.name) == accepted
 
 
+async def test_the_author_may_accept_what_somebody_else_proposed(client: Client) -> None:
+    item = await client.add()
+    bob = client.as_("bob")
+
+    proposed = await bob.propose(item.name)
+    with fails_with("SELF_REVIEW"):
+        await bob.accept(item.name)
+    accepted = await client.as_("ann").accept(item.name)
+
+    assert (proposed.author, proposed.proposer) == ("ann", "bob")
+    assert (accepted.status, accepted.proposer) == (ACCEPTED, "bob")
+
+
 async def test_an_agent_of_the_proposer_is_no_second_pair_of_eyes(client: Client) -> None:
     item = await client.add()
     agent = client.suite.issuer.mint(

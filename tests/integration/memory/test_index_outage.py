@@ -1,6 +1,5 @@
 """The vector index goes away and comes back: no write is lost, and the worker catches up."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from aeterna.memory.v1 import memory_pb2 as pb
 from tests.databases import Database
 from tests.errors import fails_with
+from tests.eventually import eventually
 from tests.fakes.qdrant_server import QdrantServer
 from tests.suite import Metadata, Suite, open_suite
 
@@ -46,12 +46,6 @@ async def _search(suite: Suite, acme: Metadata, query: str) -> list[str]:
     return [result.memory.content for result in results]
 
 
-async def _until_found(suite: Suite, acme: Metadata, query: str, expected: list[str]) -> None:
-    async with asyncio.timeout(30):
-        while await _search(suite, acme, query) != expected:
-            await asyncio.sleep(0.05)
-
-
 async def test_what_was_written_while_the_index_was_down_is_found_when_it_is_back(
     with_qdrant: Suite, index: QdrantServer
 ) -> None:
@@ -73,10 +67,16 @@ async def test_what_was_written_while_the_index_was_down_is_found_when_it_is_bac
 
     index.start()
 
-    await _until_found(suite, acme, "cats", ["cats during the outage", "dogs, after a change"])
-    async with asyncio.timeout(30):
-        while await _waiting(suite):
-            await asyncio.sleep(0.05)
+    async def caught_up() -> bool:
+        found = await _search(suite, acme, "cats")
+        return found == ["cats during the outage", "dogs, after a change"]
+
+    await eventually(caught_up)
+    await eventually(lambda: _nothing_waits(suite))
+
+
+async def _nothing_waits(suite: Suite) -> bool:
+    return await _waiting(suite) == 0
 
 
 async def _waiting(suite: Suite) -> int:

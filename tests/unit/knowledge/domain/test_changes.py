@@ -116,6 +116,9 @@ def test_nothing_comes_into_force_unproposed_or_by_its_proposer(asked: list[Body
     for command in asked:
         before = dict(items)
         for step in play(items, [command]):
+            if step.operation is Operation.PROPOSED:
+                assert isinstance(command, Move)
+                assert step.entity.proposer == command.by
             if step.entity.status is Status.ACCEPTED:
                 assert isinstance(command, Move)
                 assert before[step.entity.id].status is Status.PROPOSED

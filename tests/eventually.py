@@ -1,0 +1,15 @@
+"""Waiting for what another part of the system does in its own time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+_PAUSE = 0.02  # seconds between looks
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+    """Returns once `check` holds; raises TimeoutError if it does not in time."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await check():
+                return
+            await asyncio.sleep(_PAUSE)
