@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from aeterna.common.v1.change_pb2 import Change
+from aeterna.sync.v1.sync_pb2 import ListChangesRequest
 from cli.options import Output
 from cli.session import Session
 from cli.show import plain, to_json
@@ -29,6 +30,7 @@ async def follow(
 
     With --output json each change is one line of JSON.
     """
+    await session.sync.ListChanges(ListChangesRequest(page_size=1))  # refused now or never
     async for change in Subscription(session.sync, since, collection or ()):
         as_json = session.options.output is Output.JSON
         print(to_json(change, indent=None) if as_json else line(change), flush=True)

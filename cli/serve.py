@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
+from enum import StrEnum
 from os import environ
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +33,15 @@ _EXAMPLE = (
 )
 
 
+class LogLevel(StrEnum):
+    """How severe a record is."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 @app.command("all", epilog=_EXAMPLE)
 def serve_all(
     ctx: typer.Context,
@@ -46,7 +56,9 @@ def serve_all(
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Prometheus metrics. 0: a free one.")
     ] = 9090,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[
+        LogLevel, typer.Option(help="The least severe that is logged, on standard error.")
+    ] = LogLevel.INFO,
 ) -> None:
     """Run all four services in this process, on stores of their own under one folder."""
     with exits():

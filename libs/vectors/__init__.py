@@ -4,17 +4,22 @@ What it finds is always read again from PostgreSQL, so a stale index never shows
 foreign row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from libs.changes import Vector
 from libs.errors import AppError, Kind
+from libs.spine import Write
 from libs.tenancy import Route
 
 # Each key must hold one of its values; a point without the key holds "".
 Filter = Mapping[str, Sequence[str]]
+
+
+# What is to be written down once the points are in the index, in a write of the tenant.
+Then = Callable[[Write], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,13 @@ class VectorIndex(Protocol):
     """Nearest neighbours within one tenant. Every method raises IndexUnavailable when it is
     down."""
 
-    async def apply(self, route: Route, collection: Collection, points: Sequence[Point]) -> None:
+    async def apply(
+        self,
+        route: Route,
+        collection: Collection,
+        points: Sequence[Point],
+        then: Then | None = None,
+    ) -> None:
         """Puts or removes points; visible to `search` when it returns. Applying twice is
         harmless."""
 

@@ -10,7 +10,7 @@ from libs.changes import Vector
 from libs.postgres import Connection
 from libs.spine import reading, writing
 from libs.tenancy import Route
-from libs.vectors import Collection, Filter, Hit, Point
+from libs.vectors import Collection, Filter, Hit, Point, Then
 
 _PUT = """
     INSERT INTO aeterna.vector_{dimensions}
@@ -48,7 +48,13 @@ class PgVectorIndex:
 
     effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph
 
-    async def apply(self, route: Route, collection: Collection, points: Sequence[Point]) -> None:
+    async def apply(
+        self,
+        route: Route,
+        collection: Collection,
+        points: Sequence[Point],
+        then: Then | None = None,
+    ) -> None:
         kept = [point for point in points if point.vector is not None]
         gone = [point.id for point in points if point.vector is None]
         async with writing(route, durable=False) as write:
@@ -57,6 +63,8 @@ class PgVectorIndex:
             if gone:
                 sql = _REMOVE.format(dimensions=collection.dimensions)
                 await write.conn.execute(sql, route.tenant, collection.name, gone)
+            if then:
+                await then(write)
 
     async def search(
         self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int

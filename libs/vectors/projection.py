@@ -19,7 +19,7 @@ import structlog
 from libs.errors import AppError
 from libs.metrics import PROJECTION_FAILURES, PROJECTIONS
 from libs.postgres import store_errors
-from libs.spine import reading, writing
+from libs.spine import Write, reading
 from libs.tenancy import Route, TenantId
 from libs.tenancy.directory import Directory
 from libs.vectors import Collection, Point, VectorIndex
@@ -106,9 +106,14 @@ class Projector:
     async def _project(self, route: Route, projections: Sequence[Projection]) -> None:
         if not projections:
             return
-        await self.index.apply(route, self.collection, [each.point for each in projections])
-        if stale := await self._finish(route, projections):
-            await self._from_rows(route, stale)
+        stale: dict[UUID, int] = {}
+
+        async def finish(write: Write) -> None:
+            stale.update(await self._finish(write, projections))
+
+        points = [each.point for each in projections]
+        await self.index.apply(route, self.collection, points, finish)
+        await self._from_rows(route, stale)
 
     async def _from_rows(self, route: Route, numbers: Mapping[UUID, int]) -> None:
         """Projects entities as their rows are now; a missing row removes the point."""
@@ -122,12 +127,12 @@ class Projector:
         ]
         await self._project(route, [*current.values(), *gone])
 
-    async def _finish(self, route: Route, projections: Sequence[Projection]) -> dict[UUID, int]:
+    async def _finish(self, write: Write, projections: Sequence[Projection]) -> dict[UUID, int]:
         """Empties the queue of what is up to date; the newest change of what is not."""
         ids = [each.point.id for each in projections]
         numbers = [each.number for each in projections]
-        async with writing(route, durable=False) as write:
-            rows = await write.conn.fetch(_FINISH, route.tenant, self.collection.name, ids, numbers)
+        tenant, collection = write.route.tenant, self.collection.name
+        rows = await write.conn.fetch(_FINISH, tenant, collection, ids, numbers)
         return {row["id"]: row["newest"] for row in rows}
 
 

@@ -21,8 +21,9 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from libs.changes import Vector
 from libs.scope import SCOPE_IDS
+from libs.spine import writing
 from libs.tenancy import Route, TenantId
-from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point
+from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Then
 
 log = structlog.get_logger(__name__)
 
@@ -55,10 +56,23 @@ class QdrantIndex:
     patience: timedelta
     _ready: set[str] = field(default_factory=set)
 
-    async def apply(self, route: Route, collection: Collection, points: Sequence[Point]) -> None:
-        operations, name = _operations(route.tenant, points), _name(collection)
-        if not operations:
-            return
+    async def apply(
+        self,
+        route: Route,
+        collection: Collection,
+        points: Sequence[Point],
+        then: Then | None = None,
+    ) -> None:
+        if operations := _operations(route.tenant, points):
+            await self._update(collection, operations)
+        if then:
+            async with writing(route, durable=False) as write:
+                await then(write)
+
+    async def _update(
+        self, collection: Collection, operations: list[models.UpdateOperation]
+    ) -> None:
+        name = _name(collection)
         async with self._answering():
             if name not in self._ready:
                 await self._prepare(name, collection.dimensions)

@@ -9,7 +9,7 @@ import pkgutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -91,7 +91,12 @@ def leaves(model: type[BaseModel], prefix: str, delimiter: str | None) -> Iterat
 
 
 def nested_model(field: FieldInfo) -> type[BaseModel] | None:
-    """The model in a field's type, `Model` or `Model | None`; None for any other type."""
+    """The model in a field's type, `Model` or `Model | None`; None for any other type.
+
+    A list of models is one variable, which holds JSON.
+    """
+    if get_origin(field.annotation) in (tuple, list):
+        return None
     for kind in get_args(field.annotation) or (field.annotation,):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
