@@ -1,0 +1,44 @@
+import pytest
+
+from cli.endpoints import Addresses
+from libs.errors import InvalidRequest
+
+
+def test_services_follow_each_other_from_a_port() -> None:
+    expected = Addresses("h:50051", "h:50052", "h:50053", "h:50054")
+
+    assert Addresses.from_port("h", 50051) == expected
+    assert Addresses.parse("h:50051") == expected
+
+
+def test_port_0_is_a_free_one_for_each() -> None:
+    assert Addresses.from_port("h", 0) == Addresses("h:0", "h:0", "h:0", "h:0")
+
+
+def test_each_service_may_have_its_own_address() -> None:
+    text = "sync=s:4, memory=m:1,knowledge=k:2,governance=g:3"
+
+    assert Addresses.parse(text) == Addresses("m:1", "k:2", "g:3", "s:4")
+
+
+def test_an_ipv6_host_keeps_its_brackets() -> None:
+    assert Addresses.parse("[::1]:50051").sync == "[::1]:50054"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "host",
+        ":50051",
+        "host:",
+        "host:x",
+        "host:65534",
+        "memory=m:1",
+        "memory=m:1,knowledge=k:2,governance=g:3,sync=",
+        "memory=m:1,knowledge=k:2,governance=g:3,sync=s:4,extra=e:5",
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        Addresses.parse(text)
