@@ -78,18 +78,25 @@ def _of(columns: Columns, part: Callable[[Any], Any]) -> Columns:
 
 
 _CHANGED = _of(_CHANGE, lambda each: each.change)
+_REVISION = ("NUMBER", "TIME", "OPERATION", "ACTOR")
 _SCORE: Columns = {"SCORE": lambda each: f"{each.score:.3f}"}
 
 _COLUMNS: dict[type[Message], Columns] = {
     memory_pb2.Memory: _MEMORY,
     memory_pb2.SearchResult: {**_SCORE, **_of(_MEMORY, lambda each: each.memory)},
     memory_pb2.MemoryRevision: {
-        **{title: _CHANGED[title] for title in ("NUMBER", "TIME", "OPERATION", "ACTOR")},
+        **{title: _CHANGED[title] for title in _REVISION},
         "V": lambda each: str(each.memory.version) if each.HasField("memory") else "",
         "CONTENT": lambda each: each.memory.content,
     },
     knowledge_pb2.KnowledgeItem: _ITEM,
     knowledge_pb2.SearchResult: {**_SCORE, **_of(_ITEM, lambda each: each.knowledge_item)},
+    knowledge_pb2.KnowledgeItemRevision: {
+        **{title: _CHANGED[title] for title in _REVISION},
+        "STATUS": lambda each: _enum(knowledge_pb2.KnowledgeStatus, each.knowledge_item.status),
+        "V": lambda each: str(each.knowledge_item.version),
+        "TITLE": lambda each: each.knowledge_item.title,
+    },
     knowledge_pb2.Relation: {
         "NAME": lambda each: each.name,
         "SOURCE": lambda each: each.source,

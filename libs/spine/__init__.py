@@ -135,5 +135,6 @@ def _refusals(route: Route) -> Iterator[None]:
 
 async def _roll_back(conn: Connection) -> None:
     """Best effort: a broken connection has nothing left to roll back, the pool drops it."""
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    broken = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+    with suppress(asyncpg.PostgresError, *broken):
         await conn.execute("ROLLBACK")

@@ -18,6 +18,13 @@ from libs.tenancy import Route, ShardId, TenantId, TenantNotFound, TenantSuspend
 log = structlog.get_logger(__name__)
 
 _CHANNEL = "aeterna_placement"
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _RETRY = 1.0  # seconds between attempts to listen again
 _PLACE = """
     SELECT p.shard_id, p.epoch, t.state, s.dsn
@@ -97,7 +104,7 @@ class Directory:
             try:
                 async with self.control.acquire() as conn:
                     await self._hear(conn)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            except _LOST as exc:
                 log.warning("directory.deaf", error=type(exc).__name__)
             self._deafen()
             await asyncio.sleep(_RETRY)

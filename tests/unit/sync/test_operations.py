@@ -6,10 +6,12 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from libs.postgres import StoreUnavailable
 from libs.spine.changes import LoggedChange
 from libs.tenancy import TenantId
 from libs.wakeups import Wakeups
@@ -166,4 +168,40 @@ async def test_what_is_written_while_a_subscriber_joins_is_not_missed() -> None:
     async with asyncio.timeout(20), aclosing(subscriptions.events(interest)) as events:
         assert await anext(events) == Checkpoint(0)
         assert (await anext(events)).number == 1
+    await subscriptions.close()
+
+
+@dataclass
+class FailingLog(MemoryLog):
+    """A log that cannot be reached for a moment, once there is something to read."""
+
+    failures: int = 1
+
+    async def after(
+        self, tenant: TenantId, number: int, limit: int
+    ) -> tuple[Sequence[LoggedChange], int]:
+        if limit and self.rows and self.failures:
+            self.failures -= 1
+            raise StoreUnavailable
+        return await super().after(tenant, number, limit)
+
+
+async def test_who_comes_after_a_failure_does_not_inherit_it() -> None:
+    log = FailingLog()
+    subscriptions = Subscriptions(log, Wakeups(), _PACE, lambda: _NOW)
+    interest = Interest(_TENANT, 0, frozenset(), _NOW + timedelta(hours=1))
+
+    async with (
+        asyncio.timeout(20),
+        aclosing(subscriptions.events(interest)) as idle,
+        aclosing(subscriptions.events(interest)) as waiting,
+        aclosing(subscriptions.events(interest)) as late,
+    ):
+        assert [await anext(each) for each in (idle, waiting)] == [Checkpoint(0)] * 2
+        log.append(1, "memories")
+        with pytest.raises(StoreUnavailable):
+            await anext(waiting)
+
+        assert await anext(late) == Checkpoint(0)  # `idle` has not heard of the failure yet
+        assert (await anext(late)).number == 1
     await subscriptions.close()

@@ -1,0 +1,247 @@
+"""The client commands against a real server, in the order of a thing's life."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.cli.conftest import Folder
+
+NOBODY = "00000000-0000-7000-8000-000000000000"
+
+
+def add(served: Folder, text: str, *options: str) -> str:
+    """Stores a memory of a user of its own, so that tests do not meet; returns its name."""
+    name: str = served.json("memory", "add", text, "--user", str(uuid4()), *options)["name"]
+    return name
+
+
+def test_a_memory_is_found_by_meaning(served: Folder) -> None:
+    user = str(uuid4())
+    served.run("memory", "add", "We ate pasta in the garden.", "--user", user)
+    served.run("memory", "add", "The deploy failed: the database was down.", "--user", user)
+
+    found = served.json("memory", "search", "why did the release break?", "--user", user)
+
+    assert found[0]["memory"]["content"] == "The deploy failed: the database was down."
+    assert found[0]["score"] > 0
+
+
+def test_a_memory_is_read_changed_and_deleted(served: Folder) -> None:
+    name = add(served, "first", "--metadata", '{"source": "wiki"}', "--importance", "0.9")
+
+    served.run("memory", "update", name, "--content", "second", "--version", "1")
+    changed = served.json("memory", "get", name.removeprefix("memories/"))
+    stale = served.run("memory", "update", name, "--content", "third", "--version", "1")
+    gone = served.run("memory", "delete", name)
+    history = served.json("memory", "history", name)
+
+    assert (changed["content"], changed["version"]) == ("second", "2")
+    assert (changed["metadata"], changed["importance"]) == ({"source": "wiki"}, 0.9)
+    assert stale.code == 5
+    assert stale.err.startswith("error: VERSION_MISMATCH: ")
+    assert gone.out == f"{name} is deleted.\n"
+    operations = [each["change"]["operation"] for each in history]
+    assert operations == ["OPERATION_CREATED", "OPERATION_UPDATED", "OPERATION_DELETED"]
+    assert served.run("memory", "get", name).code == 3
+
+
+def test_one_field_is_changed_alone(served: Folder) -> None:
+    name = add(served, "text", "--importance", "0.9")
+
+    changed = served.json("memory", "update", name, "--importance", "0.1")
+
+    assert (changed["content"], changed["importance"]) == ("text", 0.1)
+
+
+def test_a_memory_is_promoted(served: Folder) -> None:
+    name = add(served, "Check the timeout first.")
+
+    promoted = served.json("memory", "promote", name, "--layer", "team", "--team", "payments")
+
+    assert promoted["layer"] == "LAYER_TEAM"
+    assert promoted["scope"]["teamId"] == "payments"
+
+
+def test_a_request_id_stores_once(served: Folder) -> None:
+    request = ("--user", str(uuid4()), "--request-id", str(uuid4()))
+
+    first, again = (served.json("memory", "add", "once", *request) for _ in range(2))
+
+    assert first == again
+
+
+def test_standard_input_is_content(served: Folder) -> None:
+    result = served.run(
+        "memory", "add", "-", "--layer", "company", "--output", "json", text="two\nlines\n"
+    )
+
+    assert result.json["content"] == "two\nlines"
+
+
+def test_lists_go_over_pages_up_to_the_limit(served: Folder) -> None:
+    team = str(uuid4())
+    for number in range(3):
+        served.run("memory", "add", f"{number}", "--layer", "team", "--team", team)
+    listing = ("memory", "list", "--filter", f'team_id = "{team}"')
+
+    assert [each["content"] for each in served.json(*listing)] == ["2", "1", "0"]
+    assert [each["content"] for each in served.json(*listing, "--limit", "2")] == ["2", "1"]
+
+
+def test_tables_show_what_is_there(served: Folder) -> None:
+    name = add(served, "A fact\nover two lines")
+
+    shown = served.run("memory", "list").out
+
+    assert name in shown
+    assert "A fact over two lines" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("memory", "get", NOBODY), 3, "MEMORY_NOT_FOUND"),
+        (("memory", "add", "x", "--layer", "session"), 2, "memory.scope.session_id"),
+        (("memory", "add", "x", "--metadata", "[]"), 2, "metadata: must be a JSON object"),
+        (("memory", "list", "--filter", "x = 1"), 2, "INVALID_REQUEST: filter: "),
+        (("memory", "list", "--token", "abc"), 4, "TOKEN_INVALID"),
+        (("memory", "list", "--server", "127.0.0.1:1"), 6, "aeterna serve all"),
+        (("changes", "--server", "127.0.0.1:1"), 6, "aeterna serve all"),
+        (("memory", "list", "--server", "nonsense"), 2, "server: must be HOST:PORT"),
+        (("memory", "list", "--tenant", "unknown"), 3, "TENANT_NOT_FOUND"),
+        (("memory", "list", "--tenant", "Not a label"), 2, "INVALID_REQUEST: tenant: "),
+        (("memory", "list", "--tls-ca", "/nowhere"), 5, "TLS_UNUSABLE"),
+        (("tenant", "create", "acme"), 5, "TENANT_ALREADY_EXISTS"),
+        (("tenant", "suspend", "nobody"), 3, "TENANT_NOT_FOUND"),
+        (("knowledge", "accept", NOBODY), 3, "KNOWLEDGE_ITEM_NOT_FOUND"),
+        (("token", "--lifetime", "3d"), 2, "lifetime: "),
+        (("token", "--role", "king"), 2, "role: must be one of viewer"),
+    ],
+)
+def test_refusals_have_a_code_and_a_line(
+    served: Folder, arguments: tuple[str, ...], code: int, reason: str
+) -> None:
+    result = served.run(*arguments)
+
+    assert (result.code, result.out) == (code, "")
+    assert result.err.count("\n") == 1
+    assert reason in result.err
+
+
+def test_a_tenant_has_to_be_named(served: Folder) -> None:
+    result = served.run("memory", "list", AETERNA_TENANT="")
+
+    assert result.code == 2
+    assert "--tenant" in result.err
+
+
+def test_options_go_before_a_command_as_well(served: Folder) -> None:
+    name = add(served, "fact")
+
+    before = served.run("--output", "json", "memory", "get", name)
+
+    assert before.json == served.json("memory", "get", name)
+
+
+def test_an_option_beats_the_variable(served: Folder) -> None:
+    result = served.run("--tenant", "acme", "memory", "list", AETERNA_TENANT="unknown")
+
+    assert result.code == 0
+
+
+def test_a_token_stands_for_its_subject_and_roles(served: Folder) -> None:
+    minted = served.run("token", "--subject", "bob", "--role", "viewer", "--agent", "helper")
+    environment = {"AETERNA_TOKEN": minted.out.strip()}
+
+    assert served.run("memory", "list", **environment).code == 0
+    refused = served.run("memory", "add", "x", "--layer", "company", **environment)
+    foreign = served.run("memory", "list", "--tenant", "other", **environment)
+
+    assert (refused.code, foreign.code) == (4, 4)
+    assert "PERMISSION_DENIED" in refused.err
+    assert "FOREIGN_TENANT" in foreign.err
+
+
+def test_without_an_issuer_a_token_is_asked_for(served: Folder, folder: Folder) -> None:
+    addresses = json.loads((served.path / "endpoints.json").read_text())
+    server = ",".join(f"{name}={address}" for name, address in addresses.items())
+
+    result = folder.run("memory", "list", "--server", server)
+
+    assert result.code == 4
+    assert "AETERNA_TOKEN" in result.err
+
+
+def test_a_tenant_is_suspended_and_resumed(served: Folder) -> None:
+    label = f"t-{uuid4()}"
+    own = {"AETERNA_TENANT": label}
+    served.run("tenant", "create", label, "--name", "Some Company")
+
+    suspended = served.json("tenant", "suspend", label)
+    refused = served.run("memory", "add", "x", "--layer", "company", **own)
+    resumed = served.json("tenant", "resume", label)
+
+    assert suspended["state"] == "TENANT_STATE_SUSPENDED"
+    assert refused.code == 5
+    assert "TENANT_SUSPENDED" in refused.err
+    assert resumed == served.json("tenant", "get", label)
+    assert served.run("memory", "add", "x", "--layer", "company", **own).code == 0
+    assert f"tenants/{label}" in [each["name"] for each in served.json("tenant", "list")]
+
+
+def test_a_decision_is_drafted_reviewed_and_found(served: Folder) -> None:
+    create = ("knowledge", "create", "Pools are small", "At most 24 connections.", "--kind", "adr")
+    name = served.json(*create)["name"]
+    served.run("knowledge", "update", name, "--content", "At most 24 connections per pod.")
+    served.run("knowledge", "propose", name)
+    own = served.run("knowledge", "accept", name)
+    accepted = served.json("knowledge", "accept", name, AETERNA_AS="bob")
+    found = served.json("knowledge", "search", "how many connections may a pod have?")
+    versions = served.json("knowledge", "history", name)
+
+    assert own.code == 4
+    assert "SELF_REVIEW" in own.err
+    assert accepted["status"] == "KNOWLEDGE_STATUS_ACCEPTED"
+    assert name in [each["knowledgeItem"]["name"] for each in found]
+    assert [each["knowledgeItem"]["version"] for each in versions] == ["1", "2", "3", "4"]
+    assert served.json("knowledge", "deprecate", name)["status"] == "KNOWLEDGE_STATUS_DEPRECATED"
+
+
+def test_a_proposal_is_rejected(served: Folder) -> None:
+    name = served.json("knowledge", "create", "No", "Because.", "--kind", "policy")["name"]
+    served.run("knowledge", "propose", name)
+
+    rejected = served.json("knowledge", "reject", name, AETERNA_AS="bob")
+
+    assert rejected == served.json("knowledge", "get", name)
+    assert rejected["status"] == "KNOWLEDGE_STATUS_REJECTED"
+    rejected_ones = served.json("knowledge", "list", "--filter", 'status = "rejected"')
+    assert name in [each["name"] for each in rejected_ones]
+
+
+def test_items_are_related(served: Folder) -> None:
+    first, second = (
+        served.json("knowledge", "create", title, "Text.", "--kind", "spec")["name"]
+        for title in ("one", "two")
+    )
+
+    link = served.json("knowledge", "relate", first, second, "--kind", "clarifies")
+
+    assert served.json("knowledge", "relations", second) == [link]
+    assert served.run("knowledge", "unrelate", link["name"]).code == 0
+    assert served.json("knowledge", "relations", second) == []
+
+
+def test_the_audit_trail_is_read_extended_and_verified(served: Folder) -> None:
+    subject = str(uuid4())
+
+    served.run("audit", "record", "export.started", "--subject", subject)
+    entries = served.json("audit", "list", "--filter", f'subject = "{subject}"')
+    verdict = served.json("audit", "verify")
+
+    assert [each["event"] for each in entries] == ["export.started"]
+    assert entries[0]["change"]["actor"] == "user:ann"
+    assert len(entries[0]["change"]["traceId"]) == 32
+    assert verdict["intact"] is True
+    assert int(verdict["checked"]) >= int(entries[0]["change"]["number"])

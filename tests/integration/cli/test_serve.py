@@ -1,0 +1,132 @@
+import json
+import signal
+import socket
+import urllib.request
+from subprocess import Popen
+
+import pytest
+
+from tests.integration.cli.conftest import DEADLINE, SERVE, Folder
+
+
+def end(server: Popen[str], number: signal.Signals = signal.SIGTERM) -> int:
+    server.send_signal(number)
+    return server.wait(DEADLINE)
+
+
+def first_line(server: Popen[str]) -> str:
+    assert server.stdout
+    return server.stdout.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_asked_to_stop_ends_with_0(folder: Folder, number: signal.Signals) -> None:
+    with folder.serving() as server:
+        assert (folder.path / "endpoints.json").exists()
+
+        assert end(server, number) == 0
+
+    assert not (folder.path / "endpoints.json").exists()
+
+
+def test_a_second_server_on_a_folder_says_so_and_ends_with_7(served: Folder) -> None:
+    with served.process(*SERVE) as second:
+        _, error = second.communicate(timeout=DEADLINE)
+
+    assert second.returncode == 7
+    assert error.startswith("error: DATA_FOLDER_IN_USE: ")
+    assert str(served.path) in error
+    assert served.run("tenant", "list").code == 0
+
+
+def test_a_port_that_is_taken_is_named(folder: Folder) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with folder.process(*SERVE, "--port", port) as server:
+            _, error = server.communicate(timeout=DEADLINE)
+
+    assert server.returncode == 5
+    assert f"ADDRESS_IN_USE: Cannot listen on 127.0.0.1:{port}" in error
+
+
+def test_metrics_are_served(folder: Folder) -> None:
+    with folder.process(*SERVE, "--port", "0", "--log-level", "error") as server:
+        address = first_line(server).rpartition("metrics ")[2].strip()
+
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=DEADLINE) as answer:
+            assert b"aeterna_requests" in answer.read()
+
+
+def test_what_was_acknowledged_survives_kill_9(folder: Folder) -> None:
+    with folder.serving() as server:
+        folder.run("tenant", "create", "acme")
+        names = [folder.json("memory", "add", f"fact {n}", "--user", "ann")["name"] for n in "12"]
+        end(server, signal.SIGKILL)
+    assert folder.run("memory", "list").code == 6
+
+    with folder.serving() as server:
+        found = folder.json("memory", "search", "fact 1", "--limit", "1")
+        listed = folder.json("memory", "list")
+        verdict = folder.json("audit", "verify")
+        assert end(server) == 0
+
+    assert [each["memory"]["name"] for each in found] == names[:1]
+    assert [each["name"] for each in listed] == names[::-1]
+    assert verdict["intact"] is True
+    assert verdict["checked"] == "3"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        {"event": "migration.applied", "component": "libs.tenancy"},
+        {"event": "migration.applied", "component": "services.knowledge"},
+        {"event": "auth.keys_loaded"},
+        {"event": "service.started", "service": "knowledge"},
+    ],
+    ids=lambda moment: ".".join(moment.values()),
+)
+def test_a_first_start_that_is_killed_is_finished_by_the_next(
+    folder: Folder, moment: dict[str, str]
+) -> None:
+    with folder.process(*SERVE, "--port", "0") as server:
+        assert server.stderr
+        records = (json.loads(line) for line in server.stderr)
+        next(each for each in records if moment.items() <= each.items())
+        end(server, signal.SIGKILL)
+
+    with folder.serving():
+        assert folder.run("tenant", "create", "acme").code == 0
+        assert folder.run("memory", "add", "still works", "--layer", "company").code == 0
+
+
+def test_a_server_that_is_stopped_while_it_starts_ends_with_0(folder: Folder) -> None:
+    with folder.process(*SERVE, "--port", "0") as server:
+        assert server.stderr
+        next(line for line in server.stderr if "migration.applied" in line)
+
+        assert end(server) == 0
+
+
+def test_migrate_brings_a_folder_up_to_date_once(folder: Folder) -> None:
+    first, second = folder.run("migrate"), folder.run("migrate")
+
+    assert first.code == second.code == 0
+    assert not first.out.startswith("0 ")
+    assert second.out == "0 migrations ran; the database is up to date.\n"
+
+
+def test_missing_settings_are_named(folder: Folder) -> None:
+    alone = folder.run("serve", "memory")
+    together = folder.run("serve", "all", MEMORY_PLATFORM__CONTROL__DSN="postgresql:///x")
+
+    assert (alone.code, together.code) == (2, 2)
+    assert "MEMORY_PLATFORM: Field required" in alone.err
+    assert "MEMORY_PLATFORM__KMS: Field required" in together.err
+
+
+def test_without_a_server_commands_say_how_to_start_one(folder: Folder) -> None:
+    result = folder.run("memory", "list")
+
+    assert result.code == 6
+    assert "aeterna serve all" in result.err
