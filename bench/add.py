@@ -17,7 +17,7 @@ from libs.embedding.local import LocalEmbedder
 
 CLIENTS = 64
 CONNECTIONS = 4  # of the clients to the service
-BARE_CONNECTIONS = 4  # more or fewer are slower on two cores
+BARE_CONNECTIONS = 16  # as many as the service may open
 _GROUPS = re.compile(r'aeterna_write_group_size_(sum|count)\{service="memories"\} (\S+)')
 _OURS, _BARE, _EMBEDDING = "service", "bare", "bare that embeds"
 

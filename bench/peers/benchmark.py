@@ -93,8 +93,8 @@ async def run(*, quick: bool) -> Report:
         f"Corpus: {corpus.source}; {texts:,} texts of one user at the end; k = {LIMIT};"
         f" {sizes.rounds} rounds; the same embedder inside every side.",
         "x: how many times faster than the peer the service is.",
-        f"{CLIENTS} at once: service CreateMemory; mem0 threads (one with the Qdrant folder, which"
-        " fails with more); LangGraph its self-batching AsyncPostgresStore. Batches: service"
+        f"{CLIENTS} at once: service CreateMemory; mem0 16 threads (one with the Qdrant folder,"
+        " which fails with more); LangGraph its self-batching AsyncPostgresStore. Batches: service"
         " BatchCreateMemories; mem0 one call with as many messages; LangGraph PostgresStore.batch.",
         "The peers run inside their client and keep plain text; the service is a process of its"
         " own that also authenticates, seals, logs and chains.",

@@ -7,8 +7,10 @@ from typing import Any
 
 from mem0 import Memory  # type: ignore[import-not-found]  # in the peers' environment
 
-from bench.peers.child import CLIENTS, USER
+from bench.peers.child import USER
 from bench.peers.embeddings import DIMENSIONS, LocalEmbeddings
+
+_THREADS = 16  # as many as connections; 64 threads, or AsyncMemory, are not faster
 
 
 class Mem0:
@@ -36,7 +38,7 @@ class Mem0:
 @contextmanager
 def open_side(provider: str, store: dict[str, Any], history: str) -> Iterator[Mem0]:
     """With the vector store `provider`, configured by `store`; `history` is its SQLite file."""
-    threads = 1 if provider == "qdrant" else CLIENTS  # Qdrant in a folder fails with more
+    threads = 1 if provider == "qdrant" else _THREADS  # Qdrant in a folder fails with more
     place = {"collection_name": "memories", "embedding_model_dims": DIMENSIONS}
     config = {
         "vector_store": {"provider": provider, "config": {**place, **store}},

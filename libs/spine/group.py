@@ -10,8 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import structlog
+
 from libs.errors import AppError
 from libs.tenancy import Route, TenantId
+
+log = structlog.get_logger(__name__)
 
 Command = TypeVar("Command")
 Result = TypeVar("Result")
@@ -101,8 +105,12 @@ class GroupCommit(Generic[Command, Result]):
         futures: list[asyncio.Future[Result]],
         outcomes: Sequence[Result | AppError],
     ) -> None:
+        written = [each for each in outcomes if not isinstance(each, AppError)]
         if self._settle:
-            await self._settle(route, [each for each in outcomes if not isinstance(each, AppError)])
+            try:
+                await self._settle(route, written)
+            except Exception as exc:  # whatever it was: the commands are committed all the same
+                log.error("group.not_settled", exc_info=exc)
         for future, outcome in zip(futures, outcomes, strict=True):
             if isinstance(outcome, AppError):
                 _fail(future, outcome)

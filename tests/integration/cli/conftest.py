@@ -79,22 +79,47 @@ class Folder:
 
 
 @contextmanager
-def data_folder() -> Iterator[Folder]:
-    """Open to the account of PostgreSQL, which `tmp_path` is not; made by its first server."""
+def data_folder(like: Folder | None = None) -> Iterator[Folder]:
+    """A folder for its first server to make, or a copy of one that is not in use.
+
+    Open to the account of PostgreSQL, which `tmp_path` is not.
+    """
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
-        yield Folder(Path(name) / "data")
+        folder = Folder(Path(name) / "data")
+        if like:
+            subprocess.run(["cp", "-a", like.path, folder.path], check=True)
+        yield folder
 
 
 @pytest.fixture
-def folder() -> Iterator[Folder]:
+def fresh_folder() -> Iterator[Folder]:
+    """One that does not exist yet."""
     with data_folder() as folder:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def template() -> Iterator[Folder]:
+    """One that a server has made; it has the tenants acme and harborline."""
+    with data_folder() as folder:
+        with folder.serving() as server:
+            for label in ("acme", "harborline"):
+                assert folder.run("tenant", "create", label).code == 0
+            server.terminate()
+            assert server.wait(DEADLINE) == 0
+        yield folder
+
+
+@pytest.fixture
+def folder(template: Folder) -> Iterator[Folder]:
+    """One with the tenant acme, for this test alone."""
+    with data_folder(template) as folder:
+        yield folder
+
+
 @pytest.fixture(scope="module")
-def served() -> Iterator[Folder]:
-    """A folder with a running server and the tenant acme."""
-    with data_folder() as folder, folder.serving():
-        assert folder.run("tenant", "create", "acme", "--name", "Acme Inc").code == 0
+def served(template: Folder) -> Iterator[Folder]:
+    """One with a running server and the tenant acme."""
+    with data_folder(template) as folder, folder.serving():
         yield folder

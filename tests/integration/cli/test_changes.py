@@ -53,7 +53,6 @@ def test_ctrl_c_ends_it_with_130(served: Folder) -> None:
 def test_it_goes_on_without_a_gap_when_the_server_was_killed(folder: Folder) -> None:
     port = str(four_free_ports())
     with folder.serving("--port", port) as server:
-        folder.run("tenant", "create", "acme")
         tail = folder.process("changes", "--since", "0", "--output", "json")
         with ExitStack() as stack:
             following = stack.enter_context(tail)

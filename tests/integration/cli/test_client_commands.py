@@ -163,11 +163,11 @@ def test_a_token_stands_for_its_subject_and_roles(served: Folder) -> None:
     assert "FOREIGN_TENANT" in foreign.err
 
 
-def test_without_an_issuer_a_token_is_asked_for(served: Folder, folder: Folder) -> None:
+def test_without_an_issuer_a_token_is_asked_for(served: Folder, fresh_folder: Folder) -> None:
     addresses = json.loads((served.path / "endpoints.json").read_text())
     server = ",".join(f"{name}={address}" for name, address in addresses.items())
 
-    result = folder.run("memory", "list", "--server", server)
+    result = fresh_folder.run("memory", "list", "--server", server)
 
     assert result.code == 4
     assert "AETERNA_TOKEN" in result.err

@@ -3,8 +3,8 @@
 from tests.integration.cli.conftest import DEADLINE, Folder
 
 
-def test_the_demo_plays_to_its_end(folder: Folder) -> None:
-    with folder.process("demo") as demo:
+def test_the_demo_plays_to_its_end(fresh_folder: Folder) -> None:
+    with fresh_folder.process("demo") as demo:
         shown, error = demo.communicate(timeout=DEADLINE)
 
     assert demo.returncode == 0, shown + error
@@ -14,15 +14,15 @@ def test_the_demo_plays_to_its_end(folder: Folder) -> None:
         assert expected in lines
     assert any(line.startswith("live 1 created tenants/harborline") for line in lines)
     assert "eyJ" not in shown  # no token
-    assert not folder.path.exists()
+    assert not fresh_folder.path.exists()
 
 
-def test_the_demo_may_be_played_again_in_a_folder(folder: Folder) -> None:
-    for label in ("harborline", "harborline-2"):
-        with folder.process("demo", "--data", str(folder.path)) as demo:
-            shown, error = demo.communicate(timeout=DEADLINE)
-        assert demo.returncode == 0, shown + error
-        assert f"tenants/{label}:" in shown
+def test_the_demo_leaves_tenants_alone_that_are_there(folder: Folder) -> None:
+    with folder.process("demo", "--data", str(folder.path)) as demo:
+        shown, error = demo.communicate(timeout=DEADLINE)
+
+    assert demo.returncode == 0, shown + error
+    assert "tenants/harborline-2:" in shown
 
 
 def test_a_folder_in_use_ends_the_demo_with_7(served: Folder) -> None:

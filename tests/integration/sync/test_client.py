@@ -107,14 +107,14 @@ async def test_filtered_changes_count_as_seen(replica: Replica) -> None:
 
 
 async def test_an_expired_token_is_replaced(replica: Replica) -> None:
-    lifetimes = iter([timedelta(seconds=1), timedelta(hours=1)])
+    lifetimes = iter([timedelta(seconds=3), timedelta(hours=1)])
     client = Subscription(replica.stub, 0, metadata=lambda: replica.auth("acme", next(lifetimes)))
     async with asyncio.timeout(SOON), aclosing(client.__aiter__()) as changes:
         await replica.append("acme")
         assert (await anext(changes)).number == 1
 
         second = asyncio.ensure_future(anext(changes))
-        expiring = replica.subscribe("acme", lifetime=timedelta(seconds=1))
+        expiring = replica.subscribe("acme", lifetime=timedelta(seconds=3))
         await checkpoint(expiring)
         await expiring.code()  # the client's own token is older
         await replica.append("acme")

@@ -114,7 +114,7 @@ async def test_a_tenant_that_moves_is_followed(
 
 
 async def test_an_expired_token(replica: Replica) -> None:
-    call = replica.subscribe("acme", lifetime=timedelta(seconds=1))
+    call = replica.subscribe("acme", lifetime=timedelta(seconds=3))
     other = replica.subscribe("acme")
     assert await checkpoint(call) == await checkpoint(other) == 0
 

@@ -114,6 +114,13 @@ async def test_a_command_whose_caller_left_before_its_turn_is_not_written(writer
     assert 4 not in [command for _, commands in writer.groups[1:] for command in commands]
 
 
+async def test_what_is_committed_is_answered_though_settling_fails(writer: Writer) -> None:
+    async def fail(route: Route, results: Sequence[int]) -> None:
+        raise ConnectionError
+
+    assert await GroupCommit(writer.run, fail).submit(route_of("a"), 2) == 20
+
+
 async def test_closing_waits_for_what_was_submitted(writer: Writer) -> None:
     group = GroupCommit(writer.run, writer.settle)
     task = asyncio.create_task(group.submit(route_of("a"), 2))

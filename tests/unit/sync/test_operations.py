@@ -180,10 +180,11 @@ class FailingLog(MemoryLog):
     async def after(
         self, tenant: TenantId, number: int, limit: int
     ) -> tuple[Sequence[LoggedChange], int]:
-        if limit and self.rows and self.failures:
+        answer = await super().after(tenant, number, limit)
+        if answer[0] and self.failures:
             self.failures -= 1
             raise StoreUnavailable
-        return await super().after(tenant, number, limit)
+        return answer
 
 
 async def test_who_comes_after_a_failure_does_not_inherit_it() -> None:
