@@ -20,22 +20,22 @@ from libs.embedding import Vectors
 DIMENSIONS = 256
 _SEARCH = f"SELECT entity_id FROM aeterna.vector_{DIMENSIONS} ORDER BY embedding <#> $1 LIMIT $2"
 # Columns and indexes as the service has them, the graph included; content is plain text.
-_TABLES = f"""
-    CREATE SCHEMA IF NOT EXISTS bench;
-    DROP TABLE IF EXISTS bench.memory, bench.vector;
-    CREATE TABLE bench.memory (LIKE aeterna.memory INCLUDING ALL);
-    ALTER TABLE bench.memory ALTER content TYPE text USING '', ALTER metadata TYPE text USING '';
-    CREATE TABLE bench.vector (LIKE aeterna.vector_{DIMENSIONS} INCLUDING ALL);
+_TABLES = """
+    CREATE SCHEMA {schema};
+    CREATE TABLE {schema}.memory (LIKE aeterna.memory INCLUDING ALL);
+    ALTER TABLE {schema}.memory
+        ALTER content TYPE text USING '', ALTER metadata TYPE text USING '';
+    CREATE TABLE {schema}.vector (LIKE aeterna.vector_{dimensions} INCLUDING ALL);
 """
 _INSERT = """
     WITH added AS (
-        INSERT INTO bench.memory (tenant_id, id, layer, org_id, team_id, project_id, session_id,
+        INSERT INTO {schema}.memory (tenant_id, id, layer, org_id, team_id, project_id, session_id,
             user_id, agent_id, importance, version, number, content, metadata, created_at,
             updated_at)
-        SELECT m.tenant, m.id, 'user', '', '', '', '', $5, '', 0.5, 1, 1, m.content, '{}', $6, $6
+        SELECT m.tenant, m.id, 'user', '', '', '', '', $5, '', 0.5, 1, 1, m.content, '', $6, $6
         FROM unnest($1::text[], $2::uuid[], $3::text[]) AS m (tenant, id, content)
     )
-    INSERT INTO bench.vector (tenant_id, collection, entity_id, space, payload, embedding)
+    INSERT INTO {schema}.vector (tenant_id, collection, entity_id, space, payload, embedding)
     SELECT v.tenant, 'memories', v.id, 'bench', jsonb_build_object('layer', 'user', 'user_id', $5),
         v.embedding
     FROM unnest($1::text[], $2::uuid[], $4::halfvec[]) AS v (tenant, id, embedding)
@@ -43,9 +43,9 @@ _INSERT = """
 _new_id = Uuid7()
 
 
-async def make_tables(superuser: asyncpg.Connection) -> None:
+async def make_tables(superuser: asyncpg.Connection, schema: str) -> None:
     """Empty tables for `insert`."""
-    await superuser.execute(_TABLES)
+    await superuser.execute(_TABLES.format(schema=schema, dimensions=DIMENSIONS))
 
 
 @asynccontextmanager
@@ -69,12 +69,16 @@ async def search(pool: asyncpg.Pool | asyncpg.Connection, vector: bytes, limit: 
 
 
 async def insert(
-    pool: asyncpg.Pool, tenants: Sequence[str], texts: Sequence[str], vectors: Sequence[bytes]
+    pool: asyncpg.Pool,
+    schema: str,
+    tenants: Sequence[str],
+    texts: Sequence[str],
+    vectors: Sequence[bytes],
 ) -> None:
     """One batch: row and vector of each text, in one statement and so one commit."""
     ids = [_new_id() for _ in texts]
     now = datetime.now(UTC)
-    await pool.execute(_INSERT, tenants, ids, texts, vectors, USER, now)
+    await pool.execute(_INSERT.format(schema=schema), tenants, ids, texts, vectors, USER, now)
 
 
 def packed(vectors: Vectors) -> list[bytes]:

@@ -18,6 +18,10 @@ from bench.measure import Spread
 
 RESULTS = Path(__file__).with_name("results")
 _PACKAGES = ("asyncpg", "cryptography", "grpcio", "numpy", "protobuf", "uvloop")
+BOUND = (
+    "CPU rows are of one round. Cores busy: near all of them, CPU bounds the rate; fewer, waiting"
+    " does (for a commit, a lock, or the other processes of the machine)."
+)
 
 Cell = str | float | Spread
 Row = Mapping[str, Cell]

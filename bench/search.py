@@ -11,7 +11,7 @@ from bench import bare
 from bench.client import BATCH, Client, open_clients
 from bench.corpus import Corpus, load_corpus
 from bench.measure import Sample, Spread, alternate, chunks, drive
-from bench.report import Report, Row, Section
+from bench.report import BOUND, Report, Row, Section
 from bench.stack import Stack, open_stack
 from libs.embedding.local import LocalEmbedder
 from libs.vectors.pgvector import PgVectorIndex
@@ -52,6 +52,7 @@ async def run(*, quick: bool) -> Report:
                 rows += await measured.rows(rounds)
                 costs += await measured.costs()
                 facts.append(await measured.recall())
+    facts.append(BOUND)
     return Report("search", "Search", [Section("Latency", rows), Section("CPU", costs)], facts)
 
 

@@ -4,6 +4,7 @@ An event has a constant name and values as keys. Content, secrets and tokens are
 traceback is reduced to where it happened, since its values may be content.
 """
 
+import io
 import logging
 import sys
 import traceback
@@ -13,6 +14,19 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _FRAMES = 6  # innermost places of a traceback that are kept
+
+
+class _StandardError(io.TextIOBase):
+    """The standard error of the moment: whoever replaces it gets the lines from then on."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STDERR = _StandardError()
 
 
 def configure(level: str = "info", *, console: bool | None = None) -> None:
@@ -34,10 +48,10 @@ def configure(level: str = "info", *, console: bool | None = None) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(minimum),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_STDERR),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(_STDERR)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

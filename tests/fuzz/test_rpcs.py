@@ -80,7 +80,9 @@ class Target:
             assert self._runner.run(self._written()) == before
         return error
 
-    async def call(self, data: bytes) -> grpc.aio.AioRpcError | None:
+    async def call(
+        self, data: bytes, seconds: float = _STREAM_SECONDS
+    ) -> grpc.aio.AioRpcError | None:
         path = f"/{self._method.containing_service.full_name}/{self._method.name}"
         streams = self._method.client_streaming, self._method.server_streaming
         makers: dict[tuple[bool, bool], Any] = {
@@ -92,17 +94,17 @@ class Target:
         call = makers[streams](path)(request, metadata=self._metadata, timeout=30)
         try:
             if streams[1]:
-                await self._drain(call)
+                await self._drain(call, seconds)
             else:
                 await call
         except grpc.aio.AioRpcError as error:
             return error
         return None
 
-    async def _drain(self, call: Any) -> None:
+    async def _drain(self, call: Any, seconds: float) -> None:
         """Reads what comes, for a moment."""
         try:
-            async with asyncio.timeout(_STREAM_SECONDS):
+            async with asyncio.timeout(seconds):
                 while await call.read() is not grpc.aio.EOF:
                     pass
         except TimeoutError:
@@ -160,7 +162,7 @@ def test_an_oversized_message_is_refused(target: Target, runner: asyncio.Runner)
     size = 5 * 1024 * 1024
     data = b"\xfa\x3f" + b"\x80\x80\xc0\x02" + b"x" * size
 
-    error = runner.run(target.call(data))
+    error = runner.run(target.call(data, seconds=30))
 
     assert error is not None
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

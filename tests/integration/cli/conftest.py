@@ -42,6 +42,10 @@ class Folder:
     def environment(self) -> dict[str, str]:
         return {"AETERNA_DATA": str(self.path), "AETERNA_TENANT": "acme", "AETERNA_AS": "ann"}
 
+    def dsn(self, database: str = "aeterna") -> str:
+        """Of its running PostgreSQL, which lets any role in."""
+        return f"postgresql:///{database}?host={self.path}/postgres/socket&port=5432"
+
     def run(self, *arguments: str, text: str = "", **environment: str) -> Result:
         """A command in this process."""
         settings: dict[str, str] = self.environment | environment
@@ -53,11 +57,16 @@ class Folder:
         return self.run(*arguments, "--output", "json", **environment).json
 
     @contextmanager
-    def process(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """A command in a process of its own, which is killed at the end if it still runs."""
+    def process(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """A command in a process of its own, which is stopped at the end if it still runs."""
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", *arguments],
-            env={**os.environ, **self.environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={
+                **os.environ,
+                **self.environment,
+                **environment,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -66,7 +75,7 @@ class Folder:
             try:
                 yield process
             finally:
-                process.kill()
+                process.terminate()
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:

@@ -1,8 +1,10 @@
 """The client commands against a real server, in the order of a thing's life."""
 
+import asyncio
 import json
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from tests.integration.cli.conftest import Folder
@@ -245,3 +247,26 @@ def test_the_audit_trail_is_read_extended_and_verified(served: Folder) -> None:
     assert len(entries[0]["change"]["traceId"]) == 32
     assert verdict["intact"] is True
     assert int(verdict["checked"]) >= int(entries[0]["change"]["number"])
+
+
+def test_an_altered_trail_ends_with_1(served: Folder) -> None:
+    served.run("tenant", "create", "altered")
+    for event in ("one", "two", "three"):
+        served.run("audit", "record", event, "--tenant", "altered")
+    asyncio.run(alter(served, "altered"))
+
+    result = served.run("audit", "verify", "--tenant", "altered", "--output", "json")
+
+    assert result.code == 1
+    assert json.loads(result.out)["brokenAt"] == "3"
+
+
+async def alter(served: Folder, tenant: str) -> None:
+    """As only a superuser can."""
+    connection = await asyncpg.connect(served.dsn(), user="postgres")
+    try:
+        await connection.execute(
+            "UPDATE aeterna.change SET event = 'zwei' WHERE tenant_id = $1 AND number = 3", tenant
+        )
+    finally:
+        await connection.close()

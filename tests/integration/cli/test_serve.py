@@ -114,6 +114,53 @@ def test_migrate_brings_a_folder_up_to_date_once(fresh_folder: Folder) -> None:
     assert second.out == "0 migrations ran; the database is up to date.\n"
 
 
+def stores_of(folder: Folder, service: str) -> dict[str, str]:
+    """Settings of a service on the stores of a running folder."""
+    settings = {
+        "PLATFORM__CONTROL__DSN": folder.dsn(),
+        "PLATFORM__AUTH__LOCAL_ISSUER": str(folder.path),
+        "PLATFORM__KMS__KEYRING": str(folder.path / "keyring.json"),
+        "SERVER__METRICS_PORT": "0",
+    }
+    return {f"{service}_{name}": value for name, value in settings.items()}
+
+
+def test_a_service_runs_by_itself_on_the_stores_of_its_settings(served: Folder) -> None:
+    settings = stores_of(served, "SYNC") | {"SYNC_SERVER__ADDRESS": "127.0.0.1:0"}
+    with served.process("serve", "sync", **settings) as server:
+        assert server.stderr
+        records = (json.loads(line) for line in server.stderr)
+        address = next(each["address"] for each in records if each["event"] == "service.started")
+        others = json.loads((served.path / "endpoints.json").read_text()) | {"sync": address}
+        named = ",".join(f"{name}={each}" for name, each in others.items())
+
+        with served.process("changes", "--since", "0", "--server", named) as tail:
+            assert "tenants/acme" in first_line(tail)
+        assert end(server) == 0
+
+
+def test_all_services_run_on_the_stores_of_their_settings(served: Folder) -> None:
+    settings = stores_of(served, "MEMORY")
+    for service in ("MEMORY", "KNOWLEDGE", "GOVERNANCE", "SYNC"):
+        settings[f"{service}_SERVER__ADDRESS"] = "127.0.0.1:0"
+    name = served.json("memory", "add", "on the first replica", "--layer", "company")["name"]
+
+    with served.process(*SERVE, **settings) as server:
+        listed = first_line(server).partition("memory ")[2].split(", ")[:4]
+        named = ",".join(each.replace(" ", "=") for each in ["memory " + listed[0], *listed[1:]])
+
+        found = served.json("memory", "get", name, "--server", named)
+        assert end(server) == 0
+
+    assert found["content"] == "on the first replica"
+
+
+def test_migrate_works_on_a_database_that_is_named(served: Folder) -> None:
+    result = served.run("migrate", "--dsn", served.dsn())
+
+    assert result.out == "0 migrations ran; the database is up to date.\n"
+
+
 def test_missing_settings_are_named(fresh_folder: Folder) -> None:
     alone = fresh_folder.run("serve", "memory")
     together = fresh_folder.run("serve", "all", MEMORY_PLATFORM__CONTROL__DSN="postgresql:///x")
