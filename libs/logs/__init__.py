@@ -9,6 +9,7 @@ import logging
 import sys
 import traceback
 from types import TracebackType
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -26,7 +27,7 @@ class _StandardError(io.TextIOBase):
         sys.stderr.flush()
 
 
-_STDERR = _StandardError()
+_STDERR = cast(TextIO, _StandardError())
 
 
 def configure(level: str = "info", *, console: bool | None = None) -> None:
