@@ -17,6 +17,7 @@ class Name(StrEnum):
     ENCRYPTION = "encryption"
     SEARCH = "search"
     ADD = "add"
+    ROUTING = "routing"
     PEERS = "peers"
 
 

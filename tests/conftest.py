@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from libs import logs
 from libs.postgres import open_pool
@@ -20,6 +21,11 @@ from tests.servers import postgres_server, redis_server
 
 if TYPE_CHECKING:
     from tests.suite import Suite
+
+
+# Slow machines and the first use of Unicode tables are no reason to fail.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 class Servers:

@@ -79,6 +79,11 @@ class Directory:
             rows = await self.control.fetch(_SHARDS)
         return [await self._pools.get(ShardId(row["id"]), row["dsn"]) for row in rows]
 
+    @property
+    def known(self) -> int:
+        """How many routes are in memory."""
+        return len(self._routes)
+
     def forget(self, tenant: TenantId) -> None:
         """Asks the control database again the next time."""
         self._generation += 1
