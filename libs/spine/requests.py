@@ -20,13 +20,16 @@ _ANSWERED = """
     SELECT request_id, method, fingerprint, result FROM aeterna.request
     WHERE tenant_id = $1 AND request_id = ANY($2::uuid[])
 """
+# Each write also drops what the tenant need not remember any more.
 _REMEMBER = """
+    WITH dropped AS (
+        DELETE FROM aeterna.request WHERE tenant_id = $1 AND created_at < now() - $6::interval
+    )
     INSERT INTO aeterna.request (tenant_id, request_id, method, fingerprint, result)
     SELECT $1, r.id, r.method, r.fingerprint, r.result
-    FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::jsonb[]) AS r (id, method, fingerprint,
-    result)
+    FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::jsonb[])
+        AS r (id, method, fingerprint, result)
 """
-_FORGET = "DELETE FROM aeterna.request WHERE tenant_id = $1 AND created_at < now() - $2::interval"
 
 
 class RequestIdReused(AppError):
@@ -86,12 +89,8 @@ class Answers:
     async def save(self, write: Write) -> None:
         """Stores the new answers with the write that they answer."""
         if self._new:
-            await write.conn.execute(_REMEMBER, write.route.tenant, *_columns(self._new))
-
-
-async def forget_old(write: Write) -> None:
-    """Drops the answers that are older than a day."""
-    await write.conn.execute(_FORGET, write.route.tenant, KEPT_FOR)
+            columns = _columns(self._new)
+            await write.conn.execute(_REMEMBER, write.route.tenant, *columns, KEPT_FOR)
 
 
 def _columns(answers: Sequence[tuple[Request, dict[str, Any]]]) -> tuple[list[Any], ...]:

@@ -386,6 +386,21 @@ async def test_a_request_id_serves_one_request_only(client: Client) -> None:
         await client.suite.memory.CreateMemory(other, metadata=client.metadata)
 
 
+async def test_an_answer_is_remembered_for_a_day(client: Client) -> None:
+    request = pb.CreateMemoryRequest(memory=memory("once a day"), request_id=str(uuid4()))
+    create = client.suite.memory.CreateMemory
+    first = await create(request, metadata=client.metadata)
+    async with client.suite.database.connect() as superuser:
+        age = "UPDATE aeterna.request SET created_at = created_at - interval '{} hours'"
+        await superuser.execute(age.format(23))
+        assert await create(request, metadata=client.metadata) == first
+        await superuser.execute(age.format(2))
+    other = pb.CreateMemoryRequest(memory=memory("other"), request_id=str(uuid4()))
+    await create(other, metadata=client.metadata)
+
+    assert (await create(request, metadata=client.metadata)).name != first.name
+
+
 async def test_viewers_read_and_do_not_write(client: Client) -> None:
     created = await client.add("x")
     viewer = Client(client.suite, client.suite.auth("acme", roles=[Role.VIEWER]))
