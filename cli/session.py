@@ -10,16 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import grpc
 from opentelemetry import trace
 
-from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
-from aeterna.knowledge.v1 import knowledge_pb2_grpc
-from aeterna.memory.v1 import memory_pb2_grpc
-from aeterna.sync.v1 import sync_pb2_grpc
 from cli.endpoints import Addresses, find
 from cli.options import Options
 from libs.clients import open_channel
+from libs.clients.stubs import Stubs
 from libs.errors import AppError, Kind, invalid
 
 if TYPE_CHECKING:
@@ -42,31 +38,10 @@ class NoIssuer(AppError):
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(Stubs):
     """Stubs of every service, for one caller."""
 
     options: Options
-    channels: dict[str, grpc.aio.Channel]
-
-    @property
-    def memory(self) -> memory_pb2_grpc.MemoryServiceAsyncStub:
-        return memory_pb2_grpc.MemoryServiceStub(self.channels["memory"])
-
-    @property
-    def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:
-        return knowledge_pb2_grpc.KnowledgeServiceStub(self.channels["knowledge"])
-
-    @property
-    def tenants(self) -> tenants_pb2_grpc.TenantServiceAsyncStub:
-        return tenants_pb2_grpc.TenantServiceStub(self.channels["governance"])
-
-    @property
-    def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
-        return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
-
-    @property
-    def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:
-        return sync_pb2_grpc.SyncServiceStub(self.channels["sync"])
 
 
 @asynccontextmanager
@@ -87,7 +62,7 @@ async def open_session(options: Options, role: str) -> AsyncIterator[Session]:
             for name, address in asdict(addresses).items()
         }
         with _traced():
-            yield Session(options, channels)
+            yield Session(channels, options)
 
 
 async def local_issuer(folder: Path) -> LocalIssuer:

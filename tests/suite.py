@@ -10,12 +10,10 @@ from uuid import uuid4
 
 import grpc
 
-from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2, tenants_pb2_grpc
-from aeterna.knowledge.v1 import knowledge_pb2_grpc
-from aeterna.memory.v1 import memory_pb2_grpc
-from aeterna.sync.v1 import sync_pb2_grpc
+from aeterna.governance.v1 import tenants_pb2
 from cli.suite import Addresses, running_suite
 from libs.auth import AuthSettings, LocalIssuer, Role
+from libs.clients.stubs import Stubs
 from libs.encryption.kms_local import LocalKms
 from libs.service.settings import KmsSettings, PlatformSettings
 from libs.tenancy import TenantId
@@ -27,13 +25,12 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Suite:
+class Suite(Stubs):
     """The four services and the issuer that they trust."""
 
     platform: PlatformSettings
     addresses: Addresses
     issuer: LocalIssuer
-    channels: dict[str, grpc.aio.Channel]
     database: Database
 
     def token(
@@ -52,26 +49,6 @@ class Suite:
     def platform_admin(self) -> Metadata:
         """Metadata of a platform administrator."""
         return self.auth("platform", "root", (Role.PLATFORM_ADMIN,))
-
-    @property
-    def memory(self) -> memory_pb2_grpc.MemoryServiceAsyncStub:
-        return memory_pb2_grpc.MemoryServiceStub(self.channels["memory"])
-
-    @property
-    def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:
-        return knowledge_pb2_grpc.KnowledgeServiceStub(self.channels["knowledge"])
-
-    @property
-    def tenants(self) -> tenants_pb2_grpc.TenantServiceAsyncStub:
-        return tenants_pb2_grpc.TenantServiceStub(self.channels["governance"])
-
-    @property
-    def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
-        return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
-
-    @property
-    def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:
-        return sync_pb2_grpc.SyncServiceStub(self.channels["sync"])
 
     async def create_tenant(self, tenant: str) -> Metadata:
         """A new tenant, through governance; metadata of its administrator."""
@@ -105,4 +82,4 @@ async def open_suite(
             )
             for name in Addresses.__dataclass_fields__
         }
-        yield Suite(platform, addresses, issuer, channels, database)
+        yield Suite(channels, platform, addresses, issuer, database)

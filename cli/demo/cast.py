@@ -50,4 +50,4 @@ class Cast:
             )
             for name, address in asdict(self.addresses).items()
         }
-        return Session(Options(), channels)
+        return Session(channels, Options())

@@ -5,7 +5,7 @@ A service gives its table (SQL) and its rules (pure); the order of things is the
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 from uuid import UUID
 
 from libs.changes import Body, Change, Command, E, Step, numbered
@@ -20,7 +20,6 @@ from libs.vectors.projection import Projection, Projector
 from libs.wakeups import Wakeups
 
 Reference = tuple[UUID, int]  # an entity in one of its versions
-EntityType = TypeVar("EntityType")
 
 
 class Table(Protocol[E]):

@@ -1,0 +1,40 @@
+"""The stubs of every service over given channels."""
+
+from __future__ import annotations  # the stubs of gRPC know more classes than the code
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+
+from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.knowledge.v1 import knowledge_pb2_grpc
+from aeterna.memory.v1 import memory_pb2_grpc
+from aeterna.sync.v1 import sync_pb2_grpc
+
+
+@dataclass(frozen=True)
+class Stubs:
+    """One stub a service; `channels` are by its name: memory, knowledge, governance, sync."""
+
+    channels: Mapping[str, grpc.aio.Channel]
+
+    @property
+    def memory(self) -> memory_pb2_grpc.MemoryServiceAsyncStub:
+        return memory_pb2_grpc.MemoryServiceStub(self.channels["memory"])
+
+    @property
+    def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:
+        return knowledge_pb2_grpc.KnowledgeServiceStub(self.channels["knowledge"])
+
+    @property
+    def tenants(self) -> tenants_pb2_grpc.TenantServiceAsyncStub:
+        return tenants_pb2_grpc.TenantServiceStub(self.channels["governance"])
+
+    @property
+    def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
+        return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
+
+    @property
+    def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:
+        return sync_pb2_grpc.SyncServiceStub(self.channels["sync"])
