@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -70,8 +70,10 @@ class Server:
         """SIGKILL; with PostgreSQL's own processes, or leaving them to notice."""
         assert self.process
         children = _descendants(self.process.pid) if database_too else []
-        for pid in (self.process.pid, *children):
-            os.kill(pid, signal.SIGKILL)
+        self.process.kill()
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
     async def stop(self) -> int:
@@ -142,13 +144,11 @@ def _content(number: int) -> str:
 
 
 def _descendants(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    ).stdout
     children: dict[int, list[int]] = {}
-    for line in listed.splitlines():
-        child, parent = map(int, line.split())
-        children.setdefault(parent, []).append(child)
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended meanwhile
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(status.parent.name))
     found, waiting = [], [pid]
     while waiting:
         below = children.get(waiting.pop(), [])
