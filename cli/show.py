@@ -76,8 +76,10 @@ def _table(messages: Sequence[Message]) -> None:
         return
     columns = COLUMNS[messages[0].DESCRIPTOR.full_name]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in columns:
-        table.add_column(title, no_wrap=True, overflow="ellipsis")
+    for title, cell in columns.items():
+        # A name is there to be copied: the other columns give way.
+        needed = max(len(cell(message)) for message in messages) if title == "NAME" else None
+        table.add_column(title, no_wrap=True, overflow="ellipsis", min_width=needed)
     for message in messages:
         table.add_row(*(Text(_on_one_line(cell(message))) for cell in columns.values()))
     console().print(table)

@@ -42,7 +42,7 @@ class Sizes:
     queries: int
 
 
-_FULL = Sizes(7, {"add": 200, "add_together": 640, "add_batches": 600}, 100)
+_FULL = Sizes(5, {"add": 200, "add_together": 640, "add_batches": 600}, 100)
 _QUICK = Sizes(2, {"add": 10, "add_together": 130, "add_batches": 100}, 10)
 _FORMS = {
     "add": "add one by one",

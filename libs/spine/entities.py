@@ -41,10 +41,14 @@ class Table(Protocol[E]):
 
 @dataclass(frozen=True)
 class Rules(Generic[E, Body]):
-    """What changes mean. `decide` is pure: it refuses with an AppError, or gives the steps."""
+    """What changes mean. `decide` is pure: it refuses with an AppError, or gives the steps.
+
+    `targets` are the entities that it needs to know, `weigh` is how many it may change.
+    """
 
     decide: Callable[[Mapping[UUID, E], Body], Iterable[Step[E]]]
     targets: Callable[[Body], Sequence[UUID]]
+    weigh: Callable[[Body], int] = lambda _: 1
 
 
 @dataclass(slots=True)
@@ -71,7 +75,9 @@ class Entities(Generic[E, Body]):
     ) -> None:
         self._table, self._rules = table, rules
         self._wakeups, self._projector = wakeups, projector
-        self._group = GroupCommit[Command[Body], _Work[E]](self._write, self._settle)
+        self._group = GroupCommit[Command[Body], _Work[E]](
+            self._write, self._settle, weigh=lambda command: rules.weigh(command.body)
+        )
 
     async def close(self) -> None:
         """Finishes what was submitted."""

@@ -36,12 +36,23 @@ class _Lane(Generic[Command, Result]):
 
 
 class GroupCommit(Generic[Command, Result]):
-    """Queues commands by tenant and writes each queue in groups of at most `limit`."""
+    """Queues commands by tenant and writes each queue in groups.
+
+    Args:
+        weigh: How much of a group a command takes, 1 unless told.
+        limit: What a group weighs at most; a heavier command has a group to itself.
+    """
 
     def __init__(
-        self, run: Run[Command, Result], settle: Settle[Result] | None = None, *, limit: int = 64
+        self,
+        run: Run[Command, Result],
+        settle: Settle[Result] | None = None,
+        *,
+        weigh: Callable[[Command], int] = lambda _: 1,
+        limit: int = 64,
     ) -> None:
-        self._run, self._settle, self._limit = run, settle, limit
+        self._run, self._settle = run, settle
+        self._weigh, self._limit = weigh, limit
         self._lanes: dict[TenantId, _Lane[Command, Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -81,11 +92,14 @@ class GroupCommit(Generic[Command, Result]):
     ) -> list[tuple[Route, Command, asyncio.Future[Result]]]:
         """The oldest commands that still have a caller and share one route."""
         group: list[tuple[Route, Command, asyncio.Future[Result]]] = []
-        while lane.waiting and len(group) < self._limit:
-            if group and lane.waiting[0][0] is not group[0][0]:
+        weight = 0
+        while lane.waiting:
+            route, command, future = lane.waiting[0]
+            weight += 0 if future.done() else self._weigh(command)
+            if group and (weight > self._limit or route is not group[0][0]):
                 break
             entry = lane.waiting.popleft()
-            if not entry[2].done():
+            if not future.done():
                 group.append(entry)
         return group
 

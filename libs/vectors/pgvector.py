@@ -31,15 +31,17 @@ _REMOVE = """
 _SETTINGS = """
     SET LOCAL hnsw.iterative_scan = strict_order;
     SET LOCAL hnsw.ef_search = {effort};
+    SET LOCAL hnsw.max_scan_tuples = {walk};
     SET LOCAL plan_cache_mode = force_custom_plan
 """
 _SEARCH = """
     SELECT entity_id, -(embedding <#> $4::real[]::halfvec({dimensions})) AS score
     FROM aeterna.vector_{dimensions}
     WHERE tenant_id = $1 AND collection = $2 AND space = $3{where}
-    ORDER BY embedding <#> $4::real[]::halfvec({dimensions})
+    ORDER BY (embedding <#> $4::real[]::halfvec({dimensions})){exactly}
     LIMIT $5
 """
+_EXACTLY = " + 0"  # no index has this order
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class PgVectorIndex:
     """`VectorIndex` over the table of the collection's dimension; 16-bit floats, inner product."""
 
     effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph
+    walk: int = 20_000  # hnsw.max_scan_tuples: rows after which a walk gives up
 
     async def apply(
         self,
@@ -70,11 +73,15 @@ class PgVectorIndex:
         self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
     ) -> list[Hit]:
         conditions, values = _conditions(where)
-        sql = _SEARCH.format(dimensions=collection.dimensions, where=conditions)
-        settings = _SETTINGS.format(effort=max(self.effort, limit))
+        dimensions = collection.dimensions
+        nearest = _SEARCH.format(dimensions=dimensions, where=conditions, exactly="")
+        settings = _SETTINGS.format(effort=max(self.effort, limit), walk=self.walk)
         target = (route.tenant, collection.name, collection.space, vector.tolist(), limit)
         async with reading(route, settings) as conn:
-            rows = await conn.fetch(sql, *target, *values)
+            rows = await conn.fetch(nearest, *target, *values)
+            if len(rows) < limit:  # there are no more, or the walk gave up before it met them
+                exact = _SEARCH.format(dimensions=dimensions, where=conditions, exactly=_EXACTLY)
+                rows = await conn.fetch(exact, *target, *values)
         return [Hit(row[0], row[1]) for row in rows]
 
 

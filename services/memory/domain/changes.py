@@ -59,6 +59,11 @@ def targets(body: Body) -> Sequence[UUID]:
     return () if isinstance(body, Create) else (body.id,)
 
 
+def weigh(body: Body) -> int:
+    """How many memories a command changes."""
+    return len(body.memories) if isinstance(body, Create) else 1
+
+
 def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]:
     """The steps of a command.
 

@@ -8,7 +8,7 @@ from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
 from libs.vectors.projection import Projector
 from libs.wakeups import Wakeups
-from services.memory.domain.changes import Body, decide, targets
+from services.memory.domain.changes import Body, decide, targets, weigh
 from services.memory.domain.memory import Stored
 from services.memory.store.rows import MEMORIES
 
@@ -18,7 +18,7 @@ class PostgresMemories(VersionedTable[Stored]):
 
     def __init__(self, projector: Projector, wakeups: Wakeups) -> None:
         super().__init__(MEMORIES)
-        rules = Rules[Stored, Body](decide, targets)
+        rules = Rules[Stored, Body](decide, targets, weigh)
         self._entities = Entities(self, rules, wakeups, projector)
 
     async def close(self) -> None:

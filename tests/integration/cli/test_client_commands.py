@@ -91,13 +91,23 @@ def test_lists_go_over_pages_up_to_the_limit(served: Folder) -> None:
     assert [each["content"] for each in served.json(*listing, "--limit", "2")] == ["2", "1"]
 
 
-def test_tables_show_what_is_there(served: Folder) -> None:
+def test_tables_show_what_is_there(served: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     name = add(served, "A fact\nover two lines")
+    monkeypatch.setenv("COLUMNS", "300")
 
     shown = served.run("memory", "list").out
 
     assert name in shown
     assert "A fact over two lines" in shown
+
+
+def test_a_narrow_table_still_shows_names_whole(
+    served: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = add(served, "A fact that is much too long for a narrow terminal, whatever is done")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert name in served.run("memory", "list").out
 
 
 @pytest.mark.parametrize(

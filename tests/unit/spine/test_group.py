@@ -59,6 +59,18 @@ async def test_commands_that_wait_share_a_group(writer: Writer) -> None:
     assert writer.settled == [0, 20, 40, 60, 80]
 
 
+async def test_heavy_commands_fill_a_group_sooner(writer: Writer) -> None:
+    group = GroupCommit(writer.run, weigh=lambda command: command, limit=10)
+    route = route_of("a")
+    writer.open.clear()
+    tasks = [asyncio.create_task(group.submit(route, each)) for each in (2, 4, 6, 2, 40, 8)]
+    await asyncio.sleep(0)
+    writer.open.set()
+    await asyncio.gather(*tasks)
+
+    assert [commands for _, commands in writer.groups] == [[2, 4], [6, 2], [40], [8]]
+
+
 async def test_tenants_do_not_wait_for_each_other(writer: Writer) -> None:
     group = GroupCommit(writer.run)
 

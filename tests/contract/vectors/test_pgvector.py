@@ -1,0 +1,53 @@
+"""What only the index inside PostgreSQL has to stand: a planner, and a graph that gives up."""
+
+from uuid import uuid4
+
+import numpy as np
+
+from libs.changes import Vector
+from libs.postgres import SERVICE_ROLE, open_pool
+from libs.scope import SCOPE_IDS
+from libs.vectors import Collection, Point
+from libs.vectors.pgvector import PgVectorIndex
+from tests.contract.vectors.builders import DIMENSIONS, make_point, make_route
+from tests.databases import Database, add_tenant
+
+_MANY = Collection("memories", "space", DIMENSIONS)
+_RANDOM = np.random.default_rng(7)
+
+
+def _direction() -> Vector:
+    row = _RANDOM.normal(size=DIMENSIONS).astype(np.float32)
+    return row / np.linalg.norm(row)
+
+
+async def test_few_among_many_are_found_though_the_graph_gives_up(database: Database) -> None:
+    index = PgVectorIndex(effort=1, walk=1)
+    few = [make_point(_direction(), user_id="ann") for _ in range(3)]
+    many: list[Point] = [make_point(_direction(), user_id=str(uuid4())) for _ in range(3000)]
+    async with database.connect() as superuser:
+        for plan in ("enable_sort", "enable_seqscan", "enable_bitmapscan"):
+            await superuser.execute(
+                f"ALTER ROLE {SERVICE_ROLE} IN DATABASE {database.name} SET {plan} = off"
+            )
+    async with open_pool(database.settings()) as pool:
+        route = make_route(pool)
+        await add_tenant(database, route.tenant)
+        await index.apply(route, _MANY, [*many, *few])
+
+        hits = await index.search(route, _MANY, _direction(), {"user_id": ("ann",)}, 10)
+
+    assert {hit.id for hit in hits} == {point.id for point in few}
+
+
+async def test_the_planner_knows_how_common_each_id_is(database: Database) -> None:
+    async with database.connect() as superuser:
+        expressions = await superuser.fetch(
+            "SELECT stxname FROM pg_statistic_ext WHERE stxrelid = 'aeterna.vector_256'::regclass"
+        )
+    assert {row[0].removeprefix("vector_256_") for row in expressions} == {
+        *SCOPE_IDS,
+        "layer",
+        "kind",
+        "status",
+    }
