@@ -53,11 +53,13 @@ class Rules(Generic[E, Body]):
 
 @dataclass(slots=True)
 class _Work(Generic[E]):
-    """What became of a command: its steps, or the answer that its request got before."""
+    """What became of a command: its steps, or the answer that its request got before; and whether
+    the index knows of them already."""
 
     command: Command[Any]
     steps: list[Step[E]]
     repeated: list[Reference] | None = None
+    joined: bool = False
 
     def entities(self) -> tuple[E, ...]:
         return tuple(step.after for step in self.steps if step.after)
@@ -142,7 +144,18 @@ class Entities(Generic[E, Body]):
             work.steps = [next(rest) for _ in work.steps]
         await self._table.save(write, steps)
         if self._projector:
-            waiting = [(step.number, step.entity.id) for step in steps if step.indexed]
+            await self._project(write, self._projector, done)
+
+    async def _project(self, write: Write, projector: Projector, done: Sequence[_Work[E]]) -> None:
+        """Brings the index up to date here and now, or queues what has to follow the commit."""
+        known, unknown = _projections([step for work in done for step in work.steps])
+        joined = await projector.join(write, known)
+        for work in done:
+            work.joined = joined
+        waiting = [(number, entity) for entity, number in unknown.items()]
+        if not joined:
+            waiting += [(each.number, each.point.id) for each in known]
+        if waiting:
             await write.queue_projection(self._table.collection, waiting)
 
     def _changes(self, work: _Work[E]) -> list[Change]:
@@ -160,7 +173,8 @@ class Entities(Generic[E, Body]):
     async def _settle(self, route: Route, done: Sequence[_Work[E]]) -> None:
         if self._projector:
             known, unknown = _projections([step for work in done for step in work.steps])
-            await self._projector.settle(route, known, unknown)
+            joined = any(work.joined for work in done)
+            await self._projector.settle(route, [] if joined else known, unknown)
 
 
 def _projections(steps: Sequence[Step[E]]) -> tuple[list[Projection], dict[UUID, int]]:

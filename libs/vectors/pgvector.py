@@ -8,7 +8,7 @@ import numpy as np
 
 from libs.changes import Vector
 from libs.postgres import Connection
-from libs.spine import reading, writing
+from libs.spine import Write, reading, writing
 from libs.tenancy import Route
 from libs.vectors import Collection, Filter, Hit, Point, Then
 
@@ -58,16 +58,20 @@ class PgVectorIndex:
         points: Sequence[Point],
         then: Then | None = None,
     ) -> None:
-        kept = [point for point in points if point.vector is not None]
-        gone = [point.id for point in points if point.vector is None]
         async with writing(route, durable=False) as write:
-            if kept:
-                await _put(write.conn, route, collection, kept)
-            if gone:
-                sql = _REMOVE.format(dimensions=collection.dimensions)
-                await write.conn.execute(sql, route.tenant, collection.name, gone)
+            await self.join(write, collection, points)
             if then:
                 await then(write)
+
+    async def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
+        kept = [point for point in points if point.vector is not None]
+        gone = [point.id for point in points if point.vector is None]
+        if kept:
+            await _put(write.conn, write.route, collection, kept)
+        if gone:
+            sql = _REMOVE.format(dimensions=collection.dimensions)
+            await write.conn.execute(sql, write.route.tenant, collection.name, gone)
+        return True
 
     async def search(
         self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int

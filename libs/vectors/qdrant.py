@@ -21,7 +21,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from libs.changes import Vector
 from libs.scope import SCOPE_IDS
-from libs.spine import writing
+from libs.spine import Write, writing
 from libs.tenancy import Route, TenantId
 from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Then
 
@@ -68,6 +68,9 @@ class QdrantIndex:
         if then:
             async with writing(route, durable=False) as write:
                 await then(write)
+
+    async def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
+        return False
 
     async def _update(
         self, collection: Collection, operations: list[models.UpdateOperation]

@@ -1,5 +1,6 @@
 """What only the index inside PostgreSQL has to stand: a planner, and a graph that gives up."""
 
+from contextlib import suppress
 from uuid import uuid4
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from libs.changes import Vector
 from libs.postgres import SERVICE_ROLE, open_pool
 from libs.scope import SCOPE_IDS
+from libs.spine import writing
+from libs.tenancy import Route
 from libs.vectors import Collection, Point
 from libs.vectors.pgvector import PgVectorIndex
 from tests.contract.vectors.builders import DIMENSIONS, make_point, make_route
@@ -51,3 +54,17 @@ async def test_the_planner_knows_how_common_each_id_is(database: Database) -> No
         "kind",
         "status",
     }
+
+
+async def test_points_that_join_a_write_come_with_its_commit_only(route: Route) -> None:
+    index, kept, dropped = PgVectorIndex(), make_point(), make_point()
+
+    async with writing(route) as write:
+        assert await index.join(write, _MANY, [kept])
+    with suppress(KeyError):
+        async with writing(route) as write:
+            await index.join(write, _MANY, [dropped, Point(kept.id, None, {})])
+            raise KeyError
+
+    hits = await index.search(route, _MANY, _direction(), {}, 10)
+    assert [hit.id for hit in hits] == [kept.id]
