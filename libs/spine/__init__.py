@@ -5,7 +5,8 @@ A write holds the tenant's row lock from `writing` to commit, so keep it short: 
 call others before it begins. Knows nothing of what services store.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,6 +23,7 @@ _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
     "AE003": TenantSuspended,
 }
 _ACQUIRE = 5.0  # seconds to wait for a free connection
+NO_SETTINGS: Mapping[str, str] = {}
 _APPEND = "SELECT aeterna.append_changes($1, $2, $3, $4, $5, $6, $7, $8)"
 _QUEUE = """
     INSERT INTO aeterna.projection_queue (tenant_id, number, collection, entity_id)
@@ -58,17 +60,20 @@ class Write:
 
 
 @asynccontextmanager
-async def reading(route: Route, settings: str = "") -> AsyncIterator[Connection]:
+async def reading(
+    route: Route, settings: Mapping[str, str] = NO_SETTINGS
+) -> AsyncIterator[Connection]:
     """A read-only transaction that sees this tenant's rows and no others.
 
     Args:
-        settings: Constant SQL to run in the same round trip, such as SET LOCAL.
+        settings: Of PostgreSQL, for this transaction; names and values are our own constants.
 
     Raises:
         StoreUnavailable: The shard cannot be reached.
     """
-    begin = f"BEGIN READ ONLY; SELECT set_config('aeterna.tenant', '{route.tenant}', true)"
-    async with _transaction(route, f"{begin}; {settings}") as conn:
+    wanted = {"aeterna.tenant": route.tenant, **settings}
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in wanted.items())
+    async with _transaction(route, f"BEGIN READ ONLY; SELECT {calls}") as conn:
         yield conn
 
 
@@ -111,7 +116,7 @@ async def administering(route: Route) -> AsyncIterator[Write]:
 async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
     """`begin` opens it in one round trip; it holds a checked label and numbers only."""
     with store_errors(), _refusals(route):
-        async with route.pool.acquire(timeout=_ACQUIRE) as conn:
+        async with _connection(route.pool) as conn:
             try:
                 await conn.execute(begin)
                 yield conn
@@ -120,6 +125,17 @@ async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
                 raise
             if await conn.execute("COMMIT") != "COMMIT":
                 raise StoreUnavailable  # an error inside the block was swallowed
+
+
+@asynccontextmanager
+async def _connection(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """Lends a connection. Waits with a timeout of our own: the pool's makes a task each time."""
+    async with asyncio.timeout(_ACQUIRE):
+        conn = await pool.acquire()
+    try:
+        yield conn
+    finally:
+        await pool.release(conn)
 
 
 @contextmanager

@@ -52,6 +52,15 @@ class VersionedTable(Generic[E]):
     def collection(self) -> str:
         return self._shape.collection
 
+    @property
+    def scored_sql(self) -> str:
+        """SQL around `{hits}` (id, score) of the tenant $1: their rows with `score`, best first."""
+        return self._sql.scored
+
+    def entity(self, row: asyncpg.Record) -> E:
+        """The entity of a row that has its columns."""
+        return self._shape.from_row(row)
+
     async def load(self, write: Write, ids: Sequence[UUID]) -> Mapping[UUID, E]:
         rows = await write.conn.fetch(self._sql.get, write.route.tenant, ids)
         return {row["id"]: self._shape.from_row(row) for row in rows}
@@ -111,6 +120,7 @@ class VersionedTable(Generic[E]):
 
 class _Statements(NamedTuple):
     get: str
+    scored: str
     page: str
     history: str
     answered: str
@@ -122,6 +132,7 @@ class _Statements(NamedTuple):
 def _statements(table: str, versions: str, columns: Mapping[str, str]) -> _Statements:
     """The SQL of a shape, whose names come from our own code, never from a request."""
     names = ", ".join(columns)
+    own = ", ".join(f"r.{name}" for name in columns)
     arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), 2))
     given = f"(tenant_id, {names}) SELECT $1, r.* FROM unnest({arrays}) AS r"
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
@@ -129,6 +140,8 @@ def _statements(table: str, versions: str, columns: Mapping[str, str]) -> _State
     removal = "DELETE FROM {} WHERE tenant_id = $1 AND id = ANY($2::uuid[])"
     return _Statements(
         get=f"SELECT {names} FROM {table} WHERE tenant_id = $1 AND id = ANY($2::uuid[])",
+        scored=f"""SELECT {own}, h.score FROM ({{hits}}) AS h
+            JOIN {table} AS r ON r.tenant_id = $1 AND r.id = h.id ORDER BY h.score DESC""",
         page=f"""SELECT {names} FROM {table}
             WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2){{where}}
             ORDER BY id DESC LIMIT $3""",

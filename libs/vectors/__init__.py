@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+import asyncpg
+
 from libs.changes import Vector
 from libs.errors import AppError, Kind
-from libs.spine import Write
+from libs.spine import Write, reading
 from libs.tenancy import Route
 
 # Each key must hold one of its values; a point without the key holds "".
@@ -48,6 +50,33 @@ class Hit:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A search as SQL, for an index in the shard's own database.
+
+    Attributes:
+        settings: Of PostgreSQL, for the transaction that searches.
+        hits: Statements that give (id, score), best first, at most `limit` of the tenant $1; when
+            one gives fewer, the next may know of more.
+        values: Of the parameters from $2 on.
+    """
+
+    settings: Mapping[str, str]
+    hits: Sequence[str]
+    values: Sequence[object]
+    limit: int
+
+    async def fetch(self, route: Route, around: str = "{hits}") -> list[asyncpg.Record]:
+        """The rows of the statement `around` hits, read in one transaction."""
+        rows: list[asyncpg.Record] = []
+        async with reading(route, self.settings) as conn:
+            for hits in self.hits:
+                rows = await conn.fetch(around.format(hits=hits), route.tenant, *self.values)
+                if len(rows) >= self.limit:
+                    break
+        return rows
+
+
 class IndexUnavailable(AppError):
     """The vector index cannot be reached; what was written is safe and will be indexed later."""
 
@@ -78,3 +107,8 @@ class VectorIndex(Protocol):
         self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
     ) -> list[Hit]:
         """The nearest points of the tenant that pass the filter, best first, at most `limit`."""
+
+    def within(
+        self, collection: Collection, vector: Vector, where: Filter, limit: int
+    ) -> Within | None:
+        """The same as SQL, if the index is in the shard's database; None if not."""

@@ -8,9 +8,9 @@ import numpy as np
 
 from libs.changes import Vector
 from libs.postgres import Connection
-from libs.spine import Write, reading, writing
+from libs.spine import Write, writing
 from libs.tenancy import Route
-from libs.vectors import Collection, Filter, Hit, Point, Then
+from libs.vectors import Collection, Filter, Hit, Point, Then, Within
 
 _PUT = """
     INSERT INTO aeterna.vector_{dimensions}
@@ -26,20 +26,12 @@ _REMOVE = """
     DELETE FROM aeterna.vector_{dimensions}
     WHERE tenant_id = $1 AND collection = $2 AND entity_id = ANY($3::uuid[])
 """
-# The settings belong to the transaction. Rows are filtered after the graph is walked, so the walk
-# goes on until enough are found (pgvector 0.8, iterative scans).
-_SETTINGS = """
-    SET LOCAL hnsw.iterative_scan = strict_order;
-    SET LOCAL hnsw.ef_search = {effort};
-    SET LOCAL hnsw.max_scan_tuples = {walk};
-    SET LOCAL plan_cache_mode = force_custom_plan
-"""
 _SEARCH = """
-    SELECT entity_id, -(embedding <#> $4::real[]::halfvec({dimensions})) AS score
+    SELECT entity_id AS id, -(embedding <#> $4::real[]::halfvec({dimensions})) AS score
     FROM aeterna.vector_{dimensions}
     WHERE tenant_id = $1 AND collection = $2 AND space = $3{where}
     ORDER BY (embedding <#> $4::real[]::halfvec({dimensions})){exactly}
-    LIMIT $5
+    LIMIT {limit}
 """
 _EXACTLY = " + 0"  # no index has this order
 
@@ -76,17 +68,31 @@ class PgVectorIndex:
     async def search(
         self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
     ) -> list[Hit]:
+        rows = await self.within(collection, vector, where, limit).fetch(route)
+        return [Hit(row["id"], row["score"]) for row in rows]
+
+    def within(self, collection: Collection, vector: Vector, where: Filter, limit: int) -> Within:
         conditions, values = _conditions(where)
-        dimensions = collection.dimensions
-        nearest = _SEARCH.format(dimensions=dimensions, where=conditions, exactly="")
-        settings = _SETTINGS.format(effort=max(self.effort, limit), walk=self.walk)
-        target = (route.tenant, collection.name, collection.space, vector.tolist(), limit)
-        async with reading(route, settings) as conn:
-            rows = await conn.fetch(nearest, *target, *values)
-            if len(rows) < limit:  # there are no more, or the walk gave up before it met them
-                exact = _SEARCH.format(dimensions=dimensions, where=conditions, exactly=_EXACTLY)
-                rows = await conn.fetch(exact, *target, *values)
-        return [Hit(row[0], row[1]) for row in rows]
+
+        def search(exactly: str) -> str:
+            return _SEARCH.format(
+                dimensions=collection.dimensions, where=conditions, exactly=exactly, limit=limit
+            )
+
+        # When the walk gives fewer there are no more, or it gave up before it met them.
+        target = (collection.name, collection.space, vector.tolist())
+        hits = (search(""), search(_EXACTLY))
+        return Within(self._settings(limit, bool(where)), hits, (*target, *values), limit)
+
+    def _settings(self, limit: int, filtered: bool) -> dict[str, str]:
+        """Rows are filtered after the graph is walked, so the walk goes on until enough are found
+        (pgvector 0.8, iterative scans); a plan must know how many a filter lets through."""
+        settings = {
+            "hnsw.iterative_scan": "strict_order",
+            "hnsw.ef_search": str(max(self.effort, limit)),
+            "hnsw.max_scan_tuples": str(self.walk),
+        }
+        return settings | ({"plan_cache_mode": "force_custom_plan"} if filtered else {})
 
 
 async def _put(
@@ -104,11 +110,11 @@ async def _put(
 
 
 def _conditions(where: Filter) -> tuple[str, list[object]]:
-    """SQL and its values, from parameter 6 on: key and accepted values in turn."""
+    """SQL and its values, from parameter 5 on: key and accepted values in turn."""
     sql = ""
     values: list[object] = []
     for place, (key, accepted) in enumerate(where.items()):
-        first = 6 + 2 * place
+        first = 5 + 2 * place
         sql += f" AND coalesce(payload ->> ${first}, '') = ANY(${first + 1}::text[])"
         values += [key, list(accepted)]
     return sql, values

@@ -104,6 +104,9 @@ class QdrantIndex:
                 raise
         return [_hit(point) for point in found.points]
 
+    def within(self, collection: Collection, vector: Vector, where: Filter, limit: int) -> None:
+        return None
+
     async def _prepare(self, name: str, dimensions: int) -> None:
         """Makes a collection with its payload indexes, or what is missing of it."""
         # Vectors come normalised, so this is the cosine, and 0 for a vector without direction.

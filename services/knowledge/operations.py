@@ -15,15 +15,13 @@ from libs.encryption.registry import Field
 from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
-from libs.vectors import Collection, VectorIndex
+from libs.vectors.nearest import Nearest
 from services.knowledge.domain.changes import Body, Create, Move, Update
 from services.knowledge.domain.item import Item, Kind, Layer, Stored, View, check_scope
 from services.knowledge.domain.relations import Link, Relation, RelationKind, Unlink
 from services.knowledge.domain.status import Status
 from services.knowledge.errors import ItemNotFound
 from services.knowledge.ports import Items, Relations
-
-_SPARE = 8  # index hits asked for beyond the limit, for those whose row is gone or hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,7 @@ class ItemOperations:
     items: Items
     keyring: Keyring
     embedder: Embedder
-    index: VectorIndex
-    collection: Collection
+    nearest: Nearest[Stored]
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
 
@@ -120,14 +117,10 @@ class ItemOperations:
     ) -> list[Found]:
         """The items nearest in meaning, best first."""
         (vector,) = await self.embedder.embed([query])
-        hits = await self.index.search(
-            route, self.collection, vector, view.filter(), limit + _SPARE
-        )
-        scores = {hit.id: hit.score for hit in hits if hit.score >= min_score}
-        stored = await self.items.get_many(route, list(scores))
-        shown = [item for item in stored if view.shows(item)][:limit]
-        items = await opened(self.keyring, route, shown)
-        return [Found(item, scores[item.stored.id]) for item in items]
+        nearest = await self.nearest(route, vector, view.filter(), limit)
+        shown = [each for each in nearest if each.score >= min_score and view.shows(each.entity)]
+        items = await opened(self.keyring, route, [each.entity for each in shown[:limit]])
+        return [Found(item, each.score) for item, each in zip(items, shown, strict=False)]
 
     async def history(
         self, route: Route, item_id: UUID, since: int, limit: int
@@ -137,7 +130,7 @@ class ItemOperations:
         Raises:
             ItemNotFound: There is no such item.
         """
-        changes = await changes_of(route, f"{self.collection.name}/{item_id}", since, limit)
+        changes = await changes_of(route, f"{self.nearest.collection.name}/{item_id}", since, limit)
         if not changes and since == 0:
             raise ItemNotFound(item_id)
         numbers = [change.number for change in changes]

@@ -12,6 +12,7 @@ from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.vectors import Collection
+from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.knowledge.api import KnowledgeServicer
@@ -39,7 +40,14 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         await stack.enter_async_context(background(worker.run()))
         new_id = Uuid7()
         servicer = KnowledgeServicer(
-            ItemOperations(items, platform.keyring, embedder, index, collection, new_id, utc_now),
+            ItemOperations(
+                items,
+                platform.keyring,
+                embedder,
+                Nearest(items, index, collection),
+                new_id,
+                utc_now,
+            ),
             RelationOperations(relations, items, new_id, utc_now),
             platform.keyring,
         )

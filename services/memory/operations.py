@@ -15,13 +15,11 @@ from libs.encryption.registry import MEMORY_CONTENT, MEMORY_METADATA, Field
 from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
-from libs.vectors import Collection, VectorIndex
+from libs.vectors.nearest import Nearest
 from services.memory.domain.changes import Create, Delete, Promote, Update
 from services.memory.domain.memory import REQUIRED, Layer, Memory, Stored, View
 from services.memory.errors import MemoryNotFound
 from services.memory.ports import Memories
-
-_SPARE = 8  # index hits asked for beyond the limit, for those whose row is gone or hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,7 @@ class MemoryOperations:
     memories: Memories
     keyring: Keyring
     embedder: Embedder
-    index: VectorIndex
-    collection: Collection
+    nearest: Nearest[Stored]
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
 
@@ -131,13 +128,10 @@ class MemoryOperations:
     ) -> list[Found]:
         """The memories nearest in meaning, best first."""
         (vector,) = await self.embedder.embed([query])
-        hits = await self.index.search(
-            route, self.collection, vector, view.filter(), limit + _SPARE
-        )
-        scores = {hit.id: hit.score for hit in hits if hit.score >= min_score}
-        stored = await self.memories.get_many(route, list(scores))
-        shown = [memory for memory in stored if view.shows(memory)][:limit]
-        return [Found(memory, scores[memory.stored.id]) for memory in await self.open(route, shown)]
+        nearest = await self.nearest(route, vector, view.filter(), limit)
+        shown = [each for each in nearest if each.score >= min_score and view.shows(each.entity)]
+        memories = await self.open(route, [each.entity for each in shown[:limit]])
+        return [Found(memory, each.score) for memory, each in zip(memories, shown, strict=False)]
 
     async def history(
         self, route: Route, memory_id: UUID, since: int, limit: int
@@ -147,7 +141,9 @@ class MemoryOperations:
         Raises:
             MemoryNotFound: There never was such a memory.
         """
-        changes = await changes_of(route, f"{self.collection.name}/{memory_id}", since, limit)
+        changes = await changes_of(
+            route, f"{self.nearest.collection.name}/{memory_id}", since, limit
+        )
         if not changes and since == 0:
             raise MemoryNotFound(memory_id)
         numbers = [change.number for change in changes]

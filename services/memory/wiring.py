@@ -12,6 +12,7 @@ from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.vectors import Collection
+from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
@@ -34,8 +35,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         stack.push_async_callback(memories.close)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
+        nearest = Nearest(memories, index, collection)
         operations = MemoryOperations(
-            memories, platform.keyring, embedder, index, collection, Uuid7(), utc_now
+            memories, platform.keyring, embedder, nearest, Uuid7(), utc_now
         )
         servicer = MemoryServicer(operations, platform.keyring)
         add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
