@@ -106,8 +106,7 @@ class PostgresKeyStore:
 
     async def tenant_keys(self, route: Route) -> Sequence[StoredTenantKey]:
         """See `KeyStore`."""
-        async with spine.reading(route) as conn:
-            return [StoredTenantKey(**row) for row in await conn.fetch(_TENANT_KEYS, route.tenant)]
+        return [StoredTenantKey(**row) for row in await spine.read(route, _TENANT_KEYS)]
 
     async def add_tenant_key(self, route: Route, key: StoredTenantKey) -> None:
         """See `KeyStore`."""
@@ -117,14 +116,12 @@ class PostgresKeyStore:
 
     async def newest_subject_key(self, route: Route, subject: str) -> StoredSubjectKey | None:
         """See `KeyStore`."""
-        async with spine.reading(route) as conn:
-            row = await conn.fetchrow(_NEWEST_SUBJECT_KEY, route.tenant, subject)
-        return StoredSubjectKey(**row) if row else None
+        rows = await spine.read(route, _NEWEST_SUBJECT_KEY, subject)
+        return StoredSubjectKey(**rows[0]) if rows else None
 
     async def subject_keys(self, route: Route, ids: Sequence[UUID]) -> Sequence[StoredSubjectKey]:
         """See `KeyStore`."""
-        async with spine.reading(route) as conn:
-            rows = await conn.fetch(_SUBJECT_KEYS, route.tenant, ids)
+        rows = await spine.read(route, _SUBJECT_KEYS, ids)
         return [StoredSubjectKey(**row) for row in rows]
 
     async def add_subject_key(self, route: Route, key: StoredSubjectKey, uses: int) -> bool:

@@ -25,6 +25,11 @@ _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
 _ACQUIRE = 5.0  # seconds to wait for a free connection
 NO_SETTINGS: Mapping[str, str] = {}
 _APPEND = "SELECT aeterna.append_changes($1, $2, $3, $4, $5, $6, $7, $8)"
+_ENTERED = """
+    SELECT found.* FROM aeterna.enter($1, '{{{settings}}}') AS entered (tenant), LATERAL (
+        SELECT * FROM ({sql}) AS asked WHERE entered.tenant = $1 OFFSET 0
+    ) AS found
+"""
 _QUEUE = """
     INSERT INTO aeterna.projection_queue (tenant_id, number, collection, entity_id)
     SELECT $1, q.number, $2, q.id FROM unnest($3::bigint[], $4::uuid[]) AS q (number, id)
@@ -57,6 +62,29 @@ class Write:
         """Notes that these (change number, entity) pairs must reach the vector index."""
         numbers, ids = [number for number, _ in work], [entity for _, entity in work]
         await self.conn.execute(_QUEUE, self.route.tenant, collection, numbers, ids)
+
+
+async def read(
+    route: Route, sql: str, *values: object, settings: Mapping[str, str] = NO_SETTINGS
+) -> list[asyncpg.Record]:
+    """The rows of one SELECT that sees this tenant's rows and no others, in one round trip.
+
+    `aeterna.enter` names the tenant first: a lateral subquery behind the fence of OFFSET is run
+    once for each row of what it refers to. Were it run earlier, it would see nothing.
+
+    Args:
+        sql: Constant SQL; $1 is the tenant, `values` follow from $2 on.
+        settings: As of `reading`, but for the run of the statement: it is planned before.
+
+    Raises:
+        StoreUnavailable: The shard cannot be reached.
+    """
+    pairs = ",".join(f"{name},{value}" for name, value in settings.items())
+    statement = _ENTERED.format(settings=pairs, sql=sql)
+    with store_errors():
+        async with _connection(route.pool) as conn:
+            rows: list[asyncpg.Record] = await conn.fetch(statement, route.tenant, *values)
+    return rows
 
 
 @asynccontextmanager

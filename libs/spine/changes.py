@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from libs.spine import reading
+from libs.spine import read, reading
 from libs.tenancy import Route
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,8 +83,7 @@ async def changes_since(route: Route, since: int, limit: int) -> tuple[list[Logg
 
 async def changes_of(route: Route, resource: str, since: int, limit: int) -> list[LoggedChange]:
     """The changes of one resource above the number `since`, at most `limit`."""
-    async with reading(route) as conn:
-        rows = await conn.fetch(_OF, route.tenant, resource, since, limit)
+    rows = await read(route, _OF, resource, since, limit)
     return [from_row(row) for row in rows]
 
 

@@ -14,7 +14,7 @@ import asyncpg
 from libs.aip.filtering import Comparison, to_sql
 from libs.changes import E, Step
 from libs.errors import AppError
-from libs.spine import Write, reading
+from libs.spine import Write, read
 from libs.spine.entities import Reference
 from libs.tenancy import Route
 
@@ -79,8 +79,7 @@ class VersionedTable(Generic[E]):
     async def answered(self, route: Route, references: Sequence[Reference]) -> Sequence[E]:
         ids = [entity for entity, _ in references]
         versions = [version for _, version in references]
-        async with reading(route) as conn:
-            rows = await conn.fetch(self._sql.answered, route.tenant, ids, versions)
+        rows = await read(route, self._sql.answered, ids, versions)
         found = {row["place"]: self._shape.from_row(row) for row in rows}
         for place, entity in enumerate(ids, start=1):
             if place not in found:
@@ -91,8 +90,7 @@ class VersionedTable(Generic[E]):
         """Those that exist, in the order of `ids`."""
         if not ids:
             return []
-        async with reading(route) as conn:
-            rows = await conn.fetch(self._sql.get, route.tenant, ids)
+        rows = await read(route, self._sql.get, ids)
         found = {row["id"]: self._shape.from_row(row) for row in rows}
         return [found[each] for each in ids if each in found]
 
@@ -102,14 +100,12 @@ class VersionedTable(Generic[E]):
         """Newest first, those older than `before`, at most `limit`."""
         conditions, values = to_sql(where, 4)
         sql = self._sql.page.format(where=conditions)
-        async with reading(route) as conn:
-            rows = await conn.fetch(sql, route.tenant, before, limit, *values)
+        rows = await read(route, sql, before, limit, *values)
         return [self._shape.from_row(row) for row in rows]
 
     async def versions(self, route: Route, entity: UUID, numbers: Sequence[int]) -> list[E]:
         """The versions that these changes made, as far as they are kept, oldest first."""
-        async with reading(route) as conn:
-            rows = await conn.fetch(self._sql.history, route.tenant, entity, numbers)
+        rows = await read(route, self._sql.history, entity, numbers)
         return [self._shape.from_row(row) for row in rows]
 
     def _arrays(self, entities: Sequence[E]) -> list[list[object]]:

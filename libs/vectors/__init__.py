@@ -13,7 +13,7 @@ import asyncpg
 
 from libs.changes import Vector
 from libs.errors import AppError, Kind
-from libs.spine import Write, reading
+from libs.spine import Write, read, reading
 from libs.tenancy import Route
 
 # Each key must hold one of its values; a point without the key holds "".
@@ -55,25 +55,34 @@ class Within:
     """A search as SQL, for an index in the shard's own database.
 
     Attributes:
-        settings: Of PostgreSQL, for the transaction that searches.
         hits: Statements that give (id, score), best first, at most `limit` of the tenant $1; when
             one gives fewer, the next may know of more.
         values: Of the parameters from $2 on.
+        settings: Of PostgreSQL, while they run.
+        planned: Whether the plan depends on the values, and so is made anew for each.
     """
 
-    settings: Mapping[str, str]
     hits: Sequence[str]
     values: Sequence[object]
     limit: int
+    settings: Mapping[str, str]
+    planned: bool
 
     async def fetch(self, route: Route, around: str = "{hits}") -> list[asyncpg.Record]:
-        """The rows of the statement `around` hits, read in one transaction."""
+        """The rows of the statement `around` hits."""
         rows: list[asyncpg.Record] = []
-        async with reading(route, self.settings) as conn:
-            for hits in self.hits:
-                rows = await conn.fetch(around.format(hits=hits), route.tenant, *self.values)
-                if len(rows) >= self.limit:
-                    break
+        for hits in self.hits:
+            rows = await self._rows(route, around.format(hits=hits))
+            if len(rows) >= self.limit:
+                break
+        return rows
+
+    async def _rows(self, route: Route, sql: str) -> list[asyncpg.Record]:
+        if not self.planned:
+            return await read(route, sql, *self.values, settings=self.settings)
+        planned = {**self.settings, "plan_cache_mode": "force_custom_plan"}
+        async with reading(route, planned) as conn:
+            rows: list[asyncpg.Record] = await conn.fetch(sql, route.tenant, *self.values)
         return rows
 
 

@@ -82,17 +82,17 @@ class PgVectorIndex:
         # When the walk gives fewer there are no more, or it gave up before it met them.
         target = (collection.name, collection.space, vector.tolist())
         hits = (search(""), search(_EXACTLY))
-        return Within(self._settings(limit, bool(where)), hits, (*target, *values), limit)
+        # A plan must know how many rows a filter lets through: walk the graph, or look at them all.
+        return Within(hits, (*target, *values), limit, self._settings(limit), planned=bool(where))
 
-    def _settings(self, limit: int, filtered: bool) -> dict[str, str]:
+    def _settings(self, limit: int) -> dict[str, str]:
         """Rows are filtered after the graph is walked, so the walk goes on until enough are found
-        (pgvector 0.8, iterative scans); a plan must know how many a filter lets through."""
-        settings = {
+        (pgvector 0.8, iterative scans)."""
+        return {
             "hnsw.iterative_scan": "strict_order",
             "hnsw.ef_search": str(max(self.effort, limit)),
             "hnsw.max_scan_tuples": str(self.walk),
         }
-        return settings | ({"plan_cache_mode": "force_custom_plan"} if filtered else {})
 
 
 async def _put(

@@ -19,7 +19,7 @@ import structlog
 from libs.errors import AppError
 from libs.metrics import PROJECTION_FAILURES, PROJECTIONS
 from libs.postgres import store_errors
-from libs.spine import Write, reading
+from libs.spine import Write, read
 from libs.tenancy import Route, TenantId
 from libs.tenancy.directory import Directory
 from libs.vectors import Collection, Point, VectorIndex
@@ -104,8 +104,7 @@ class Projector:
 
     async def repair(self, route: Route) -> int:
         """Projects what is waiting for one tenant; returns how many entities were."""
-        async with reading(route) as conn:
-            rows = await conn.fetch(_WAITING, route.tenant, self.collection.name, _GRACE, _BATCH)
+        rows = await read(route, _WAITING, self.collection.name, _GRACE, _BATCH)
         if rows:
             await self._from_rows(route, {row["entity_id"]: row["number"] for row in rows})
             PROJECTIONS.labels(self.collection.name, "worker").inc(len(rows))

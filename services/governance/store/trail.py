@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.aip.filtering import Comparison, to_sql
 from libs.changes import Asked, Change, Command, Operation
 from libs.errors import AppError
-from libs.spine import reading, writing
+from libs.spine import read, writing
 from libs.spine.changes import COLUMNS, LoggedChange, changes_since, from_row
 from libs.spine.group import GroupCommit
 from libs.spine.requests import Answers
@@ -44,15 +44,11 @@ class PostgresTrail:
         self, route: Route, where: Sequence[Comparison], since: int, limit: int
     ) -> Sequence[LoggedChange]:
         conditions, values = to_sql(where, 4)
-        async with reading(route) as conn:
-            rows = await conn.fetch(
-                _PAGE.format(where=conditions), route.tenant, since, limit, *values
-            )
+        rows = await read(route, _PAGE.format(where=conditions), since, limit, *values)
         return [from_row(row) for row in rows]
 
     async def ends(self, route: Route) -> tuple[int, int]:
-        async with reading(route) as conn:
-            ((given, newest),) = await conn.fetch(_ENDS, route.tenant)
+        ((given, newest),) = await read(route, _ENDS)
         return given, newest
 
     async def _append(

@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.changes import Command, Step
-from libs.spine import Write, reading
+from libs.spine import Write, read
 from libs.spine.entities import Entities, Reference, Rules
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
@@ -73,8 +73,7 @@ class RelationTable:
 
     async def answered(self, route: Route, references: Sequence[Reference]) -> Sequence[Relation]:
         ids = [relation for relation, _ in references]
-        async with reading(route) as conn:
-            rows = await conn.fetch(_GET, route.tenant, ids)
+        rows = await read(route, _GET, ids)
         found = {row["id"]: _from_row(row) for row in rows}
         for each in ids:
             if each not in found:
@@ -100,8 +99,7 @@ class PostgresRelations:
     async def page(
         self, route: Route, item: UUID, before: UUID | None, limit: int
     ) -> list[Relation]:
-        async with reading(route) as conn:
-            rows = await conn.fetch(_PAGE, route.tenant, item, before, limit)
+        rows = await read(route, _PAGE, item, before, limit)
         return [_from_row(row) for row in rows]
 
 
