@@ -6,9 +6,11 @@ call others before it begins. Knows nothing of what services store.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from uuid import UUID
 
 import asyncpg
@@ -30,6 +32,7 @@ _ENTERED = """
         SELECT * FROM ({sql}) AS asked WHERE entered.tenant = $1 OFFSET 0
     ) AS found
 """
+_PARAMETER = re.compile(r"\$(\d+)")
 _QUEUE = """
     INSERT INTO aeterna.projection_queue (tenant_id, number, collection, entity_id)
     SELECT $1, q.number, $2, q.id FROM unnest($3::bigint[], $4::uuid[]) AS q (number, id)
@@ -42,6 +45,7 @@ class Write:
 
     route: Route
     conn: Connection
+    _added: list[tuple[str, tuple[object, ...]]] = field(default_factory=list)
 
     async def append(self, changes: Sequence[Change]) -> int:
         """Adds changes to the log; the number of the first, the rest follow without gaps."""
@@ -58,10 +62,46 @@ class Write:
         )
         return first
 
-    async def queue_projection(self, collection: str, work: Sequence[tuple[int, UUID]]) -> None:
+    def add(self, sql: str, *values: object) -> None:
+        """Changes rows at the end of the write, in one round trip with what else is added.
+
+        Statements that are added know nothing of each other: all see the rows as they were before,
+        and no row may be changed by two of them.
+
+        Args:
+            sql: One INSERT, UPDATE or DELETE; $1 is the tenant, `values` follow from $2 on.
+        """
+        self._added.append((sql, values))
+
+    async def flush(self) -> None:
+        """Carries out now what was added."""
+        if self._added:
+            sql = _together(tuple((sql, len(values)) for sql, values in self._added))
+            values = [value for _, values in self._added for value in values]
+            self._added.clear()
+            await self.conn.execute(sql, self.route.tenant, *values)
+
+    def queue_projection(self, collection: str, work: Sequence[tuple[int, UUID]]) -> None:
         """Notes that these (change number, entity) pairs must reach the vector index."""
-        numbers, ids = [number for number, _ in work], [entity for _, entity in work]
-        await self.conn.execute(_QUEUE, self.route.tenant, collection, numbers, ids)
+        self.add(_QUEUE, collection, [number for number, _ in work], [entity for _, entity in work])
+
+
+@lru_cache(maxsize=256)
+def _together(parts: tuple[tuple[str, int], ...]) -> str:
+    """One statement of several, each given with its number of values beside the tenant."""
+    shifted = []
+    used = 0
+    for sql, count in parts:
+        shifted.append(_PARAMETER.sub(partial(_shifted, used), sql))
+        used += count
+    *first, last = shifted
+    together = ", ".join(f"part_{place} AS ({sql})" for place, sql in enumerate(first))
+    return f"WITH {together} {last}" if first else last
+
+
+def _shifted(by: int, parameter: re.Match[str]) -> str:
+    number = int(parameter[1])
+    return f"${number + by if number > 1 else 1}"
 
 
 async def read(
@@ -122,7 +162,9 @@ async def writing(route: Route, *, durable: bool = True) -> AsyncIterator[Write]
     if not durable:
         begin += "; SET LOCAL synchronous_commit = off"
     async with _transaction(route, begin) as conn:
-        yield Write(route, conn)
+        write = Write(route, conn)
+        yield write
+        await write.flush()
 
 
 @asynccontextmanager
@@ -137,7 +179,9 @@ async def administering(route: Route) -> AsyncIterator[Write]:
     """
     begin = f"BEGIN; SELECT set_config('aeterna.tenant', '{route.tenant}', true)"
     async with _transaction(route, begin) as conn:
-        yield Write(route, conn)
+        write = Write(route, conn)
+        yield write
+        await write.flush()
 
 
 @asynccontextmanager

@@ -4,16 +4,18 @@ A service gives its table (SQL) and its rules (pure); the order of things is the
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol
 from uuid import UUID
+
+import asyncpg
 
 from libs.changes import Body, Change, Command, E, Step, numbered
 from libs.errors import AppError
 from libs.metrics import WRITE_GROUP
 from libs.spine import Write, writing
 from libs.spine.group import GroupCommit
-from libs.spine.requests import Answers
+from libs.spine.requests import KEY, Answers
 from libs.tenancy import Route
 from libs.vectors import Point
 from libs.vectors.projection import Projection, Projector
@@ -51,15 +53,23 @@ class Rules(Generic[E, Body]):
     weigh: Callable[[Body], int] = lambda _: 1
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the index has to hear of after the commit: points at hand, and entities whose rows must
+    be read for theirs, with their change numbers."""
+
+    known: Sequence[Projection] = ()
+    unknown: Mapping[UUID, int] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class _Work(Generic[E]):
-    """What became of a command: its steps, or the answer that its request got before; and whether
-    the index knows of them already."""
+    """What became of a command: its steps, or the answer that its request got before."""
 
     command: Command[Any]
     steps: list[Step[E]]
     repeated: list[Reference] | None = None
-    joined: bool = False
+    left: Left = field(default_factory=Left)  # of its group
 
     def entities(self) -> tuple[E, ...]:
         return tuple(step.after for step in self.steps if step.after)
@@ -100,18 +110,40 @@ class Entities(Generic[E, Body]):
         self, route: Route, commands: Sequence[Command[Body]]
     ) -> Sequence[_Work[E] | AppError]:
         WRITE_GROUP.labels(self._table.collection).observe(len(commands))
-        async with writing(route) as write:
-            answers = await Answers.load(write, [command.request for command in commands])
-            current = await self._load(write, commands)
-            done = [self._attempt(current, answers, command) for command in commands]
-            await self._save(write, [work for work in done if isinstance(work, _Work)])
-            await answers.save(write)
+        try:
+            done = await self._transact(route, commands, repeats=False)
+        except asyncpg.UniqueViolationError as exc:
+            if exc.constraint_name != KEY:
+                raise
+            done = await self._transact(route, commands, repeats=True)
         self._wakeups.publish(route.tenant)
         return done
 
-    async def _load(self, write: Write, commands: Sequence[Command[Body]]) -> dict[UUID, E]:
+    async def _transact(
+        self, route: Route, commands: Sequence[Command[Body]], *, repeats: bool
+    ) -> Sequence[_Work[E] | AppError]:
+        """All commands in one transaction. What was answered before is looked up when some of them
+        are `repeats`, or refused, which a repeat may be: few are, and the others save a query."""
+        async with writing(route) as write:
+            current = await self._load(write, commands)
+            answers = Answers()
+            done = self._attempts(current, answers, commands)
+            if repeats or any(isinstance(each, AppError) for each in done):
+                answers = await Answers.load(write, [command.request for command in commands])
+                done = self._attempts(current, answers, commands)
+            await self._save(write, [work for work in done if isinstance(work, _Work)])
+            answers.save(write)
+        return done
+
+    def _attempts(
+        self, loaded: Mapping[UUID, E], answers: Answers, commands: Sequence[Command[Body]]
+    ) -> list[_Work[E] | AppError]:
+        current = dict(loaded)
+        return [self._attempt(current, answers, command) for command in commands]
+
+    async def _load(self, write: Write, commands: Sequence[Command[Body]]) -> Mapping[UUID, E]:
         ids = {entity for command in commands for entity in self._rules.targets(command.body)}
-        return dict(await self._table.load(write, list(ids))) if ids else {}
+        return await self._table.load(write, list(ids)) if ids else {}
 
     def _attempt(
         self, current: dict[UUID, E], answers: Answers, command: Command[Body]
@@ -144,19 +176,20 @@ class Entities(Generic[E, Body]):
             work.steps = [next(rest) for _ in work.steps]
         await self._table.save(write, steps)
         if self._projector:
-            await self._project(write, self._projector, done)
+            left = self._project(write, self._projector, steps)
+            for work in done:
+                work.left = left
 
-    async def _project(self, write: Write, projector: Projector, done: Sequence[_Work[E]]) -> None:
+    def _project(self, write: Write, projector: Projector, steps: Sequence[Step[E]]) -> Left:
         """Brings the index up to date here and now, or queues what has to follow the commit."""
-        known, unknown = _projections([step for work in done for step in work.steps])
-        joined = await projector.join(write, known)
-        for work in done:
-            work.joined = joined
-        waiting = [(number, entity) for entity, number in unknown.items()]
-        if not joined:
-            waiting += [(each.number, each.point.id) for each in known]
+        left = _projections(steps)
+        if left.known and projector.join(write, left.known):
+            left = replace(left, known=())
+        waiting = [(number, entity) for entity, number in left.unknown.items()]
+        waiting += [(each.number, each.point.id) for each in left.known]
         if waiting:
-            await write.queue_projection(self._table.collection, waiting)
+            write.queue_projection(self._table.collection, waiting)
+        return left
 
     def _changes(self, work: _Work[E]) -> list[Change]:
         return [
@@ -171,14 +204,13 @@ class Entities(Generic[E, Body]):
         ]
 
     async def _settle(self, route: Route, done: Sequence[_Work[E]]) -> None:
-        if self._projector:
-            known, unknown = _projections([step for work in done for step in work.steps])
-            joined = any(work.joined for work in done)
-            await self._projector.settle(route, [] if joined else known, unknown)
+        left = done[0].left if done else Left()
+        if self._projector and (left.known or left.unknown):
+            await self._projector.settle(route, left.known, left.unknown)
 
 
-def _projections(steps: Sequence[Step[E]]) -> tuple[list[Projection], dict[UUID, int]]:
-    """What the index must hear of: known points, and entities whose rows must be read again."""
+def _projections(steps: Sequence[Step[E]]) -> Left:
+    """What the index must hear of these steps."""
     newest = {step.entity.id: step for step in steps if step.indexed}
     vectors = {step.entity.id: step.vector for step in steps if step.vector is not None}
     known: list[Projection] = []
@@ -191,4 +223,4 @@ def _projections(steps: Sequence[Step[E]]) -> tuple[list[Projection], dict[UUID,
             known.append(Projection(step.number, point))
         else:
             unknown[entity] = step.number
-    return known, unknown
+    return Left(known, unknown)

@@ -15,16 +15,16 @@ from libs.errors import AppError, Kind
 from libs.spine import Write
 
 KEPT_FOR = timedelta(hours=24)
+KEY = "request_pkey"
+_NONE: Mapping[UUID, tuple[Request, dict[str, Any]]] = {}
 
 _ANSWERED = """
     SELECT request_id, method, fingerprint, result FROM aeterna.request
     WHERE tenant_id = $1 AND request_id = ANY($2::uuid[])
 """
 # Each write also drops what the tenant need not remember any more.
+_DROP = "DELETE FROM aeterna.request WHERE tenant_id = $1 AND created_at < now() - $2::interval"
 _REMEMBER = """
-    WITH dropped AS (
-        DELETE FROM aeterna.request WHERE tenant_id = $1 AND created_at < now() - $6::interval
-    )
     INSERT INTO aeterna.request (tenant_id, request_id, method, fingerprint, result)
     SELECT $1, r.id, r.method, r.fingerprint, r.result
     FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::jsonb[])
@@ -46,7 +46,7 @@ class RequestIdReused(AppError):
 class Answers:
     """The answers to the requests of one write: those given before, and those of this write."""
 
-    def __init__(self, before: Mapping[UUID, tuple[Request, dict[str, Any]]]) -> None:
+    def __init__(self, before: Mapping[UUID, tuple[Request, dict[str, Any]]] = _NONE) -> None:
         self._known = dict(before)
         self._new: list[tuple[Request, dict[str, Any]]] = []
 
@@ -55,7 +55,7 @@ class Answers:
         """What was answered before to any of these."""
         ids = [request.id for request in requests if request]
         if not ids:
-            return cls({})
+            return cls()
         rows = await write.conn.fetch(_ANSWERED, write.route.tenant, ids)
         return cls(
             {
@@ -86,11 +86,14 @@ class Answers:
             self._known[request.id] = (request, result)
             self._new.append((request, result))
 
-    async def save(self, write: Write) -> None:
-        """Stores the new answers with the write that they answer."""
+    def save(self, write: Write) -> None:
+        """Stores the new answers with the write that they answer.
+
+        A request that was answered before, but not loaded, violates the constraint KEY then.
+        """
         if self._new:
-            columns = _columns(self._new)
-            await write.conn.execute(_REMEMBER, write.route.tenant, *columns, KEPT_FOR)
+            write.add(_DROP, KEPT_FOR)
+            write.add(_REMEMBER, *_columns(self._new))
 
 
 def _columns(answers: Sequence[tuple[Request, dict[str, Any]]]) -> tuple[list[Any], ...]:

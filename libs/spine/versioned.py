@@ -70,11 +70,11 @@ class VersionedTable(Generic[E]):
         gone = [entity for entity, step in last.items() if step.after is None]
         kept = [step.before for step in steps if step.before and step.entity.id not in gone]
         for removal in self._sql.removals if gone else ():
-            await write.conn.execute(removal, write.route.tenant, gone)
+            write.add(removal, gone)
         if kept:
-            await write.conn.execute(self._sql.keep, write.route.tenant, *self._arrays(kept))
+            write.add(self._sql.keep, *self._arrays(kept))
         if present := [step.after for step in last.values() if step.after]:
-            await write.conn.execute(self._sql.put, write.route.tenant, *self._arrays(present))
+            write.add(self._sql.put, *self._arrays(present))
 
     async def answered(self, route: Route, references: Sequence[Reference]) -> Sequence[E]:
         ids = [entity for entity, _ in references]

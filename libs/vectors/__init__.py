@@ -109,7 +109,7 @@ class VectorIndex(Protocol):
         """Puts or removes points; visible to `search` when it returns. Applying twice is
         harmless."""
 
-    async def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
+    def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
         """Puts points as part of a write, if the index is in the same database; False if not."""
 
     async def search(

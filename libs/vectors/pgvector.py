@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from libs.changes import Vector
-from libs.postgres import Connection
 from libs.spine import Write, writing
 from libs.tenancy import Route
 from libs.vectors import Collection, Filter, Hit, Point, Then, Within
@@ -51,18 +50,17 @@ class PgVectorIndex:
         then: Then | None = None,
     ) -> None:
         async with writing(route, durable=False) as write:
-            await self.join(write, collection, points)
+            self.join(write, collection, points)
             if then:
                 await then(write)
 
-    async def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
+    def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
         kept = [point for point in points if point.vector is not None]
         gone = [point.id for point in points if point.vector is None]
         if kept:
-            await _put(write.conn, write.route, collection, kept)
+            _put(write, collection, kept)
         if gone:
-            sql = _REMOVE.format(dimensions=collection.dimensions)
-            await write.conn.execute(sql, write.route.tenant, collection.name, gone)
+            write.add(_REMOVE.format(dimensions=collection.dimensions), collection.name, gone)
         return True
 
     async def search(
@@ -95,12 +93,9 @@ class PgVectorIndex:
         }
 
 
-async def _put(
-    conn: Connection, route: Route, collection: Collection, points: Sequence[Point]
-) -> None:
-    await conn.execute(
+def _put(write: Write, collection: Collection, points: Sequence[Point]) -> None:
+    write.add(
         _PUT.format(dimensions=collection.dimensions),
-        route.tenant,
         collection.name,
         collection.space,
         [point.id for point in points],

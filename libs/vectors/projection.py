@@ -76,10 +76,10 @@ class Projector:
     collection: Collection
     source: Source
 
-    async def join(self, write: Write, projections: Sequence[Projection]) -> bool:
+    def join(self, write: Write, projections: Sequence[Projection]) -> bool:
         """Projects as part of a write, where the index is in its database; else they are queued."""
         points = [projection.point for projection in projections]
-        joined = await self.index.join(write, self.collection, points)
+        joined = self.index.join(write, self.collection, points)
         if joined:
             PROJECTIONS.labels(self.collection.name, "write").inc(len(points))
         return joined

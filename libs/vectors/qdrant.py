@@ -69,7 +69,7 @@ class QdrantIndex:
             async with writing(route, durable=False) as write:
                 await then(write)
 
-    async def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
+    def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
         return False
 
     async def _update(

@@ -61,7 +61,7 @@ class PostgresTrail:
             outcomes = [_attempt(answers, head, fresh, command) for command in commands]
             if fresh:
                 await write.append(fresh)
-            await answers.save(write)
+            answers.save(write)
         self._wakeups.publish(route.tenant)
         return outcomes
 

@@ -63,13 +63,18 @@ class RelationTable:
         return {**relations, **{row["id"]: item_from(row) for row in rows}}
 
     async def save(self, write: Write, steps: Sequence[Step[Known]]) -> None:
-        made = [each for step in steps if isinstance(each := step.after, Relation)]
-        removed = [step.entity.id for step in steps if step.after is None]
+        removed = {step.entity.id for step in steps if step.after is None}
+        made = [
+            each
+            for step in steps
+            if isinstance(each := step.after, Relation) and each.id not in removed
+        ]
+        if removed:  # first: what is made may take the place of what goes
+            write.add(_DELETE, list(removed))
+            await write.flush()
         if made:
             columns = zip(*map(_to_row, made), strict=True)
-            await write.conn.execute(_INSERT, write.route.tenant, *map(list, columns))
-        if removed:
-            await write.conn.execute(_DELETE, write.route.tenant, removed)
+            write.add(_INSERT, *map(list, columns))
 
     async def answered(self, route: Route, references: Sequence[Reference]) -> Sequence[Relation]:
         ids = [relation for relation, _ in references]

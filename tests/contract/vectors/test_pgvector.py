@@ -60,10 +60,11 @@ async def test_points_that_join_a_write_come_with_its_commit_only(route: Route) 
     index, kept, dropped = PgVectorIndex(), make_point(), make_point()
 
     async with writing(route) as write:
-        assert await index.join(write, _MANY, [kept])
+        assert index.join(write, _MANY, [kept])
     with suppress(KeyError):
         async with writing(route) as write:
-            await index.join(write, _MANY, [dropped, Point(kept.id, None, {})])
+            index.join(write, _MANY, [dropped, Point(kept.id, None, {})])
+            await write.flush()
             raise KeyError
 
     hits = await index.search(route, _MANY, _direction(), {}, 10)
