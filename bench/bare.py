@@ -3,19 +3,18 @@
 A superuser's connection, so without row-level security; vectors in pgvector's own binary form.
 """
 
-import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-import numpy as np
 
 from bench.client import USER
 from libs.aip.ids import Uuid7
-from libs.changes import Vector
 from libs.embedding import Vectors
+from libs.postgres import binary_vectors
+from libs.vectors import pgvector
 
 DIMENSIONS = 256
 _SEARCH = f"SELECT entity_id FROM aeterna.vector_{DIMENSIONS} ORDER BY embedding <#> $1 LIMIT $2"
@@ -56,7 +55,7 @@ async def open_bare(dsn: str, connections: int, effort: int = 40) -> AsyncIterat
         dsn,
         min_size=connections,
         max_size=connections,
-        init=plain_vectors,
+        init=binary_vectors,
         reset=_keep,
         server_settings=settings,
     ) as pool:
@@ -82,19 +81,8 @@ async def insert(
 
 
 def packed(vectors: Vectors) -> list[bytes]:
-    """Rows as pgvector sends and receives a halfvec: length, zero, big-endian 16-bit floats."""
-    return [_packed(row) for row in vectors]
-
-
-def _packed(row: Vector) -> bytes:
-    return struct.pack(">HH", len(row), 0) + row.astype(np.dtype(">f2")).tobytes()
-
-
-async def plain_vectors(connection: asyncpg.Connection) -> None:
-    """Lets the connection take and give vectors as `packed` makes them."""
-    await connection.set_type_codec(
-        "halfvec", schema="public", encoder=bytes, decoder=bytes, format="binary"
-    )
+    """Rows as pgvector sends and receives a halfvec."""
+    return [pgvector.packed(row) for row in vectors]
 
 
 async def _keep(_: object) -> None:

@@ -14,6 +14,7 @@ from bench.measure import Sample, Spread, alternate, chunks, drive
 from bench.report import BOUND, Report, Row, Section
 from bench.stack import Stack, open_stack
 from libs.embedding.local import LocalEmbedder
+from libs.postgres import binary_vectors
 from libs.vectors.pgvector import PgVectorIndex
 
 TENANT = "acme"
@@ -152,7 +153,7 @@ class _Size:
             bare.open_bare(self._dsn, 1, self._effort) as pool,
         ):
             await superuser.execute("SET enable_indexscan = off")
-            await bare.plain_vectors(superuser)
+            await binary_vectors(superuser)
             for text, vector in list(zip(self._texts, self._vectors, strict=True))[:_EXACT]:
                 exact = set(map(str, await bare.search(superuser, vector, LIMIT)))
                 found = await self._client.search(text, LIMIT)

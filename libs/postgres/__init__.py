@@ -5,7 +5,7 @@ Knows nothing of tenants: `libs.spine` opens transactions for them.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 
 import asyncpg
@@ -63,6 +63,14 @@ async def _keep_session(_: object) -> None:
     """Nothing to reset between uses: every setting is local to its transaction."""
 
 
+async def binary_vectors(conn: asyncpg.Connection) -> None:
+    """Lets vectors pass in pgvector's own form, which costs neither side a conversion."""
+    with suppress(ValueError):  # a database without pgvector has no such type
+        await conn.set_type_codec(
+            "halfvec", schema="public", encoder=bytes, decoder=bytes, format="binary"
+        )
+
+
 @asynccontextmanager
 async def open_pool(settings: DatabaseSettings) -> AsyncIterator[asyncpg.Pool]:
     """A pool for one database and role; connections are made when first needed."""
@@ -73,6 +81,7 @@ async def open_pool(settings: DatabaseSettings) -> AsyncIterator[asyncpg.Pool]:
         min_size=0,
         max_size=settings.pool_size,
         command_timeout=settings.command_timeout.total_seconds(),
+        init=binary_vectors,
         reset=_keep_session,
         server_settings={"application_name": "aeterna", "jit": "off"},
     )

@@ -1,6 +1,7 @@
 """The vector index in the shard's own PostgreSQL: embedded default and small installs."""
 
 import json
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,10 +15,8 @@ from libs.vectors import Collection, Filter, Hit, Point, Then, Within
 _PUT = """
     INSERT INTO aeterna.vector_{dimensions}
         (tenant_id, collection, entity_id, space, payload, embedding)
-    SELECT $1, $2, p.id, $3, p.payload,
-        ($6::real[])[(p.place - 1) * {dimensions} + 1 : p.place *
-        {dimensions}]::halfvec({dimensions})
-    FROM unnest($4::uuid[], $5::jsonb[]) WITH ORDINALITY AS p (id, payload, place)
+    SELECT $1, $2, p.id, $3, p.payload, p.embedding
+    FROM unnest($4::uuid[], $5::jsonb[], $6::halfvec[]) AS p (id, payload, embedding)
     ON CONFLICT (tenant_id, collection, entity_id) DO UPDATE
     SET space = excluded.space, payload = excluded.payload, embedding = excluded.embedding
 """
@@ -26,13 +25,15 @@ _REMOVE = """
     WHERE tenant_id = $1 AND collection = $2 AND entity_id = ANY($3::uuid[])
 """
 _SEARCH = """
-    SELECT entity_id AS id, -(embedding <#> $4::real[]::halfvec({dimensions})) AS score
+    SELECT entity_id AS id, -(embedding <#> $4::halfvec) AS score
     FROM aeterna.vector_{dimensions}
     WHERE tenant_id = $1 AND collection = $2 AND space = $3{where}
-    ORDER BY (embedding <#> $4::real[]::halfvec({dimensions})){exactly}
+    ORDER BY (embedding <#> $4::halfvec){exactly}
     LIMIT {limit}
 """
 _EXACTLY = " + 0"  # no index has this order
+_HEADER = struct.Struct(">HH")
+_HALF = np.dtype(">f2")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class PgVectorIndex:
             )
 
         # When the walk gives fewer there are no more, or it gave up before it met them.
-        target = (collection.name, collection.space, vector.tolist())
+        target = (collection.name, collection.space, packed(vector))
         hits = (search(""), search(_EXACTLY))
         # A plan must know how many rows a filter lets through: walk the graph, or look at them all.
         return Within(hits, (*target, *values), limit, self._settings(limit), planned=bool(where))
@@ -100,8 +101,13 @@ def _put(write: Write, collection: Collection, points: Sequence[Point]) -> None:
         collection.space,
         [point.id for point in points],
         [json.dumps(dict(point.payload)) for point in points],
-        np.concatenate([point.vector for point in points if point.vector is not None]).tolist(),
+        [packed(point.vector) for point in points if point.vector is not None],
     )
+
+
+def packed(vector: Vector) -> bytes:
+    """A halfvec as pgvector receives it: length, zero, 16-bit floats, all big-endian."""
+    return _HEADER.pack(len(vector), 0) + vector.astype(_HALF).tobytes()
 
 
 def _conditions(where: Filter) -> tuple[str, list[object]]:
