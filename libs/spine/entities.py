@@ -15,7 +15,7 @@ from libs.errors import AppError
 from libs.metrics import WRITE_GROUP
 from libs.spine import Write, writing
 from libs.spine.group import GroupCommit
-from libs.spine.requests import KEY, Answers
+from libs.spine.requests import KEY, Answers, forget
 from libs.tenancy import Route
 from libs.vectors import Point
 from libs.vectors.projection import Projection, Projector
@@ -170,6 +170,7 @@ class Entities(Generic[E, Body]):
         if not steps:
             return
         first = await write.append([change for work in done for change in self._changes(work)])
+        forget(write, first, len(steps))
         steps = numbered(steps, first)
         rest = iter(steps)
         for work in done:

@@ -14,16 +14,22 @@ from libs.changes import Request
 from libs.errors import AppError, Kind
 from libs.spine import Write
 
-KEPT_FOR = timedelta(hours=24)
+KEPT_FOR = timedelta(hours=24)  # at least
 KEY = "request_pkey"
+_FORGETTING = 256  # changes of a tenant after which old answers are dropped
+_FORGOTTEN = 2 * _FORGETTING  # at most, at a time: more than can have come since
 _NONE: Mapping[UUID, tuple[Request, dict[str, Any]]] = {}
 
 _ANSWERED = """
     SELECT request_id, method, fingerprint, result FROM aeterna.request
     WHERE tenant_id = $1 AND request_id = ANY($2::uuid[])
 """
-# Each write also drops what the tenant need not remember any more.
-_DROP = "DELETE FROM aeterna.request WHERE tenant_id = $1 AND created_at < now() - $2::interval"
+# In the order of the index by age, which leaves alone what is young.
+_FORGET = """
+    DELETE FROM aeterna.request WHERE tenant_id = $1 AND request_id = ANY(ARRAY(
+        SELECT request_id FROM aeterna.request
+        WHERE tenant_id = $1 AND created_at < now() - $2::interval ORDER BY created_at LIMIT $3))
+"""
 _REMEMBER = """
     INSERT INTO aeterna.request (tenant_id, request_id, method, fingerprint, result)
     SELECT $1, r.id, r.method, r.fingerprint, r.result
@@ -92,8 +98,13 @@ class Answers:
         A request that was answered before, but not loaded, violates the constraint KEY then.
         """
         if self._new:
-            write.add(_DROP, KEPT_FOR)
             write.add(_REMEMBER, *_columns(self._new))
+
+
+def forget(write: Write, first: int, count: int) -> None:
+    """Drops what need not be remembered, now and then: as part of a write of so many changes."""
+    if (first + count - 1) // _FORGETTING > (first - 1) // _FORGETTING:
+        write.add(_FORGET, KEPT_FOR, _FORGOTTEN)
 
 
 def _columns(answers: Sequence[tuple[Request, dict[str, Any]]]) -> tuple[list[Any], ...]:

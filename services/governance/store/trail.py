@@ -8,7 +8,7 @@ from libs.errors import AppError
 from libs.spine import read, writing
 from libs.spine.changes import COLUMNS, LoggedChange, changes_since, from_row
 from libs.spine.group import GroupCommit
-from libs.spine.requests import Answers
+from libs.spine.requests import Answers, forget
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
 from services.governance.domain.trail import Event
@@ -60,7 +60,7 @@ class PostgresTrail:
             head: int = await write.conn.fetchval(_HEAD, route.tenant)
             outcomes = [_attempt(answers, head, fresh, command) for command in commands]
             if fresh:
-                await write.append(fresh)
+                forget(write, await write.append(fresh), len(fresh))
             answers.save(write)
         self._wakeups.publish(route.tenant)
         return outcomes
