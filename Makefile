@@ -36,7 +36,7 @@ test: ## Run every test that needs no cluster, with coverage (WORKERS=n; default
 
 test-isolation: ## Drive 1,000,000 operations through the tenant isolation tests (long)
 	scripts/setup --tests
-	AETERNA_ISOLATION_OPERATIONS=1000000 $(PYTEST) -o faulthandler_timeout=0 tests/isolation
+	AETERNA_ISOLATION_OPERATIONS=1000000 $(PYTEST) -n $(WORKERS) -o faulthandler_timeout=0 tests/isolation
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check

@@ -17,6 +17,12 @@ from libs.errors import AppError, Kind
 Connection = PoolConnectionProxy  # what a pool lends
 
 SERVICE_ROLE = "aeterna_app"  # owns nothing, cannot bypass row-level security
+_SESSION = {
+    "application_name": "aeterna",
+    "jit": "off",
+    # Tenants and their users differ in size by orders of magnitude: no plan suits them all.
+    "plan_cache_mode": "force_custom_plan",
+}
 _CLOSING = 5.0  # seconds for connections in use when a pool is closed
 CONTROL_ROLE = "aeterna_control"  # the same, but may create and change tenants: governance only
 
@@ -83,7 +89,7 @@ async def open_pool(settings: DatabaseSettings) -> AsyncIterator[asyncpg.Pool]:
         command_timeout=settings.command_timeout.total_seconds(),
         init=binary_vectors,
         reset=_keep_session,
-        server_settings={"application_name": "aeterna", "jit": "off"},
+        server_settings=_SESSION,
     )
     with store_errors():
         await pool

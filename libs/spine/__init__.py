@@ -25,7 +25,8 @@ _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
     "AE003": TenantSuspended,
 }
 _ACQUIRE = 5.0  # seconds to wait for a free connection
-NO_SETTINGS: Mapping[str, str] = {}
+_NO_SETTINGS: Mapping[str, str] = {}
+_REPLAN_SELDOM = "SET LOCAL plan_cache_mode = auto"  # a write goes by keys, whatever the tenant
 _APPEND = "SELECT aeterna.append_changes($1, $2, $3, $4, $5, $6, $7, $8)"
 _ENTERED = """
     SELECT found.* FROM aeterna.enter($1, '{{{settings}}}') AS entered (tenant), LATERAL (
@@ -105,7 +106,7 @@ def _shifted(by: int, parameter: re.Match[str]) -> str:
 
 
 async def read(
-    route: Route, sql: str, *values: object, settings: Mapping[str, str] = NO_SETTINGS
+    route: Route, sql: str, *values: object, settings: Mapping[str, str] = _NO_SETTINGS
 ) -> list[asyncpg.Record]:
     """The rows of one SELECT that sees this tenant's rows and no others, in one round trip.
 
@@ -114,7 +115,7 @@ async def read(
 
     Args:
         sql: Constant SQL; $1 is the tenant, `values` follow from $2 on.
-        settings: As of `reading`, but for the run of the statement: it is planned before.
+        settings: Of PostgreSQL, while it runs (it is planned before); our own constants.
 
     Raises:
         StoreUnavailable: The shard cannot be reached.
@@ -128,20 +129,14 @@ async def read(
 
 
 @asynccontextmanager
-async def reading(
-    route: Route, settings: Mapping[str, str] = NO_SETTINGS
-) -> AsyncIterator[Connection]:
-    """A read-only transaction that sees this tenant's rows and no others.
-
-    Args:
-        settings: Of PostgreSQL, for this transaction; names and values are our own constants.
+async def reading(route: Route) -> AsyncIterator[Connection]:
+    """A read-only transaction that sees this tenant's rows and no others; `read` for one statement.
 
     Raises:
         StoreUnavailable: The shard cannot be reached.
     """
-    wanted = {"aeterna.tenant": route.tenant, **settings}
-    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in wanted.items())
-    async with _transaction(route, f"BEGIN READ ONLY; SELECT {calls}") as conn:
+    begin = f"BEGIN READ ONLY; SELECT set_config('aeterna.tenant', '{route.tenant}', true)"
+    async with _transaction(route, begin) as conn:
         yield conn
 
 
@@ -158,7 +153,9 @@ async def writing(route: Route, *, durable: bool = True) -> AsyncIterator[Write]
         TenantSuspended, TenantNotFound: As they say.
         StoreUnavailable: The shard cannot be reached; the outcome of a commit may be unknown.
     """
-    begin = f"BEGIN; SELECT aeterna.begin_write('{route.tenant}', {route.epoch:d})"
+    begin = (
+        f"BEGIN; {_REPLAN_SELDOM}; SELECT aeterna.begin_write('{route.tenant}', {route.epoch:d})"
+    )
     if not durable:
         begin += "; SET LOCAL synchronous_commit = off"
     async with _transaction(route, begin) as conn:

@@ -13,7 +13,7 @@ import asyncpg
 
 from libs.changes import Vector
 from libs.errors import AppError, Kind
-from libs.spine import Write, read, reading
+from libs.spine import Write, read
 from libs.tenancy import Route
 
 # Each key must hold one of its values; a point without the key holds "".
@@ -59,30 +59,21 @@ class Within:
             one gives fewer, the next may know of more.
         values: Of the parameters from $2 on.
         settings: Of PostgreSQL, while they run.
-        planned: Whether the plan depends on the values, and so is made anew for each.
     """
 
     hits: Sequence[str]
     values: Sequence[object]
     limit: int
     settings: Mapping[str, str]
-    planned: bool
 
     async def fetch(self, route: Route, around: str = "{hits}") -> list[asyncpg.Record]:
         """The rows of the statement `around` hits."""
         rows: list[asyncpg.Record] = []
         for hits in self.hits:
-            rows = await self._rows(route, around.format(hits=hits))
+            sql = around.format(hits=hits)
+            rows = await read(route, sql, *self.values, settings=self.settings)
             if len(rows) >= self.limit:
                 break
-        return rows
-
-    async def _rows(self, route: Route, sql: str) -> list[asyncpg.Record]:
-        if not self.planned:
-            return await read(route, sql, *self.values, settings=self.settings)
-        planned = {**self.settings, "plan_cache_mode": "force_custom_plan"}
-        async with reading(route, planned) as conn:
-            rows: list[asyncpg.Record] = await conn.fetch(sql, route.tenant, *self.values)
         return rows
 
 

@@ -81,8 +81,7 @@ class PgVectorIndex:
         # When the walk gives fewer there are no more, or it gave up before it met them.
         target = (collection.name, collection.space, packed(vector))
         hits = (search(""), search(_EXACTLY))
-        # A plan must know how many rows a filter lets through: walk the graph, or look at them all.
-        return Within(hits, (*target, *values), limit, self._settings(limit), planned=bool(where))
+        return Within(hits, (*target, *values), limit, self._settings(limit))
 
     def _settings(self, limit: int) -> dict[str, str]:
         """Rows are filtered after the graph is walked, so the walk goes on until enough are found

@@ -90,6 +90,23 @@ async def test_a_removed_link_is_gone_and_can_be_made_again(client: Client) -> N
     assert (await client.link(one.name, two.name, CLARIFIES)).name != link.name
 
 
+async def test_a_link_may_take_the_place_of_one_that_goes_at_the_same_moment(
+    client: Client,
+) -> None:
+    one, two = await client.add("a"), await client.add("b")
+    old = await client.link(one.name, two.name, CLARIFIES)
+
+    # While the first is written, the others gather: they share a transaction.
+    back, _, new = await asyncio.gather(
+        client.link(two.name, one.name, CLARIFIES),
+        client.unlink(old.name),
+        client.link(one.name, two.name, CLARIFIES),
+    )
+
+    assert new.name != old.name
+    assert {each.name for each in (await client.links(one.name)).relations} == {back.name, new.name}
+
+
 async def test_a_repeated_request_gets_the_first_answer(client: Client) -> None:
     one, two, request_id = await client.add("a"), await client.add("b"), str(uuid4())
 
