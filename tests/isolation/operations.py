@@ -32,12 +32,13 @@ def _memory(rng: random.Random, tenant: Tenant) -> mb.Memory:
 
 
 def _request_id(rng: random.Random, world: World, tenant: Tenant) -> str:
-    """Mostly new; sometimes one that another tenant used."""
-    stolen = [each for other in world.others(tenant) for each in other.requests]
-    if stolen and rng.random() < 0.2:
-        return rng.choice(stolen)
-    tenant.requests.append(str(uuid4()))
-    return tenant.requests[-1]
+    """Mostly new; sometimes one that another tenant used. Never one of its own: the same seed may
+    make the same request again, and a repeat changes nothing."""
+    used = [each for other in world.others(tenant) for each in other.requests]
+    stolen = [each for each in used if each not in tenant.requests]
+    chosen = rng.choice(stolen) if stolen and rng.random() < 0.2 else str(uuid4())
+    tenant.requests.append(chosen)
+    return chosen
 
 
 def _own(rng: random.Random, names: set[str], collection: str) -> str:
