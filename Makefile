@@ -13,7 +13,7 @@ WORKERS ?= auto
 help: ## List the targets
 	awk 'BEGIN { FS = ":.*## " } \
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Use it
 
@@ -47,6 +47,25 @@ types: setup ## Check types
 
 walls: setup ## Check which module may import which
 	$(BIN)/lint-imports --no-cache
+
+##@ Cluster
+
+.PHONY: cluster-up cluster-down tools images e2e
+cluster-up: ## Bring up a single-node Kubernetes on this machine (root; docs/cluster.md)
+	tests/e2e/node/up
+
+cluster-down: ## Take it down (WIPE=1: delete its state, too)
+	tests/e2e/node/down $(if $(WIPE),--wipe)
+
+tools: ## Build helm, kubectl and the other tools of the charts
+	scripts/tools
+
+images: ## Build the images, and give them to the node when it is up
+	scripts/images
+
+e2e: ## Run the tests that need a cluster (KUBECONFIG or AETERNA_E2E_CONTEXT: on yours)
+	scripts/setup --tests
+	$(PYTEST) tests/e2e
 
 ##@ Change it
 
