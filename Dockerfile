@@ -12,7 +12,7 @@ ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt PIP_CERT=/etc/ssl/certs/ca-
 WORKDIR /src
 # Tools, dependencies and compiled contracts change seldom: a change of code reuses these layers.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-COPY scripts scripts
+COPY scripts/setup scripts/protos scripts/
 COPY protos protos
 RUN scripts/setup && rm -rf .venv
 ENV UV_PROJECT_ENVIRONMENT=/opt/aeterna UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1

@@ -21,7 +21,7 @@ network_up() {
     echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables'
   mkdir -p "$state/cni"
   cat >"$state/cni/10-pods.conflist" <<JSON
-{"cniVersion": "1.0.0", "name": "pods", "plugins": [
+{"cniVersion": "1.0.0", "name": "$network", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isDefaultGateway": true, "hairpinMode": true, "ipMasq": false,
    "ipam": {"type": "host-local", "ranges": [[{"subnet": "$pod_range"}]], "dataDir": "$state/ipam"}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
@@ -29,6 +29,14 @@ JSON
 }
 
 network_down() {
+  # What pods leave behind in shared places bears the name of our network or of a container of ours.
+  local results=/var/lib/cni/results result container
+  for result in "$results/$network"-*-eth0; do
+    [ -e "$result" ] || continue
+    container=${result#"$results/$network"-}
+    ip netns delete "$(grep -o 'cni-[0-9a-f-]\{36\}' "$result" | head -1)" 2>/dev/null || true
+    rm -f "$result" "$results/cni-loopback-${container%-eth0}-lo"
+  done
   ip link delete "$uplink" 2>/dev/null || true
   ip netns delete "$network" 2>/dev/null || true
 }
