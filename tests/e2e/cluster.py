@@ -63,10 +63,9 @@ class Cluster:
         (folder / "objects.yaml").write_text(self("get", "all,events", "--output=yaml"))
         for pod in self.get("pods")["items"]:
             name = pod["metadata"]["name"]
-            for suffix, which in (("", "--previous=false"), (".previous", "--previous")):
-                command = [*self.command, "logs", name, "--all-containers", "--prefix", which]
-                with (folder / f"{name}{suffix}.log").open("wb") as log:
-                    subprocess.run(command, stdout=log, stderr=subprocess.STDOUT)
+            for file, which in ((f"{name}.log", []), (f"{name}.previous.log", ["--previous"])):
+                command = [*self.command, "logs", name, "--all-containers", "--prefix", *which]
+                (folder / file).write_bytes(subprocess.run(command, capture_output=True).stdout)
 
 
 def given_cluster() -> Cluster | None:
