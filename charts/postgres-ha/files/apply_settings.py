@@ -1,6 +1,6 @@
 """After an upgrade: gives a running cluster the settings that Patroni reads from its store only.
 
-Patroni takes them from patroni.yml once, at bootstrap; without this, new values would change nothing.
+Patroni takes them from patroni.yml once, at bootstrap; without this, new values change nothing.
 """
 
 import base64

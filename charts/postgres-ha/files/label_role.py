@@ -1,8 +1,8 @@
 """Patroni's callback with etcd: keeps the label by which the Services find primary and replicas.
 
-Patroni calls it with an action, a role and the cluster's name, and ends the previous call when a newer one begins;
-so trying until it works is safe. A new primary also takes the label from whoever had it: a member that
-died or froze cannot do that by itself.
+Patroni calls it with an action, a role and the cluster's name, and ends the previous call when a
+newer one begins; so trying until it works is safe. A new primary also takes the label from whoever
+had it: a member that died or froze cannot do that by itself.
 """
 
 import json
@@ -12,13 +12,14 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LABEL = "aeterna.io/role"
 _RETRY = 1  # seconds
 
 
-def _call(method: str, path: str, body: object = None) -> dict:
+def _call(method: str, path: str, body: object = None) -> Any:
     namespace, token = ((_ACCOUNT / name).read_text() for name in ("namespace", "token"))
     request = urllib.request.Request(
         f"https://kubernetes.default.svc/api/v1/namespaces/{namespace}/pods{path}",
