@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import urllib.request
+from urllib.error import HTTPError
 
 _TRIES = 60
 
@@ -31,6 +32,8 @@ def main(members: list[str]) -> int:
                 _patch(member)
                 return 0
             except OSError as error:
+                if isinstance(error, HTTPError) and error.code < 500:
+                    raise  # refused: asking again would not change that
                 print(f"{member}: {error}", file=sys.stderr)
         time.sleep(2)
     return 1
