@@ -2,8 +2,8 @@
 {{- $name := include "postgres-ha.fullname" . -}}
 {{- $shared := include "postgres-ha.sharedParameters" . | fromJsonArray -}}
 scope: {{ $name }}
-namespace: /aeterna/{{ .Release.Namespace }}/
 {{- if eq .Values.dcs.type "etcd3" }}
+namespace: /aeterna/{{ .Release.Namespace }}/
 etcd3:
   hosts: {{ include "postgres-ha.etcdHosts" . }}
   {{- if and .Values.etcd.external.hosts .Values.etcd.external.tlsSecret }}
@@ -13,8 +13,9 @@ etcd3:
   key: /etc/etcd-tls/tls.key
   {{- end }}
 {{- else }}
+# Here it is a namespace of Kubernetes, with etcd a prefix of keys.
+namespace: {{ .Release.Namespace }}
 kubernetes:
-  namespace: {{ .Release.Namespace }}
   use_endpoints: false
   scope_label: aeterna.io/cluster
   role_label: aeterna.io/role

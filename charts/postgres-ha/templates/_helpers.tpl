@@ -14,6 +14,12 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Of pods: no versions, so that a release of the chart alone restarts nothing. */}}
+{{- define "postgres-ha.podLabels" -}}
+{{ include "postgres-ha.selector" . }}
+app.kubernetes.io/part-of: aeterna
+{{- end -}}
+
 {{- define "postgres-ha.labels" -}}
 {{ include "postgres-ha.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

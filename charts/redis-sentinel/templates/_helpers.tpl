@@ -14,6 +14,12 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Of pods: no versions, so that a release of the chart alone restarts nothing. */}}
+{{- define "redis-sentinel.podLabels" -}}
+{{ include "redis-sentinel.selector" . }}
+app.kubernetes.io/part-of: aeterna
+{{- end -}}
+
 {{- define "redis-sentinel.labels" -}}
 {{ include "redis-sentinel.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
