@@ -52,7 +52,9 @@ postgresql:
   data_dir: /var/lib/postgresql/data/pgdata
   bin_dir: /usr/lib/postgresql/17/bin
   pgpass: /tmp/pgpass
-  remove_data_directory_on_rewind_failure: false
+  # A folder that pg_rewind left half done is a copy of nothing. With strict replication the primary has every commit
+  # that was acknowledged, and the member is copied anew by itself; else somebody has to look first.
+  remove_data_directory_on_rewind_failure: {{ eq .Values.patroni.replication "strict" }}
   remove_data_directory_on_diverged_timelines: false
   {{- if eq .Values.dcs.type "etcd3" }}
   callbacks:
