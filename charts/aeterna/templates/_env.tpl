@@ -1,0 +1,66 @@
+{{/* The environment of a service. docs/settings.md has each variable; tests/architecture/test_charts.py builds the
+     service's own Settings from what is rendered here. */}}
+{{- define "aeterna.env" -}}
+{{- $prefix := upper .name -}}
+{{- $values := .root.Values -}}
+{{- $role := ternary "control" "app" (eq .name "governance") -}}
+- {name: {{ $prefix }}_PLATFORM__CONTROL__DSN, value: {{ include "aeterna.dsn" .root | quote }}}
+- {name: {{ $prefix }}_PLATFORM__CONTROL__USER, value: aeterna_{{ $role }}}
+- name: {{ $prefix }}_PLATFORM__CONTROL__PASSWORD
+  {{- include "aeterna.passwordFrom" (dict "root" .root "role" $role) | nindent 2 }}
+- {name: {{ $prefix }}_PLATFORM__CONTROL__POOL_SIZE, value: {{ $values.database.poolSize | quote }}}
+- {name: {{ $prefix }}_PLATFORM__AUTH__ISSUERS, value: {{ include "aeterna.issuers" .root | quote }}}
+- {name: {{ $prefix }}_PLATFORM__AUTH__PRODUCTION, value: "false"}
+- {name: {{ $prefix }}_PLATFORM__KMS__KEYRING, value: /run/aeterna/keyring/keyring.json}
+- {name: {{ $prefix }}_PLATFORM__WAKEUPS__TRANSPORT, value: {{ $values.wakeups.transport }}}
+{{- if eq $values.wakeups.transport "redis" }}
+- name: {{ $prefix }}_PLATFORM__WAKEUPS__REDIS_URL
+  valueFrom: {secretKeyRef: {name: {{ $values.wakeups.secret }}, key: url}}
+{{- end }}
+{{- with $values.tracing.endpoint }}
+- {name: {{ $prefix }}_PLATFORM__TRACING__ENDPOINT, value: {{ . | quote }}}
+- {name: {{ $prefix }}_PLATFORM__TRACING__SAMPLE_RATIO, value: {{ $values.tracing.sampleRatio | quote }}}
+{{- end }}
+- {name: {{ $prefix }}_PLATFORM__LOG_LEVEL, value: {{ $values.logLevel }}}
+- {name: {{ $prefix }}_SERVER__MAX_CONNECTION_AGE, value: {{ include "aeterna.seconds" $values.connectionAgeSeconds }}}
+- {name: {{ $prefix }}_SERVER__SHUTDOWN_GRACE, value: {{ include "aeterna.seconds" $values.graceSeconds }}}
+{{- if include "aeterna.tlsSecret" .root }}
+- {name: {{ $prefix }}_SERVER__TLS__CERTIFICATE, value: /run/aeterna/tls/tls.crt}
+- {name: {{ $prefix }}_SERVER__TLS__KEY, value: /run/aeterna/tls/tls.key}
+{{- if $values.tls.mutual }}
+- {name: {{ $prefix }}_SERVER__TLS__CLIENT_CA, value: /run/aeterna/tls/ca.crt}
+{{- end }}
+{{- end }}
+{{- if has .name (list "memory" "knowledge") }}
+{{- include "aeterna.retrievalEnv" (dict "prefix" $prefix "values" $values) }}
+{{- end }}
+{{- range $name, $value := (get $values.services .name).env }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "aeterna.retrievalEnv" -}}
+{{- $prefix := .prefix }}
+{{- with .values.embedding }}
+- {name: {{ $prefix }}_EMBEDDING__PROVIDER, value: {{ .provider }}}
+- {name: {{ $prefix }}_EMBEDDING__DIMENSIONS, value: {{ .dimensions | quote }}}
+{{- if eq .provider "openai" }}
+- {name: {{ $prefix }}_EMBEDDING__BASE_URL, value: {{ .baseUrl | quote }}}
+- {name: {{ $prefix }}_EMBEDDING__MODEL, value: {{ .model | quote }}}
+{{- with .secret }}
+- name: {{ $prefix }}_EMBEDDING__API_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: api-key}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .values.index }}
+- {name: {{ $prefix }}_INDEX__PROVIDER, value: {{ .provider }}}
+{{- if eq .provider "qdrant" }}
+- {name: {{ $prefix }}_INDEX__URL, value: {{ .url | quote }}}
+{{- with .secret }}
+- name: {{ $prefix }}_INDEX__API_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: api-key}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,113 @@
+{{/* The services in a fixed order: port, and what each is called on the wire. */}}
+{{- define "aeterna.services" -}}
+memory: {port: 50051, grpc: [aeterna.memory.v1.MemoryService]}
+knowledge: {port: 50052, grpc: [aeterna.knowledge.v1.KnowledgeService]}
+governance: {port: 50053, grpc: [aeterna.governance.v1.TenantService, aeterna.governance.v1.AuditService]}
+sync: {port: 50054, grpc: [aeterna.sync.v1.SyncService]}
+{{- end }}
+
+{{- define "aeterna.selector" -}}
+app.kubernetes.io/name: aeterna
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "aeterna.labels" -}}
+{{ include "aeterna.selector" . }}
+app.kubernetes.io/part-of: aeterna
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{- define "aeterna.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The colour that takes the traffic: whatever the live Service selects. Helm only ever repeats it. */}}
+{{- define "aeterna.liveColor" -}}
+{{- $service := lookup "v1" "Service" .root.Release.Namespace .name | default dict -}}
+{{- dig "spec" "selector" "aeterna.io/color" "blue" $service -}}
+{{- end }}
+
+{{/* The image of a colour: a Deployment that runs keeps its own, unless upgrades are made in place. */}}
+{{- define "aeterna.colorImage" -}}
+{{- $containers := dig "spec" "template" "spec" "containers" (list) .existing -}}
+{{- $running := gt (int (dig "spec" "replicas" 0 .existing)) 0 -}}
+{{- if and $running $containers (eq .root.Values.upgrade "blueGreen") -}}
+{{- (first $containers).image -}}
+{{- else -}}
+{{- include "aeterna.image" .root -}}
+{{- end -}}
+{{- end }}
+
+{{/* The scale of a colour: a release brings the idle one up and down, the autoscaler moves the live one. */}}
+{{- define "aeterna.colorReplicas" -}}
+{{- $current := int (dig "spec" "replicas" 0 .existing) -}}
+{{- if not .live -}}
+{{- $current -}}
+{{- else if include "aeterna.autoscaled" .values -}}
+{{- max $current (int .values.replicas) -}}
+{{- else -}}
+{{- .values.replicas -}}
+{{- end -}}
+{{- end }}
+
+{{- define "aeterna.autoscaled" -}}
+{{- if gt (int .autoscaling.maxReplicas) (int .replicas) }}true{{ end -}}
+{{- end }}
+
+{{- define "aeterna.dsn" -}}
+postgresql://{{ join "," .Values.database.hosts }}/{{ .Values.database.name }}?target_session_attrs=read-write
+{{- end }}
+
+{{- define "aeterna.keyringSecret" -}}
+{{ .Values.kms.keyringSecret | default "aeterna-keyring" }}
+{{- end }}
+
+{{- define "aeterna.tlsSecret" -}}
+{{ ternary "aeterna-tls" .Values.tls.secret .Values.tls.certManager.enabled }}
+{{- end }}
+
+{{/* The trusted issuers as the services read them: JSON, the cluster's own last. */}}
+{{- define "aeterna.issuers" -}}
+{{- $issuers := .Values.auth.issuers -}}
+{{- with .Values.auth.kubernetes -}}
+{{- if .enabled -}}
+{{- $account := "/run/aeterna/kubernetes" -}}
+{{- $issuers = append $issuers (dict
+    "issuer" .issuer "audience" .audience "subjects" .subjects
+    "jwks_url" "https://kubernetes.default.svc/openid/v1/jwks"
+    "jwks_ca_file" (printf "%s/ca.crt" $account) "jwks_token_file" (printf "%s/token" $account)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $issuers -}}
+{{- end }}
+
+{{- define "aeterna.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "aeterna.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "aeterna.passwordFrom" -}}
+valueFrom: {secretKeyRef: {name: {{ .root.Values.database.secret }}, key: {{ .role }}-password}}
+{{- end }}
+
+{{- define "aeterna.seconds" -}}
+PT{{ . }}S
+{{- end }}
+
+{{- define "aeterna.newKeyring" -}}
+{{- $version := dict "id" uuidv4 "key" (randBytes 32) "created_at" (now | date "2006-01-02T15:04:05Z07:00") -}}
+{{- dict "versions" (list $version) | toJson -}}
+{{- end }}
