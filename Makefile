@@ -85,6 +85,15 @@ protos-check: protos ## Lint the contracts and refuse changes that break clients
 protos-baseline: protos ## Accept the contracts as they are: later changes must be compatible
 	$(BIN)/buf build protos --path protos/aeterna --exclude-source-info -o $(BASELINE)
 
+##@ Charts
+
+.PHONY: charts manifests
+charts: ## Lint, render, unit-test and schema-check every chart; see that k8s/ is current
+	scripts/charts check
+
+manifests: ## Render charts/aeterna into k8s/
+	scripts/charts render
+
 ##@ Measure it
 
 .PHONY: bench

@@ -43,13 +43,13 @@ spec:
       volumeMounts: &volumeMounts
         - {name: tmp, mountPath: /tmp}
   containers:
-    - name: settle
+    - name: register-shard
       image: {{ include "aeterna.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       command: [python3, -c]
       args:
         - |
-          {{- .Files.Get "files/settle.py" | nindent 10 }}
+          {{- .Files.Get "files/register_shard.py" | nindent 10 }}
       env: *env
       securityContext: *containerSecurity
       resources: *resources
