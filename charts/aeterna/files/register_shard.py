@@ -1,4 +1,4 @@
-"""After the migrations: registers the database as the shard where tenants go unless told otherwise."""
+"""After the migrations: registers the database as the shard where new tenants go."""
 
 import asyncio
 import os

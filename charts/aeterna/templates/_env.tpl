@@ -22,6 +22,7 @@
 - {name: {{ $prefix }}_PLATFORM__TRACING__SAMPLE_RATIO, value: {{ $values.tracing.sampleRatio | quote }}}
 {{- end }}
 - {name: {{ $prefix }}_PLATFORM__LOG_LEVEL, value: {{ $values.logLevel }}}
+- {name: {{ $prefix }}_SERVER__ADDRESS, value: "0.0.0.0:{{ .port }}"}
 - {name: {{ $prefix }}_SERVER__MAX_CONNECTION_AGE, value: {{ include "aeterna.seconds" $values.connectionAgeSeconds }}}
 - {name: {{ $prefix }}_SERVER__SHUTDOWN_GRACE, value: {{ include "aeterna.seconds" $values.graceSeconds }}}
 {{- if include "aeterna.tlsSecret" .root }}
