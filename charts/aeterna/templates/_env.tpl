@@ -14,8 +14,14 @@
 - {name: {{ $prefix }}_PLATFORM__KMS__KEYRING, value: /run/aeterna/keyring/keyring.json}
 - {name: {{ $prefix }}_PLATFORM__WAKEUPS__TRANSPORT, value: {{ $values.wakeups.transport }}}
 {{- if eq $values.wakeups.transport "redis" }}
+{{- with $values.wakeups.sentinels }}
+- {name: {{ $prefix }}_PLATFORM__WAKEUPS__SENTINELS, value: {{ join "," . | quote }}}
+- name: {{ $prefix }}_PLATFORM__WAKEUPS__PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ $values.wakeups.secret }}, key: password}}
+{{- else }}
 - name: {{ $prefix }}_PLATFORM__WAKEUPS__REDIS_URL
   valueFrom: {secretKeyRef: {name: {{ $values.wakeups.secret }}, key: url}}
+{{- end }}
 {{- end }}
 {{- with $values.tracing.endpoint }}
 - {name: {{ $prefix }}_PLATFORM__TRACING__ENDPOINT, value: {{ . | quote }}}

@@ -76,8 +76,13 @@ postgresql://{{ join "," .Values.database.hosts }}/{{ .Values.database.name }}?t
 {{- with .Values.auth.kubernetes -}}
 {{- if .enabled -}}
 {{- $account := "/run/aeterna/kubernetes" -}}
+{{- $subjects := dict -}}
+{{- range $name, $grant := .subjects -}}
+{{- $name = contains ":" $name | ternary $name (printf "%s:%s" $.Release.Namespace $name) -}}
+{{- $_ := set $subjects (printf "system:serviceaccount:%s" $name) $grant -}}
+{{- end -}}
 {{- $issuers = append $issuers (dict
-    "issuer" .issuer "audience" .audience "subjects" .subjects
+    "issuer" .issuer "audience" .audience "subjects" $subjects
     "jwks_url" "https://kubernetes.default.svc/openid/v1/jwks"
     "jwks_ca_file" (printf "%s/ca.crt" $account) "jwks_token_file" (printf "%s/token" $account)) -}}
 {{- end -}}
@@ -100,7 +105,7 @@ capabilities: {drop: [ALL]}
 {{- end }}
 
 {{- define "aeterna.passwordFrom" -}}
-valueFrom: {secretKeyRef: {name: {{ .root.Values.database.secret }}, key: {{ .role }}-password}}
+valueFrom: {secretKeyRef: {name: {{ .root.Values.database.secret }}, key: {{ .role }}}}
 {{- end }}
 
 {{- define "aeterna.seconds" -}}

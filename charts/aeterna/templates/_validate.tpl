@@ -7,7 +7,7 @@
 {{- $faults = append $faults "database.hosts: name the members of PostgreSQL, each as host:port" -}}
 {{- end -}}
 {{- if not $values.database.secret -}}
-{{- $faults = append $faults "database.secret: name the Secret with owner-password, app-password and control-password" -}}
+{{- $faults = append $faults "database.secret: name the Secret with owner, app and control" -}}
 {{- end -}}
 
 {{- if eq $values.image.tag "latest" -}}
@@ -38,7 +38,7 @@
 {{- end -}}
 
 {{- if and (eq $values.wakeups.transport "redis") (not $values.wakeups.secret) -}}
-{{- $faults = append $faults "wakeups.secret: the transport redis needs the Secret with its url" -}}
+{{- $faults = append $faults "wakeups.secret: the transport redis needs the Secret with its password or url" -}}
 {{- end -}}
 
 {{- if and $values.tls.secret $values.tls.certManager.enabled -}}

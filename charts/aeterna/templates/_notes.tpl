@@ -1,0 +1,42 @@
+{{/* Shown after an installation, by this chart or by an umbrella. */}}
+{{- define "aeterna.notes" -}}
+Aeterna {{ .Chart.AppVersion }} in namespace {{ .Release.Namespace }}: memory:50051, knowledge:50052, governance:50053, sync:50054.
+{{- $connections := 0 }}
+{{- range $name, $_ := include "aeterna.services" . | fromYaml }}
+{{- $values := get $.Values.services $name }}
+{{- $pools := ternary 4 2 (eq $name "governance") }}
+{{- $connections = add $connections (mul (max (int $values.replicas) (int $values.autoscaling.maxReplicas)) $pools (int $.Values.database.poolSize)) }}
+{{- end }}
+
+WARNING: this is not production mode. The keys that wrap every tenant's keys are in the Secret
+{{ include "aeterna.keyringSecret" . }}: whoever reads Secrets in this namespace can read everything. Encrypt Secrets at
+rest, restrict who reads them, and
+{{- if not .Values.kms.keyringSecret }} back this one up now, apart from the database: without it all data is lost.
+
+  kubectl -n {{ .Release.Namespace }} get secret {{ include "aeterna.keyringSecret" . }} -o jsonpath='{.data.keyring\.json}' | base64 -d > keyring.json
+{{- else }} keep a copy, apart from the database: without it all data is lost.
+{{- end }}
+
+Wait for the migrations and the services, and ask for their health:
+
+  helm test {{ .Release.Name }} -n {{ .Release.Namespace }} --logs
+
+Clients need the pod label {{ range $key, $value := .Values.networkPolicy.clients }}{{ $key }}={{ $value }} {{ end }}and a token.
+{{- if .Values.auth.kubernetes.enabled }}{{ with .Values.auth.kubernetes }} One of a service account that
+auth.kubernetes.subjects names:
+
+  kubectl -n {{ $.Release.Namespace }} create token NAME --audience {{ .audience }}
+{{- end }}{{- end }}
+
+{{ if eq .Values.upgrade "blueGreen" -}}
+A new image reaches only colours at rest. Deploy it, check it and move the traffic, for each service:
+
+  aeterna release SERVICE
+{{- else -}}
+A new image replaces the running pods (upgrade: inPlace).
+{{- end }}
+
+Live now:{{ range $name, $_ := include "aeterna.services" . | fromYaml }} {{ $name }} {{ include "aeterna.liveColor" (dict "root" $ "name" $name) }},{{ end }} each resting in the other colour.
+At full scale the services hold up to {{ $connections }} connections to PostgreSQL, twice that while both colours run:
+its max_connections has to allow what you really use.
+{{- end }}
