@@ -3,9 +3,8 @@
 import asyncio
 import os
 
-import asyncpg
-
 from libs.postgres.bootstrap import OWNER_ROLE
+from libs.postgres.hosts import connect_writable
 from libs.tenancy.provision import ensure_shard
 
 SHARD = "main"
@@ -13,7 +12,7 @@ SHARD = "main"
 
 async def main() -> None:
     dsn, password = os.environ["AETERNA_DSN"], os.environ["AETERNA_DB_PASSWORD"]
-    connection = await asyncpg.connect(dsn, user=OWNER_ROLE, password=password, timeout=15)
+    connection = await connect_writable(dsn, user=OWNER_ROLE, password=password)
     try:
         await ensure_shard(connection, SHARD, dsn)
     finally:
