@@ -88,10 +88,10 @@ protos-baseline: protos ## Accept the contracts as they are: later changes must 
 ##@ Charts
 
 .PHONY: charts manifests
-charts: ## Lint, render, unit-test and schema-check every chart; see that k8s/ is current
+charts: ## Lint, render, unit-test and schema-check every chart; see that k8s/ and the READMEs are current
 	scripts/charts check
 
-manifests: ## Render charts/aeterna into k8s/
+manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 	scripts/charts render
 
 ##@ Measure it
