@@ -9,7 +9,7 @@ spec:
   serviceAccountName: aeterna-migrate
   automountServiceAccountToken: false
   enableServiceLinks: false
-  {{- with .Values.image.pullSecrets }}
+  {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
     {{- range . }}
     - name: {{ . }}
