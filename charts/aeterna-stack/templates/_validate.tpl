@@ -14,6 +14,12 @@
 {{- $faults = append $faults (printf "aeterna.database.hosts: the members of postgres-ha are %s" (join ", " $hosts)) -}}
 {{- end -}}
 
+{{- $connections := int (include "aeterna.peakConnections" .Subcharts.aeterna) -}}
+{{- $allowed := int $postgres.parameters.max_connections -}}
+{{- if gt (add $connections 10) $allowed -}}
+{{- $faults = append $faults (printf "postgres-ha.parameters.max_connections: %d are too few for %d connections of the services and 10 of its own" $allowed $connections) -}}
+{{- end -}}
+
 {{- $sentinel := printf "%s-sentinel:26379" $redis.fullnameOverride -}}
 {{- if and (has $sentinel $aeterna.wakeups.sentinels) (not $redis.enabled) -}}
 {{- $faults = append $faults (printf "redis-sentinel.enabled: wake-ups go by %s, which nothing installs" $sentinel) -}}

@@ -116,3 +116,18 @@ PT{{ . }}S
 {{- $version := dict "id" uuidv4 "key" (randBytes 32) "created_at" (now | date "2006-01-02T15:04:05Z07:00") -}}
 {{- dict "versions" (list $version) | toJson -}}
 {{- end }}
+
+{{/* Connections to PostgreSQL at full scale, while one service has both colours: each replica has a pool for the control
+     database and one for the shard; governance has a second pair. */}}
+{{- define "aeterna.peakConnections" -}}
+{{- $all := 0 -}}
+{{- $largest := 0 -}}
+{{- range $name, $_ := include "aeterna.services" . | fromYaml -}}
+{{- $values := get $.Values.services $name -}}
+{{- $replicas := max (int $values.replicas) (int $values.autoscaling.maxReplicas) -}}
+{{- $connections := mul $replicas (ternary 4 2 (eq $name "governance")) (int $.Values.database.poolSize) -}}
+{{- $all = add $all $connections -}}
+{{- $largest = max $largest $connections -}}
+{{- end -}}
+{{- add $all $largest -}}
+{{- end }}

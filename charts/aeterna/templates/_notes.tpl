@@ -1,12 +1,6 @@
 {{/* Shown after an installation, by this chart or by an umbrella. */}}
 {{- define "aeterna.notes" -}}
 Aeterna {{ .Chart.AppVersion }} in namespace {{ .Release.Namespace }}: memory:50051, knowledge:50052, governance:50053, sync:50054.
-{{- $connections := 0 }}
-{{- range $name, $_ := include "aeterna.services" . | fromYaml }}
-{{- $values := get $.Values.services $name }}
-{{- $pools := ternary 4 2 (eq $name "governance") }}
-{{- $connections = add $connections (mul (max (int $values.replicas) (int $values.autoscaling.maxReplicas)) $pools (int $.Values.database.poolSize)) }}
-{{- end }}
 
 WARNING: this is not production mode. The keys that wrap every tenant's keys are in the Secret
 {{ include "aeterna.keyringSecret" . }}: whoever reads Secrets in this namespace can read everything. Encrypt Secrets at
@@ -37,6 +31,6 @@ A new image replaces the running pods (upgrade: inPlace).
 {{- end }}
 
 Live now:{{ range $name, $_ := include "aeterna.services" . | fromYaml }} {{ $name }} {{ include "aeterna.liveColor" (dict "root" $ "name" $name) }},{{ end }} each resting in the other colour.
-At full scale the services hold up to {{ $connections }} connections to PostgreSQL, twice that while both colours run:
-its max_connections has to allow what you really use.
+At full scale, while one service has both colours, that makes {{ include "aeterna.peakConnections" . }} connections to PostgreSQL: its
+max_connections has to be higher.
 {{- end }}
