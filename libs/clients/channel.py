@@ -31,6 +31,7 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_receive_message_length", -1),  # a page of large things is the server's to bound
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),  # a lost replica's successor has a new IP
 )
 
 
@@ -70,6 +71,8 @@ async def open_channel(
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
 ) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to `host:port`, for the length of the block; several addresses share the load.
+
+    All addresses of a name are used in turn: in Kubernetes a headless Service has one per replica.
 
     Args:
         token: Gives the bearer token, for each call anew.

@@ -24,8 +24,6 @@ from libs.tracing import tracing
 
 log = structlog.get_logger(__name__)
 
-_AGE_GRACE = timedelta(seconds=30)  # for calls on a connection that is old
-
 
 @dataclass(frozen=True, slots=True)
 class Registration:
@@ -87,7 +85,8 @@ async def stop_requested() -> None:
 async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> AsyncIterator[str]:
     """Serves while the block runs; gives the address that it listens on, with the real port.
 
-    Ends gracefully: NOT_SERVING, then calls under way may finish, then everything is closed.
+    Ends gracefully: NOT_SERVING, then time for callers to hear of it, then calls under way may
+    finish, then everything is closed.
     """
     async with AsyncExitStack() as stack:
         registrations = await stack.enter_async_context(wire(settings, platform))
@@ -100,6 +99,8 @@ async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> 
             yield address
         finally:
             await status.enter_graceful_shutdown()
+            log.info("service.draining", service=name)
+            await asyncio.sleep(settings.server.drain_delay.total_seconds())
             for registration in registrations:
                 registration.stopping()
             await server.stop(settings.server.shutdown_grace.total_seconds())
@@ -123,6 +124,8 @@ def _server(
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+    """gRPC varies `max_connection_age` by a tenth, so that clients do not come back all at once."""
+
     def milliseconds(time: timedelta) -> int:
         return int(time.total_seconds() * 1000)
 
@@ -130,7 +133,7 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", 4 * settings.max_message_bytes),
         ("grpc.max_connection_age_ms", milliseconds(settings.max_connection_age)),
-        ("grpc.max_connection_age_grace_ms", milliseconds(_AGE_GRACE)),
+        ("grpc.max_connection_age_grace_ms", milliseconds(settings.max_connection_age_grace)),
         ("grpc.keepalive_time_ms", milliseconds(settings.keepalive)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

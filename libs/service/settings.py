@@ -28,9 +28,11 @@ class ServerSettings(BaseModel, frozen=True):
     tls: TlsSettings | None = None  # plain text when null
     max_message_bytes: int = 4 * 1024 * 1024
     max_connection_age: timedelta = timedelta(minutes=30)  # then clients reconnect, and spread out
+    max_connection_age_grace: timedelta = timedelta(seconds=30)  # for calls on such a connection
     keepalive: timedelta = timedelta(seconds=60)  # ping when idle this long
     write_timeout: timedelta = timedelta(seconds=10)  # a stream's client that is slower is cut off
-    shutdown_grace: timedelta = timedelta(seconds=20)  # for calls under way; shorter than the pod's
+    drain_delay: timedelta = timedelta(0)  # NOT_SERVING, yet serving: callers learn of the end
+    shutdown_grace: timedelta = timedelta(seconds=20)  # then for calls under way
 
 
 class KmsSettings(BaseModel, frozen=True):
