@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import audit, changes, demo, knowledge, memory, operate, serve, tenants
+from cli import audit, changes, demo, health, knowledge, memory, operate, serve, tenants
 from cli.command import command, given, shared_parameters
 from cli.exits import EXIT_CODES_HELP
 
@@ -68,6 +68,7 @@ def _with_shared_options(function: Any) -> Any:
 app.callback()(_with_shared_options(_root))
 app.add_typer(serve.app, name="serve", rich_help_panel=_RUN)
 app.command("migrate", rich_help_panel=_RUN)(operate.migrate)
+app.command("health", rich_help_panel=_RUN)(health.health)
 app.command("demo", rich_help_panel=_RUN)(demo.demo)
 app.add_typer(memory.app, name="memory", rich_help_panel=_USE)
 app.add_typer(knowledge.app, name="knowledge", rich_help_panel=_USE)

@@ -35,18 +35,40 @@ def migrate(
             show_default=False,
         ),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Change nothing: end with 0 if it is up to date, else not."),
+    ] = False,
+    wait: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="As --check, but for so many seconds until it is.", show_default=False
+        ),
+    ] = None,
     data: DataFolder = None,
 ) -> None:
     """Bring a database up to date; each file that runs is logged. Safe to repeat.
 
-    `serve all` does this for its own folder by itself.
+    `serve all` does this for its own folder by itself. A service's role may --check and --wait.
     """
     with exits():
+        if check or wait is not None:
+            asyncio.run(_check(dsn, user, password, timedelta(seconds=wait or 0)))
+            print("The database is up to date.")
+            return
         from libs import logs
 
         logs.configure()
         done = asyncio.run(_migrate(dsn, user, password, given(ctx, {"data": data}).folder))
         print(f"{done} migrations ran; the database is up to date.")
+
+
+async def _check(dsn: str | None, user: str, password: str | None, patience: timedelta) -> None:
+    if not dsn:
+        raise invalid("dsn", "name the database to check with --dsn or AETERNA_DSN")
+    from cli.schema import check_database
+
+    await check_database(dsn, user, password, patience=patience)
 
 
 async def _migrate(dsn: str | None, user: str, password: str | None, folder: Path) -> int:

@@ -14,12 +14,13 @@ import asyncpg
 import structlog
 
 from libs.errors import AppError, Kind
+from libs.postgres import CONTROL_ROLE, SERVICE_ROLE
 
 log = structlog.get_logger(__name__)
 
 _LOCK = 4_112_606_001  # pg_advisory_lock key of the runner
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
-_BOOK = """
+_BOOK = f"""
     CREATE SCHEMA IF NOT EXISTS aeterna_meta;
     CREATE TABLE IF NOT EXISTS aeterna_meta.migration (
         component text NOT NULL,
@@ -27,8 +28,12 @@ _BOOK = """
         checksum text NOT NULL,
         applied_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (component, number)
-    )
+    );
+    -- Services wait for their schema.
+    GRANT USAGE ON SCHEMA aeterna_meta TO {SERVICE_ROLE}, {CONTROL_ROLE};
+    GRANT SELECT ON aeterna_meta.migration TO {SERVICE_ROLE}, {CONTROL_ROLE};
 """
+_BOOK_EXISTS = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'aeterna_meta')"
 _APPLIED = "SELECT component, number, checksum FROM aeterna_meta.migration"
 _RECORD = "INSERT INTO aeterna_meta.migration (component, number, checksum) VALUES ($1, $2, $3)"
 
@@ -80,14 +85,29 @@ async def migrate(connection: asyncpg.Connection, migrations: Sequence[Migration
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute(_BOOK)
-        done = {(row[0], row[1]): row[2] for row in await connection.fetch(_APPLIED)}
-        _refuse_edited(migrations, done)
-        todo = [each for each in migrations if (each.component, each.number) not in done]
+        todo = await pending(connection, migrations)
         for migration in todo:
             await _run(connection, migration)
         return len(todo)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+async def pending(
+    connection: asyncpg.Connection, migrations: Sequence[Migration]
+) -> list[Migration]:
+    """What has not run yet, in order; any role of the suite may ask.
+
+    What a newer release ran besides is of no concern: it is safe for older ones.
+
+    Raises:
+        MigrationChanged: One that ran differs from its file.
+    """
+    if not await connection.fetchval(_BOOK_EXISTS):
+        return list(migrations)
+    done = {(row[0], row[1]): row[2] for row in await connection.fetch(_APPLIED)}
+    _refuse_edited(migrations, done)
+    return [each for each in migrations if (each.component, each.number) not in done]
 
 
 def _refuse_edited(migrations: Sequence[Migration], done: dict[tuple[str, int], str]) -> None:

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from cli.main import app
 
 COMMANDS = {
-    (): "serve migrate demo memory knowledge changes tenant token audit",
+    (): "serve migrate health demo memory knowledge changes tenant token audit",
     ("serve",): "all memory knowledge governance sync",
     ("memory",): "add get list search update delete promote history",
     ("knowledge",): "create get list update propose accept reject deprecate search history relate",
