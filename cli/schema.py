@@ -9,6 +9,7 @@ import asyncpg
 
 from libs.errors import AppError, Kind
 from libs.postgres import StoreUnavailable, store_errors
+from libs.postgres.hosts import connect_writable
 from libs.postgres.migrate import load, migrate, pending
 
 # In this order: each may use what those before it made.
@@ -20,7 +21,6 @@ COMPONENTS = (
     "services.memory",
     "services.knowledge",
 )
-_CONNECTING = timedelta(seconds=15)
 _LOOK_AGAIN = 1.0  # seconds
 
 
@@ -87,13 +87,7 @@ async def _connected(
     """To whichever host of the DSN takes writes."""
     try:
         with store_errors():
-            connection = await asyncpg.connect(
-                dsn,
-                user=user,
-                password=password,
-                timeout=_CONNECTING.total_seconds(),
-                target_session_attrs="read-write",
-            )
+            connection = await connect_writable(dsn, user=user, password=password)
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as exc:
         raise DatabaseNotReady from exc
     try:

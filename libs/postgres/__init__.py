@@ -7,12 +7,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic import BaseModel, SecretStr
 
 from libs.errors import AppError, Kind
+from libs.postgres.hosts import connect_writable, is_read_only
 
 Connection = PoolConnectionProxy  # what a pool lends
 
@@ -65,10 +67,6 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailable from exc
 
 
-async def _keep_session(_: object) -> None:
-    """Nothing to reset between uses: every setting is local to its transaction."""
-
-
 async def binary_vectors(conn: asyncpg.Connection) -> None:
     """Lets vectors pass in pgvector's own form, which costs neither side a conversion."""
     with suppress(ValueError):  # a database without pgvector has no such type
@@ -79,16 +77,28 @@ async def binary_vectors(conn: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def open_pool(settings: DatabaseSettings) -> AsyncIterator[asyncpg.Pool]:
-    """A pool for one database and role; connections are made when first needed."""
+    """A pool for one database and role; connections are made when first needed.
+
+    They go to the host that takes writes. Once a server says that it no longer does, all are made
+    anew: one connection meets the error of a failover, not each in turn.
+    """
+
+    async def leave_if_demoted(connection: asyncpg.Connection) -> None:
+        """Nothing else to do between uses: every setting is local to its transaction."""
+        if is_read_only(connection):
+            await pool.expire_connections()
+
+    connecting: dict[str, Any] = {"connect": connect_writable}  # unknown to asyncpg's stubs
     pool = asyncpg.create_pool(
         settings.dsn,
+        **connecting,
         user=settings.user,
         password=settings.password.get_secret_value() if settings.password else None,
         min_size=0,
         max_size=settings.pool_size,
         command_timeout=settings.command_timeout.total_seconds(),
         init=binary_vectors,
-        reset=_keep_session,
+        reset=leave_if_demoted,
         server_settings=_SESSION,
     )
     with store_errors():

@@ -17,8 +17,8 @@ from libs.wakeups.postgres_notify import PostgresTransport
 from libs.wakeups.redis_pubsub import RedisUrlInvalid, open_redis_transport
 from libs.wakeups.relay import Transport, open_relay
 from libs.wakeups.settings import WakeupSettings
-from tests.contract.wakeups.gate import gate_to
 from tests.contract.wakeups.processes import SOON, Bus, control_pool, new_tenant, open_process
+from tests.gate import gate_to
 from tests.servers import stoppable_postgres
 
 SILENCE = 0.2  # seconds

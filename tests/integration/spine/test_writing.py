@@ -115,7 +115,7 @@ async def test_changes_cannot_be_appended_outside_a_write(route: Route, pool: as
         "SET ROLE aeterna_projector",
         "ALTER TABLE aeterna.change DISABLE ROW LEVEL SECURITY",
         "SELECT aeterna.protect('aeterna.change')",
-        "SELECT * FROM aeterna_meta.migration",
+        "DELETE FROM aeterna_meta.migration",
     ],
 )
 async def test_the_role_of_the_services_cannot(
