@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import redis
@@ -99,7 +99,7 @@ def redis_server() -> Iterator[str]:
             yield f"redis://{host}:{port}/0"
     else:
         with tempfile.TemporaryDirectory() as folder:
-            yield from _local_redis(_redis_program(), Path(folder))
+            yield from _local_redis(redis_program(), Path(folder))
 
 
 def _can_run_containers_of(image: str) -> bool:
@@ -131,33 +131,36 @@ def _postgres_container() -> PostgresContainer:
 
 
 def _local_redis(program: Path, folder: Path) -> Iterator[str]:
-    port = str(_free_port())
+    port = str(*free_ports(1))
     command: list[str | Path] = [program, "--bind", "127.0.0.1", "--port", port]
     command += ["--save", "", "--appendonly", "no"]
     with (folder / "log").open("ab") as log:
         process = spawn(command, output=log, folder=folder)
     try:
-        yield _answering(f"redis://127.0.0.1:{port}/0")
+        yield answering(f"redis://127.0.0.1:{port}/0")
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _answering(url: str) -> str:
+def answering(url: str) -> str:
+    """The URL of a Redis, once it answers."""
     patient = Retry(ConstantBackoff(0.02), retries=500)
     with redis.Redis.from_url(url, retry=patient) as client:
         client.ping()
     return url
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """All different."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in listeners]
 
 
-def _redis_program() -> Path:
+def redis_program() -> Path:
     """The first that is new enough: packages may put an old one in front on the PATH."""
     folders = [*os.environ.get("PATH", "").split(os.pathsep), *_REDIS_FOLDERS]
     programs = (Path(folder, "redis-server") for folder in folders if folder)

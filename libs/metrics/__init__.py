@@ -24,3 +24,7 @@ PROJECTION_FAILURES = Counter(
 )
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
+WAKEUPS_CONNECTED = Gauge(
+    "aeterna_wakeups_connected",
+    "Whether this process hears of the changes of the others at once (1), or must look (0).",
+)

@@ -17,12 +17,20 @@ from prometheus_client import start_http_server
 
 from libs import logs
 from libs.errors import AppError, Kind
+from libs.service.background import background
 from libs.service.pipeline import Pipeline
 from libs.service.platform import Platform, open_platform
 from libs.service.settings import PlatformSettings, ServerSettings, TlsSettings
 from libs.tracing import tracing
+from libs.wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
+
+_WAKEUPS = "wakeups"  # asked for by this name, health tells of what services can do without
+_STATUS = {
+    True: health_pb2.HealthCheckResponse.SERVING,
+    False: health_pb2.HealthCheckResponse.NOT_SERVING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> 
         registrations = await stack.enter_async_context(wire(settings, platform))
         server = _server(name, settings.server, platform, registrations)
         status = await _health(server, registrations)
+        await stack.enter_async_context(background(_tell(status, platform.wakeups)))
         address = _listen(server, settings.server)
         await server.start()
         log.info("service.started", service=name, address=address)
@@ -147,8 +156,14 @@ async def _health(
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     for name in ("", *(registration.name for registration in registrations)):
-        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await servicer.set(name, _STATUS[True])
     return servicer
+
+
+async def _tell(status: health.aio.HealthServicer, wakeups: Wakeups) -> None:
+    """A service whose wake-ups are down goes on serving, but says so."""
+    async for connected in wakeups.connections():
+        await status.set(_WAKEUPS, _STATUS[connected])
 
 
 def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:

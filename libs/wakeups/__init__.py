@@ -5,9 +5,10 @@ Knows nothing of what changed, nor of how hints travel between processes: see `l
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from libs.metrics import WAKEUPS_CONNECTED
 from libs.tenancy import TenantId
 
 
@@ -38,6 +39,9 @@ class Wakeups:
         """`announce` tells the other processes; it returns at once and never raises."""
         self._announce = announce
         self._watches: dict[str, set[Watch]] = {}
+        self._turned = asyncio.Event()
+        self.connected = announce is None  # whether the others can be heard, if there are any
+        WAKEUPS_CONNECTED.set(self.connected)
 
     def publish(self, tenant: TenantId) -> None:
         """After a commit: rings here at once, elsewhere soon. Neither waits nor fails."""
@@ -66,3 +70,18 @@ class Wakeups:
         """As `ring`, for every tenant: hints may have been missed."""
         for tenant in self._watches:
             self.ring(tenant)
+
+    def turn(self, connected: bool) -> None:
+        """Tells whether the others can be heard from now on."""
+        if connected != self.connected:
+            self.connected = connected
+            WAKEUPS_CONNECTED.set(connected)
+            self._turned.set()
+            self._turned = asyncio.Event()
+
+    async def connections(self) -> AsyncGenerator[bool, None]:
+        """Whether the others can be heard: now, and whenever that has changed."""
+        while True:
+            turned = self._turned
+            yield self.connected
+            await turned.wait()

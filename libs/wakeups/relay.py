@@ -109,11 +109,13 @@ class _Relay:
             try:
                 await self._transport.listen(lambda: self._subscribed(line), self._hear)
             except Exception as exc:  # as in send
+                self.wakeups.turn(connected=False)
                 self.tried.set()
                 await line.failed(exc)
 
     def _subscribed(self, line: "_Line") -> None:
         line.works()
+        self.wakeups.turn(connected=True)
         self.wakeups.ring_all()  # nobody knows what was missed before
         self.tried.set()
 

@@ -4,7 +4,7 @@ The only module that knows all transports.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal, Self
 
 import asyncpg
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 from libs.wakeups import Wakeups
 from libs.wakeups.postgres_notify import PostgresTransport
-from libs.wakeups.relay import open_relay
+from libs.wakeups.relay import Transport, open_relay
 
 
 class WakeupSettings(BaseModel):
@@ -22,11 +22,14 @@ class WakeupSettings(BaseModel):
 
     transport: Literal["none", "redis", "postgres"] = "postgres"
     redis_url: SecretStr | None = None  # redis[s]://user:password@host:port
+    sentinels: str = ""  # host:port,host:port: they know which Redis is the master
+    master: str = "mymaster"  # its name among the sentinels
+    password: SecretStr | None = None  # of the sentinels and of the Redis servers behind them
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.transport == "redis" and not self.redis_url:
-            raise ValueError("the transport redis needs redis_url")
+        if self.transport == "redis" and bool(self.redis_url) == bool(self.sentinels):
+            raise ValueError("the transport redis needs either redis_url or sentinels")
         return self
 
 
@@ -37,7 +40,7 @@ async def open_wakeups(settings: WakeupSettings, control: asyncpg.Pool) -> Async
     Args:
         control: Of the database that all processes share; only `postgres` uses it.
     Raises:
-        RedisUrlInvalid: As it says.
+        RedisUrlInvalid, SentinelsInvalid: As they say.
     """
     if settings.transport == "none":
         yield Wakeups()
@@ -45,8 +48,15 @@ async def open_wakeups(settings: WakeupSettings, control: asyncpg.Pool) -> Async
         async with open_relay(PostgresTransport(control)) as wakeups:
             yield wakeups
     else:
-        from libs.wakeups.redis_pubsub import open_redis_transport  # not installed everywhere
-
-        url = settings.redis_url or SecretStr("")
-        async with open_redis_transport(url) as transport, open_relay(transport) as wakeups:
+        async with _redis(settings) as transport, open_relay(transport) as wakeups:
             yield wakeups
+
+
+def _redis(settings: WakeupSettings) -> AbstractAsyncContextManager[Transport]:
+    from libs.wakeups import redis_pubsub  # not installed everywhere
+
+    if settings.redis_url:
+        return redis_pubsub.open_redis_transport(settings.redis_url)
+    return redis_pubsub.open_sentinel_transport(
+        settings.sentinels, settings.master, settings.password
+    )

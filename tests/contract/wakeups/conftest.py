@@ -1,10 +1,11 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from libs.tenancy import TenantId
 from tests.contract.wakeups.processes import Bus, Processes, new_tenant, open_process
+from tests.sentinels import sentinel_group
 
 
 @pytest.fixture
@@ -17,10 +18,20 @@ def bus() -> Bus:
     return Bus()
 
 
-@pytest.fixture(params=["none", "memory", "redis", "postgres"])
+@pytest.fixture(scope="session")
+def sentinels() -> Iterator[str]:
+    """`host:port` of each, for tests that leave the servers as they are."""
+    with sentinel_group() as group:
+        yield group.addresses
+
+
+_SERVERS = {"redis": "redis_url", "sentinel": "sentinels", "postgres": "postgres"}
+
+
+@pytest.fixture(params=["none", "memory", *_SERVERS])
 def transport(request: pytest.FixtureRequest) -> tuple[str, str]:
     """Its name, and where its server is."""
-    fixture = {"redis": "redis_url", "postgres": "postgres"}.get(request.param)
+    fixture = _SERVERS.get(request.param)
     return request.param, request.getfixturevalue(fixture) if fixture else ""
 
 

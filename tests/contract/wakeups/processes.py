@@ -15,9 +15,19 @@ from libs.tenancy import TenantId
 from libs.wakeups import Wakeups
 from libs.wakeups.relay import open_relay
 from libs.wakeups.settings import WakeupSettings, open_wakeups
+from tests.sentinels import MASTER, PASSWORD
 
 SOON = 20.0  # seconds: far more than any hint needs
 UNUSED = "postgresql://someone@nowhere.invalid/none"
+
+_SETTINGS: dict[str, Callable[[str], WakeupSettings]] = {
+    "none": lambda _: WakeupSettings(transport="none"),
+    "postgres": lambda _: WakeupSettings(transport="postgres"),
+    "redis": lambda url: WakeupSettings(transport="redis", redis_url=SecretStr(url)),
+    "sentinel": lambda sentinels: WakeupSettings(
+        transport="redis", sentinels=sentinels, master=MASTER, password=SecretStr(PASSWORD)
+    ),
+}
 
 Processes = tuple[Wakeups, Wakeups]
 
@@ -62,16 +72,18 @@ class Bus:
 
 @asynccontextmanager
 async def open_process(transport: str, server: str, bus: Bus) -> AsyncIterator[Wakeups]:
-    """`server` is a Redis URL or a superuser's DSN; `bus` is for `memory`."""
+    """`server` is a Redis URL, a superuser's DSN, or `host:port` of Sentinels; `bus` is for
+    `memory`."""
     if transport == "memory":
         async with open_relay(bus) as wakeups:
             yield wakeups
         return
-    url = SecretStr(server) if transport == "redis" else None
-    settings = WakeupSettings.model_validate({"transport": transport, "redis_url": url})
     dsn = server if transport == "postgres" else UNUSED
-    async with control_pool(dsn) as pool, open_wakeups(settings, pool) as wakeups:
-        yield wakeups
+    async with (
+        control_pool(dsn) as pool,
+        open_wakeups(_SETTINGS[transport](server), pool) as opened,
+    ):
+        yield opened
 
 
 @asynccontextmanager

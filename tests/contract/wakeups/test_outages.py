@@ -9,16 +9,23 @@ from typing import Protocol
 import asyncpg
 import pytest
 import redis.asyncio
+from prometheus_client import REGISTRY
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from libs.tenancy import TenantId
 from libs.wakeups.postgres_notify import PostgresTransport
-from libs.wakeups.redis_pubsub import RedisUrlInvalid, open_redis_transport
+from libs.wakeups.redis_pubsub import (
+    RedisUrlInvalid,
+    SentinelsInvalid,
+    open_redis_transport,
+    open_sentinel_transport,
+)
 from libs.wakeups.relay import Transport, open_relay
 from libs.wakeups.settings import WakeupSettings
 from tests.contract.wakeups.processes import SOON, Bus, control_pool, new_tenant, open_process
 from tests.gate import gate_to
+from tests.sentinels import MASTER, sentinel_group
 from tests.servers import stoppable_postgres
 
 SILENCE = 0.2  # seconds
@@ -193,6 +200,59 @@ async def test_an_address_that_is_none_is_refused_without_showing_it(url: str) -
     assert refusal.value.__suppress_context__
 
 
-def test_redis_needs_an_address() -> None:
-    with pytest.raises(ValidationError, match="redis needs redis_url"):
-        WakeupSettings(transport="redis")
+@pytest.mark.parametrize("sentinels", ["h", "h:port", ":1", "h:1,", "h:65536"])
+async def test_sentinels_that_are_none_are_refused(sentinels: str) -> None:
+    with pytest.raises(SentinelsInvalid):
+        async with open_sentinel_transport(sentinels, MASTER, None):
+            pass
+
+
+@pytest.mark.parametrize("both", [{}, {"redis_url": "redis://h", "sentinels": "h:1"}])
+def test_redis_needs_an_address_or_sentinels(both: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="either redis_url or sentinels"):
+        WakeupSettings.model_validate({"transport": "redis", **both})
+
+
+async def test_hints_flow_again_after_a_failover(tenant: TenantId, bus: Bus) -> None:
+    with sentinel_group() as group:
+        async with (
+            open_process("sentinel", group.addresses, bus) as here,
+            open_process("sentinel", group.addresses, bus) as there,
+        ):
+            before = group.master()
+            with there.watch(tenant) as watch:
+                group.kill_master()
+                assert await watch.wait(SOON)  # it is connected again
+            for sender, receiver in ((here, there), (there, here)):
+                fresh = new_tenant()
+                with receiver.watch(fresh) as watch:
+                    sender.publish(fresh)
+                    assert await watch.wait(SOON)
+        assert group.master() != before
+
+
+@each_server
+async def test_it_is_told_whether_others_can_be_heard(
+    transport: str, redis_url: str, bus: Bus
+) -> None:
+    async with (
+        stoppable(transport, redis_url) as (address, server),
+        open_process(transport, address, bus) as here,
+        asyncio.timeout(SOON),
+    ):
+        told = here.connections()
+        assert await anext(told)
+        assert measured() == 1
+
+        await server.stop()
+        assert not await anext(told)
+        assert measured() == 0
+
+        await server.start()
+        assert await anext(told)
+        assert measured() == 1
+        await told.aclose()
+
+
+def measured() -> float | None:
+    return REGISTRY.get_sample_value("aeterna_wakeups_connected")
