@@ -1,0 +1,1 @@
+"""`aeterna release`: blue-green releases of the services in Kubernetes; see docs/release.md."""
