@@ -9,6 +9,7 @@ import typer
 from cli import audit, changes, demo, health, knowledge, memory, operate, serve, tenants
 from cli.command import command, given, shared_parameters
 from cli.exits import EXIT_CODES_HELP
+from cli.release import commands as release
 
 _HELP = """The memory and knowledge platform of a company's AI agents.
 
@@ -70,6 +71,7 @@ app.add_typer(serve.app, name="serve", rich_help_panel=_RUN)
 app.command("migrate", rich_help_panel=_RUN)(operate.migrate)
 app.command("health", rich_help_panel=_RUN)(health.health)
 app.command("demo", rich_help_panel=_RUN)(demo.demo)
+app.add_typer(release.app, name="release", rich_help_panel=_RUN)
 app.add_typer(memory.app, name="memory", rich_help_panel=_USE)
 app.add_typer(knowledge.app, name="knowledge", rich_help_panel=_USE)
 command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output json")(

@@ -47,11 +47,20 @@ class TlsUnusable(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files. `certificate` and `key` are the client's own, for mutual TLS."""
+    """PEM files. `certificate` and `key` are the client's own, for mutual TLS.
+
+    `server_name` is what the server's certificate is for, where that is not the address.
+    """
 
     ca: Path | None = None  # what signed the server's certificate; gRPC's built-in roots if None
     certificate: Path | None = None
     key: Path | None = None
+    server_name: str = ""
+
+    @property
+    def options(self) -> Sequence[tuple[str, str]]:
+        """Of a channel."""
+        return [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Raises TlsUnusable."""
@@ -84,7 +93,8 @@ async def open_channel(
     if tls is None:
         channel = grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=chain)
     else:
-        channel = grpc.aio.secure_channel(address, tls.credentials(), _OPTIONS, None, chain)
+        options = [*_OPTIONS, *tls.options]
+        channel = grpc.aio.secure_channel(address, tls.credentials(), options, None, chain)
     async with channel:
         yield channel
 

@@ -6,8 +6,9 @@ from typer.testing import CliRunner
 from cli.main import app
 
 COMMANDS = {
-    (): "serve migrate health demo memory knowledge changes tenant token audit",
+    (): "serve migrate health demo release memory knowledge changes tenant token audit",
     ("serve",): "all memory knowledge governance sync",
+    ("release",): "deploy rollback status",
     ("memory",): "add get list search update delete promote history",
     ("knowledge",): "create get list update propose accept reject deprecate search history relate",
     ("tenant",): "create get list suspend resume",
