@@ -180,8 +180,12 @@ async def _each(
     from cli.release.cluster import Target, open_api
 
     api = await open_api(where.namespace, where.context)
-    for service in services:
-        await work(Target(api, service, where.instance))
+    try:
+        for service in services:
+            await work(Target(api, service, where.instance))
+    finally:
+        # Forwarded connections may still be open: Python 3.11 logs cutting them off as errors.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
 def _releasing(
@@ -210,11 +214,15 @@ def _say(line: str) -> None:
 
 
 async def _show(target: "Target") -> None:
-    seen = await target.observe()
+    from cli.release.cluster import NotReleasable
+
+    try:
+        seen = await target.observe()
+    except NotReleasable:
+        print(f"{target.service:<12} not installed here")
+        return
     for color, each in seen.colors.items():
-        role = "live" if color is seen.live else "idle"
-        print(
-            f"{target.service:<12} {color:<6} {role:<5} {each.ready}/{each.replicas} {each.image}"
-        )
+        role, pods = "live" if color is seen.live else "idle", f"{each.ready}/{each.replicas}"
+        print(f"{target.service:<12} {color:<6} {role:<5} {pods:<6} {each.image}")
     if seen.switched:
         print(f"{target.service:<12} a release has not ended: traffic moved {seen.switched}")

@@ -278,8 +278,9 @@ def test_wrong_usage_ends_with_2(release: Any, arguments: tuple[str, ...]) -> No
 def test_without_the_objects_nothing_is_done(cluster: KubernetesServer, release: Any) -> None:
     cluster.objects.clear()
 
-    result = release("memory")
+    shown, result = release("status"), release("memory")
 
+    assert shown.stdout.splitlines()[0].split(maxsplit=1) == ["memory", "not installed here"]
     assert result.exit_code == 5
     assert "NOT_RELEASABLE: test has no active Service" in result.stderr
 
