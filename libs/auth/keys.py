@@ -20,6 +20,7 @@ from libs.auth.signatures import KeyName, PublicKey, parse_keys
 _FRESH = timedelta(minutes=5)
 _USABLE = timedelta(hours=24)
 _SPACING = timedelta(seconds=10)  # between two attempts
+_KEY_SET = "application/jwk-set+json, application/json"  # the first is all that Kubernetes offers
 _TIMEOUT = 5.0  # seconds for one attempt
 _MAX_DOCUMENT = 256 * 1024  # bytes
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -107,7 +108,7 @@ def from_url(client: httpx.AsyncClient, url: str, token_file: Path | None) -> Fe
     """Gets the URL; redirects are not followed. The token is read anew each time: it rotates."""
 
     async def fetch() -> bytes:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": _KEY_SET}
         if token_file:
             token = await asyncio.to_thread(token_file.read_text)
             headers["Authorization"] = f"Bearer {token.strip()}"

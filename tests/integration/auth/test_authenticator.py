@@ -73,6 +73,14 @@ async def test_keys_are_fetched_once(authenticator: Authenticator, server: KeySe
     assert len(server.requests) == 1
 
 
+async def test_the_only_type_that_kubernetes_offers_is_asked_for(
+    authenticator: Authenticator, server: KeyServer
+) -> None:
+    await authenticator.authenticate(token_of(KEY))
+
+    assert "application/jwk-set+json" in server.requests[0]["accept"]
+
+
 async def test_keys_are_rotated(
     authenticator: Authenticator, server: KeyServer, clock: Clock
 ) -> None:
