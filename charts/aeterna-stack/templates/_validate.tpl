@@ -14,6 +14,11 @@
 {{- $faults = append $faults (printf "aeterna.database.hosts: the members of postgres-ha are %s" (join ", " $hosts)) -}}
 {{- end -}}
 
+{{- $secret := $postgres.auth.existingSecret | default (printf "%s-credentials" $postgres.fullnameOverride) -}}
+{{- if ne $secret $aeterna.database.secret -}}
+{{- $faults = append $faults (printf "aeterna.database.secret: the passwords of postgres-ha are in %s" $secret) -}}
+{{- end -}}
+
 {{- $connections := int (include "aeterna.peakConnections" .Subcharts.aeterna) -}}
 {{- $allowed := int $postgres.parameters.max_connections -}}
 {{- if gt (add $connections 10) $allowed -}}
@@ -23,6 +28,10 @@
 {{- $sentinel := printf "%s-sentinel:26379" $redis.fullnameOverride -}}
 {{- if and (has $sentinel $aeterna.wakeups.sentinels) (not $redis.enabled) -}}
 {{- $faults = append $faults (printf "redis-sentinel.enabled: wake-ups go by %s, which nothing installs" $sentinel) -}}
+{{- end -}}
+{{- $secret = dig "auth" "existingSecret" "" $redis | default (printf "%s-credentials" $redis.fullnameOverride) -}}
+{{- if and $redis.enabled (has $sentinel $aeterna.wakeups.sentinels) (ne $secret $aeterna.wakeups.secret) -}}
+{{- $faults = append $faults (printf "aeterna.wakeups.secret: the password of redis-sentinel is in %s" $secret) -}}
 {{- end -}}
 {{- if and $redis.enabled (ne $aeterna.wakeups.transport "redis") -}}
 {{- $faults = append $faults "redis-sentinel.enabled: nothing uses it; set aeterna.wakeups as profiles/ha.yaml does" -}}
