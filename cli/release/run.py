@@ -138,6 +138,8 @@ class Run:
     async def _step(self) -> bool:
         """One look and one action; whether it was the last."""
         seen = await self._target.observe()
+        if seen.live is self._goal.to:  # as an interrupted run may have left it
+            self._progress = replace(self._progress, switched=True)
         action = next_action(self._goal, seen, self._progress, _now())
         self._tell(action)
         match action:
@@ -181,8 +183,7 @@ class Run:
         failure = complaint if self._bad_looks >= _BAD_LOOKS else ""
         fit = self._progress.checked or not complaint
         self._progress = replace(self._progress, checked=fit, failure=failure)
-        if self._progress.switched or complaint:
-            await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_PAUSE)
 
     def _tell(self, action: Action) -> None:
         """Says what is done, once for as long as it is the same."""

@@ -218,25 +218,49 @@ def test_an_interrupted_release_is_finished_by_the_next(
 def test_a_rollback_during_the_watch_needs_no_new_pods_and_ends_the_release(
     cluster: KubernetesServer, pods: Pods, release: Any, tmp_path: Path
 ) -> None:
-    rolled_back: list[subprocess.CompletedProcess[str]] = []
+    rolled_back: list[subprocess.Popen[str]] = []
     command = [sys.executable, "-m", "cli.main", "release", "rollback", "memory", "--drain", "0s"]
     environment = {"KUBECONFIG": str(tmp_path / "kubeconfig"), "PYTHONPATH": ":".join(sys.path)}
 
     def roll_back_once_live() -> None:
         if cluster.color_of("memory") == "green":
             pods.answered = lambda: None
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
-            rolled_back.append(done)
+            pipe = subprocess.PIPE
+            started = subprocess.Popen(
+                command, env=environment, stdout=pipe, stderr=pipe, text=True
+            )
+            rolled_back.append(started)
 
     pods.answered = roll_back_once_live
 
     result = release("memory", "--image", "2", "--watch", "60s", "--drain", "60s")
 
-    assert rolled_back[0].returncode == 0, rolled_back[0].stderr
-    assert "pods of" not in rolled_back[0].stdout
+    out, error = rolled_back[0].communicate(timeout=60)
+    assert rolled_back[0].returncode == 0, error
+    assert "pods of" not in out
     assert result.exit_code == 5
     assert "somebody else moved the traffic back" in result.stderr
     assert is_stable(cluster, "blue")
+
+
+def test_a_rollback_is_respected_by_the_run_that_finishes_a_release(
+    cluster: KubernetesServer, pods: Pods, release: Any
+) -> None:
+    def interrupt_once_live() -> None:
+        if cluster.color_of("memory") == "green":
+            cluster.outages = 1000
+
+    pods.answered = interrupt_once_live
+    release("memory", "--image", "2", "--watch", "60s")
+    cluster.outages = 0
+    pods.answered = lambda: cluster.move_traffic("memory", "blue")
+
+    result = release("memory", "--watch", "60s", "--drain", "60s")
+
+    assert result.exit_code == 5
+    assert "somebody else moved the traffic back" in result.stderr
+    assert cluster.color_of("memory") == "blue"
+    assert cluster.replicas("memory-blue") == 2
 
 
 def test_a_rollback_starts_the_old_pods_again(cluster: KubernetesServer, release: Any) -> None:

@@ -235,6 +235,24 @@ async def test_both_sides_prove_who_they_are(
     assert len(recorder.requests) == 1
 
 
+async def test_a_server_may_be_reached_at_another_name_than_its_certificate_has(
+    recorder: Recorder, tmp_path: Path, token: Callable[[], str]
+) -> None:
+    tls = self_signed(tmp_path)
+    key, certificate = (path.read_bytes() for path in (tmp_path / "key", tmp_path / "certificate"))
+
+    async with listening(recorder, grpc.ssl_server_credentials([(key, certificate)])) as address:
+        elsewhere = address.replace("127.0.0.1", "localhost")
+        async with open_channel(elsewhere, token, tls=Tls(ca=tls.ca)) as channel:
+            with pytest.raises(ClientError), client_errors():
+                await pb_grpc.MemoryServiceStub(channel).CreateMemory(pb.CreateMemoryRequest())
+        named = Tls(ca=tls.ca, server_name="127.0.0.1")
+        async with open_channel(elsewhere, token, tls=named) as channel:
+            await pb_grpc.MemoryServiceStub(channel).CreateMemory(pb.CreateMemoryRequest())
+
+    assert len(recorder.requests) == 1
+
+
 async def test_a_missing_certificate_is_named(tmp_path: Path, token: Callable[[], str]) -> None:
     with pytest.raises(TlsUnusable, match="nowhere"):
         async with open_channel("127.0.0.1:1", token, tls=Tls(ca=tmp_path / "nowhere")):
