@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-_SCRIPT = Path(__file__).parents[1] / "files" / "snapshots.py"
+_SCRIPT = Path(__file__).parents[3] / "charts/qdrant-ha/files/snapshots.py"
 
 
 class Node(ThreadingHTTPServer):
