@@ -51,8 +51,12 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
     ) -> Any:
         with client_span(_name(client_call_details)) as trace:
             details = self.caller.details(client_call_details, trace, _SECONDS)
-            call = await continuation(details, with_request_id(request))
-            await call  # the span is as long as the call, and a cancellation reaches it
+            request = with_request_id(request)
+            call = await continuation(details, request)
+            if not await _cancelled_there(call):
+                return call
+            call = await continuation(details, request)
+            await call
             return call
 
 
@@ -98,6 +102,21 @@ async def _each_with_request_id(requests: Any) -> AsyncIterator[Message]:
     else:
         for request in requests:
             yield with_request_id(request)
+
+
+async def _cancelled_there(call: Any) -> bool:
+    """Waits for the call, so that its span is as long and a cancellation of ours reaches it.
+
+    True when the server cancelled it: it stopped the moment the call came in. gRPC retries other
+    ends of a server by itself; this one it may not, since it cannot tell whose wish it was.
+    """
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.CANCELLED:
+            raise
+        return True
+    return False
 
 
 def _name(call: Details) -> str:

@@ -29,19 +29,19 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Recorder(pb_grpc.MemoryServiceServicer, sync_pb2_grpc.SyncServiceServicer):
-    """Keeps requests and metadata; fails `outages` calls before it answers."""
+    """Keeps requests and metadata; fails `outages` calls with `outage` before it answers."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.metadata: list[dict[str, Any]] = []
-        self.outages = 0
+        self.outages, self.outage = 0, grpc.StatusCode.UNAVAILABLE
         self.cancelled = asyncio.Event()
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         self._keep(request, context)
         if self.outages:
             self.outages -= 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "for a moment")
+            await context.abort(self.outage, "for a moment")
         return request.memory
 
     async def StreamCreateMemories(
@@ -144,6 +144,25 @@ async def test_a_call_is_sent_again_under_the_same_request_id(
     assert len(ids) == 3
     assert len(set(ids)) == 1
     assert ids[0]
+
+
+async def test_a_call_that_a_stopping_server_cancelled_is_sent_again_once(
+    recorder: Recorder, address: str, token: Callable[[], str]
+) -> None:
+    recorder.outage = grpc.StatusCode.CANCELLED
+    async with open_channel(address, token) as channel:
+        stub = pb_grpc.MemoryServiceStub(channel)
+        recorder.outages = 1
+        await stub.CreateMemory(pb.CreateMemoryRequest())
+        recorder.outages = 2
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await stub.CreateMemory(pb.CreateMemoryRequest())
+
+    assert ended.value.code() is grpc.StatusCode.CANCELLED
+    first, again, *others = [each.request_id for each in recorder.requests]
+    assert first == again
+    assert len(set(others)) == 1
+    assert len(others) == 2
 
 
 async def test_each_request_of_a_stream_has_an_id_of_its_own(
