@@ -90,6 +90,15 @@ postgresql://{{ join "," .Values.database.hosts }}/{{ .Values.database.name }}?t
 {{- toJson $issuers -}}
 {{- end }}
 
+{{- define "aeterna.pullSecrets" -}}
+{{- with .Values.imagePullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end -}}
+{{- end }}
+
 {{- define "aeterna.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001

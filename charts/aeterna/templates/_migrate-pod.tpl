@@ -9,12 +9,7 @@ spec:
   serviceAccountName: aeterna-migrate
   automountServiceAccountToken: false
   enableServiceLinks: false
-  {{- with .Values.imagePullSecrets }}
-  imagePullSecrets:
-    {{- range . }}
-    - name: {{ . }}
-    {{- end }}
-  {{- end }}
+  {{- with include "aeterna.pullSecrets" . }}{{ . | nindent 2 }}{{ end }}
   securityContext:
     {{- include "aeterna.podSecurity" . | nindent 4 }}
   initContainers:
