@@ -35,6 +35,12 @@ class Cluster:
             raise error
         return done.stdout
 
+    @property
+    def helm_options(self) -> list[str]:
+        """The same choice of a cluster and a namespace, for Helm."""
+        options = self.command[1:]
+        return [each.replace("--context=", "--kube-context=") for each in options]
+
     def succeeds(self, *arguments: str) -> bool:
         return subprocess.run([*self.command, *arguments], capture_output=True).returncode == 0
 

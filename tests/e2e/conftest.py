@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import faults
+from tests.e2e import stack as stacks
 from tests.e2e.cluster import ROOT, Cluster, given_cluster, own_cluster
+from tests.e2e.stack import Stack
 
 LOGS = ROOT / "e2e-logs"
 _FAILED = pytest.StashKey[bool]()
@@ -38,8 +41,32 @@ def cluster() -> Cluster:
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A namespace of the test's own; when the test fails its logs are in e2e-logs/."""
-    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-50:].strip("-")
-    with cluster.namespace(f"e2e-{name}") as namespace:
+    with cluster.namespace(f"e2e-{_name(request)}") as namespace:
         yield namespace
-        if request.node.stash.get(_FAILED, False):
-            namespace.save_logs(LOGS / name)
+        _keep_logs(namespace, request)
+
+
+@pytest.fixture(scope="session")
+def ha_stack(cluster: Cluster) -> Iterator[Stack]:
+    """The profile `ha`, installed once for all tests that leave it as they found it."""
+    faults.start(cluster)
+    with cluster.namespace("e2e-ha") as namespace:
+        stack = stacks.of_profile(namespace, cluster, "ha")
+        stack.release.install()
+        yield stack
+
+
+@pytest.fixture
+def stack(ha_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The shared one; when the test fails its logs are in e2e-logs/."""
+    yield ha_stack
+    _keep_logs(ha_stack.namespace, request)
+
+
+def _keep_logs(namespace: Cluster, request: pytest.FixtureRequest) -> None:
+    if request.node.stash.get(_FAILED, False):
+        namespace.save_logs(LOGS / _name(request))
+
+
+def _name(request: pytest.FixtureRequest) -> str:
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-50:].strip("-")

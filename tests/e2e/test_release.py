@@ -43,7 +43,7 @@ def deployment(color: str, replicas: int) -> dict[str, Any]:
         "name": "memory",
         "image": _OLD,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-c", (ROOT / "tests" / "e2e" / "pod.py").read_text()],
+        "command": ["python3", "-c", (ROOT / "tests" / "e2e" / "standin.py").read_text()],
         "ports": [
             {"name": "grpc", "containerPort": 50051},
             {"name": "metrics", "containerPort": 9090},

@@ -1,41 +1,16 @@
 """The node is a real cluster: it does what the charts rely on, and the images start on it."""
 
-import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import ROOT, Cluster, wait_until
+from tests.e2e.cluster import Cluster, wait_until
+from tests.e2e.pods import SUITE, VERSION, pod
 
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-SUITE = f"aeterna:{VERSION}"
 PORT = 8080
 SERVE = ["python3", "-m", "http.server", str(PORT), "--directory", "/data"]
 IDLE = ["sleep", "infinity"]
-
-
-def pod(name: str, command: list[str], image: str = SUITE, **spec: Any) -> dict[str, Any]:
-    """A pod that may run where Pod Security is restricted; it can write to /data alone."""
-    rights = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True}
-    container = {
-        "name": "main",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": command,
-        "ports": [{"name": "http", "containerPort": PORT}],
-        "securityContext": {**rights, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-    }
-    user = {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}
-    defaults = {
-        "containers": [container],
-        "securityContext": {**user, "seccompProfile": {"type": "RuntimeDefault"}},
-        "terminationGracePeriodSeconds": 1,
-        "volumes": [{"name": "data", "emptyDir": {}}],
-    }
-    metadata = {"name": name, "labels": {"app": name}}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**defaults, **spec}}
 
 
 def service(name: str) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""Installations of this repository's charts."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from tests.e2e.cluster import ROOT, Cluster
+
+Values = dict[str, Any]
+_TOOLS = Path(os.environ.get("AETERNA_TOOLS", Path.home() / ".cache" / "aeterna" / "tools"))
+
+
+@cache
+def charts() -> Path:
+    """A copy of charts/ whose umbrella has its neighbours packed in."""
+    subprocess.run([ROOT / "scripts" / "tools", "helm"], check=True)
+    folder = Path(mkdtemp(prefix="aeterna-charts-")) / "charts"
+    shutil.copytree(ROOT / "charts", folder)
+    update = ["dependency", "update", "--skip-refresh", str(folder / "aeterna-stack")]
+    subprocess.run([_TOOLS / "helm", *update], check=True, capture_output=True)
+    return folder
+
+
+@dataclass(frozen=True)
+class Release:
+    """A chart with its values under one name in a namespace; later values win."""
+
+    namespace: Cluster
+    chart: str
+    values: list[Path | Values] = field(default_factory=list)
+    name: str = "aeterna"
+
+    def install(self, *more: Path | Values, seconds: float = 300) -> str:
+        """Installs or upgrades it and waits until all of it is ready; what helm says."""
+        arguments = ["upgrade", "--install", self.name, str(charts() / self.chart), "--wait"]
+        files = [self._file(each) for each in (*self.values, *more)]
+        options = [f"--values={file}" for file in files]
+        return self._helm(*arguments, f"--timeout={seconds:.0f}s", *options)
+
+    def test(self) -> str:
+        """`helm test`, with the logs of its pods."""
+        return self._helm("test", self.name, "--logs", "--timeout=120s")
+
+    def uninstall(self) -> None:
+        self._helm("uninstall", self.name, "--wait", "--timeout=180s")
+
+    def _file(self, values: Path | Values) -> Path:
+        if isinstance(values, Path):
+            return charts() / self.chart / values
+        file = Path(mkdtemp(prefix="aeterna-values-")) / "values.json"
+        file.write_text(json.dumps(values))
+        return file
+
+    def _helm(self, *arguments: str) -> str:
+        """Raises CalledProcessError, with what helm says, when it fails."""
+        command = [str(_TOOLS / "helm"), *arguments, *self.namespace.helm_options]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            error = subprocess.CalledProcessError(done.returncode, command, done.stdout)
+            error.add_note(done.stdout + done.stderr)
+            raise error
+        return done.stdout + done.stderr
