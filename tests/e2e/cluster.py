@@ -55,8 +55,9 @@ class Cluster:
     @contextmanager
     def namespace(self, name: str) -> Iterator["Cluster"]:
         """A namespace under restricted Pod Security, which goes with all that is in it."""
-        level = {"pod-security.kubernetes.io/enforce": "restricted"}
-        metadata = {"name": name, "labels": level}
+        prefix = "pod-security.kubernetes.io"
+        labels = {f"{prefix}/enforce": "restricted", f"{prefix}/warn": "restricted"}
+        metadata = {"name": name, "labels": labels}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         try:
             yield Cluster((*self.command, f"--namespace={name}"))

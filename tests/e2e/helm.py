@@ -58,11 +58,22 @@ class Release:
         return file
 
     def _helm(self, *arguments: str) -> str:
-        """Raises CalledProcessError, with what helm says, when it fails."""
-        command = [str(_TOOLS / "helm"), *arguments, *self.namespace.helm_options]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            error = subprocess.CalledProcessError(done.returncode, command, done.stdout)
-            error.add_note(done.stdout + done.stderr)
-            raise error
+        done = _helm(self.namespace, *arguments)
         return done.stdout + done.stderr
+
+
+def rendered(namespace: Cluster, chart: str, values: Path) -> list[str]:
+    """The documents that the chart makes of the values, for this cluster."""
+    arguments = ("template", "aeterna", str(charts() / chart), f"--values={values}")
+    return _helm(namespace, *arguments, "--dry-run=server").stdout.split("\n---\n")
+
+
+def _helm(namespace: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Raises CalledProcessError, with what helm says, when it fails."""
+    command = [str(_TOOLS / "helm"), *arguments, *namespace.helm_options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        error = subprocess.CalledProcessError(done.returncode, command, done.stdout)
+        error.add_note(done.stdout + done.stderr)
+        raise error
+    return done

@@ -12,10 +12,11 @@ from tests.e2e.helm import Release, Values
 from tests.e2e.workload import ACCOUNT, Recorder, recording
 
 SERVICES = ("memory", "knowledge", "governance", "sync")
+CONNECTION_AGE = 20  # seconds
 _MEMBERS = [f"postgres-{place}.postgres-members:5432" for place in range(3)]
 _OWNER = ("postgres-credentials", "owner")
-# In place of an identity provider; the rest is what the profile says, but that one node must do.
-FIVE_LINES: Values = {
+# Who may call, in place of an identity provider: all that a profile needs to be told.
+CALLERS: Values = {
     "aeterna": {
         "auth": {
             "kubernetes": {
@@ -25,8 +26,14 @@ FIVE_LINES: Values = {
         }
     }
 }
-ONE_NODE: Values = {
-    "aeterna": {"spreadAcrossNodes": "ScheduleAnyway"},
+# One node has to do, and nothing shall start by itself while a test measures something else.
+_FIXED = {"autoscaling": {"maxReplicas": 2}}
+HERE: Values = {
+    "aeterna": {
+        "spreadAcrossNodes": "ScheduleAnyway",
+        "connectionAgeSeconds": CONNECTION_AGE,
+        "services": dict.fromkeys(SERVICES, _FIXED),
+    },
     "postgres-ha": {"spreadAcrossNodes": "ScheduleAnyway"},
     "redis-sentinel": {"spreadAcrossNodes": "ScheduleAnyway"},
 }
@@ -65,8 +72,8 @@ def of_profile(namespace: Cluster, cluster: Cluster, profile: str, *more: Values
     namespace("create", "serviceaccount", ACCOUNT)
     values: list[Path | Values] = [
         Path("profiles") / f"{profile}.yaml",
-        FIVE_LINES,
-        ONE_NODE,
+        CALLERS,
+        HERE,
         *more,
     ]
     return Stack(namespace, Release(namespace, "aeterna-stack", values), Faults(cluster, namespace))

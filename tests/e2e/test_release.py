@@ -3,20 +3,16 @@
 The pods are stand-ins with real health and metrics: what is tested is the way a release goes.
 """
 
-import json
-import os
-import re
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.cluster import ROOT, Cluster, wait_until
+from tests.e2e.releaser import Releaser
 
 _OLD, _NEW = "aeterna:0.1.0", "docker.io/library/aeterna:0.1.0"  # one image, two names for it
 _MISSING = "aeterna:no-such-tag"
@@ -81,8 +77,8 @@ def deployment(color: str, replicas: int) -> dict[str, Any]:
 class Memory:
     """The service in its namespace, and the command that releases it."""
 
-    def __init__(self, namespace: Cluster, kubeconfig: Path) -> None:
-        self._namespace, self._kubeconfig = namespace, kubeconfig
+    def __init__(self, namespace: Cluster, releaser: Releaser) -> None:
+        self._namespace, self._releaser = namespace, releaser
 
     def color_of(self, name: str) -> str:
         return str(self._namespace.get("service", name)["spec"]["selector"]["aeterna.io/color"])
@@ -107,28 +103,11 @@ class Memory:
         pod = self._namespace.get("pods", f"--selector={query}")["items"][0]["metadata"]["name"]
         self._namespace("exec", pod, "--", "touch", "/tmp/sick")
 
-    @contextmanager
-    def releasing(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """The command in a process of its own."""
-        command = [sys.executable, "-m", "cli.main", "release", *arguments]
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(self._kubeconfig),
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        }
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def releasing(self, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        return self._releaser.releasing(*arguments)
 
     def release(self, *arguments: str) -> tuple[int, str, str]:
-        """Exit code and what was said."""
-        with self.releasing(*arguments) as process:
-            out, error = process.communicate(timeout=180)
-            return process.returncode, out, error
+        return self._releaser.release(*arguments)
 
 
 @pytest.fixture
@@ -142,27 +121,9 @@ def memory(namespace: Cluster, tmp_path: Path) -> Memory:
         deployment("blue", 2),
         deployment("green", 0),
     )
-    memory = Memory(namespace, releaser(namespace, tmp_path / "kubeconfig"))
+    memory = Memory(namespace, Releaser.of(namespace, tmp_path / "kubeconfig"))
     wait_until(lambda: memory.is_stable("blue", _OLD), "two blue pods", 120)
     return memory
-
-
-def releaser(namespace: Cluster, kubeconfig: Path) -> Path:
-    """A kubeconfig for an account that has the documented rights only."""
-    role = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "release.md").read_text(), re.DOTALL)
-    assert role
-    namespace("apply", "--filename=-", stdin=role[1])
-    namespace("create", "serviceaccount", "releaser")
-    subject = namespace.get("serviceaccount", "releaser")["metadata"]["namespace"]
-    namespace(
-        "create", "rolebinding", "releaser",
-        "--role=aeterna-release", f"--serviceaccount={subject}:releaser",
-    )  # fmt: skip
-    config = json.loads(namespace("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
-    config["users"][0]["user"] = {"token": namespace("create", "token", "releaser").strip()}
-    config["contexts"][0]["context"]["namespace"] = subject
-    kubeconfig.write_text(json.dumps(config))
-    return kubeconfig
 
 
 def test_a_release_moves_the_traffic_and_ends_the_old_pods(memory: Memory) -> None:

@@ -73,7 +73,7 @@ def recording(
     store: str,
     *addresses: str,
     writers: int = 4,
-    pause: float = 0.01,
+    pause: float = 0.05,
     secret: tuple[str, str] | None = None,
 ) -> Iterator[Recorder]:
     """Yields once it writes; the pod goes with the block.

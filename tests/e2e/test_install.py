@@ -1,0 +1,105 @@
+"""`helm install` of each profile, as docs/install.md has it: what comes up, and what stays."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e import stack as stacks
+from tests.e2e.cluster import ROOT, Cluster, wait_until
+from tests.e2e.helm import rendered
+from tests.e2e.pods import SUITE
+from tests.e2e.stack import SERVICES, Stack
+
+_SAME_IMAGE = {"aeterna": {"image": {"repository": "docker.io/library/aeterna"}}}
+_VALUES = sorted((ROOT / "charts").glob("*/ci/*-values.yaml"))
+_OF_OTHERS = re.compile("^apiVersion: (cert-manager.io|monitoring.coreos.com)/", re.MULTILINE)
+
+
+@pytest.fixture
+def dev(namespace: Cluster, cluster: Cluster) -> Stack:
+    """The profile `dev`, installed."""
+    stack = stacks.of_profile(namespace, cluster, "dev")
+    stack.release.install()
+    return stack
+
+
+def test_the_profile_ha_comes_up_whole_and_passes_its_own_test(stack: Stack) -> None:
+    everything = stack.namespace.get("statefulsets")["items"]
+    sizes = {each["metadata"]["name"]: each["status"]["readyReplicas"] for each in everything}
+    deployments = stack.namespace.get("deployments", "--selector=aeterna.io/color")["items"]
+
+    assert sizes == {"postgres": 3, "postgres-etcd": 3, "redis": 3}
+    assert sum(each["status"].get("readyReplicas", 0) for each in deployments) == 2 * len(SERVICES)
+    assert "SERVING" in stack.release.test()
+
+
+@pytest.mark.parametrize("profile", ["dev", "small"])
+def test_a_profile_comes_up_without_a_warning_and_passes_its_own_test(
+    namespace: Cluster, cluster: Cluster, profile: str, record_property: Callable[[str, Any], None]
+) -> None:
+    stack = stacks.of_profile(namespace, cluster, profile)
+
+    begun = time.monotonic()
+    said = stack.release.install()
+    record_property("install_seconds", round(time.monotonic() - begun, 1))
+
+    assert "arning" not in said
+    assert "SERVING" in stack.release.test()
+
+
+def test_an_upgrade_under_writes_loses_nothing_and_changes_no_secret(dev: Stack) -> None:
+    before = secrets(dev.namespace)
+    with dev.memories() as recorder:
+        dev.release.install(_SAME_IMAGE)
+        outcome = recorder.stop()
+
+    assert outcome.is_exact
+    assert secrets(dev.namespace) == before
+    assert images(dev.namespace) == {f"docker.io/library/{SUITE}"}
+
+
+def test_what_was_uninstalled_comes_back_with_its_data(dev: Stack) -> None:
+    with dev.sql() as recorder:
+        written = recorder.stop().acknowledged
+    before = secrets(dev.namespace)
+
+    dev.release.uninstall()
+    wait_until(lambda: not dev.namespace.get("pods")["items"], "the end of all pods", 120)
+    assert secrets(dev.namespace) == before
+    dev.release.install()
+
+    assert rows(dev.namespace) == written
+    assert "SERVING" in dev.release.test()
+
+
+@pytest.mark.parametrize("values", _VALUES, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def test_the_api_server_accepts_what_a_chart_renders(namespace: Cluster, values: Path) -> None:
+    documents = rendered(namespace, values.parts[-3], values)
+
+    ours = [each for each in documents if "\nkind:" in each and not _OF_OTHERS.search(each)]
+    assert ours
+    namespace("apply", "--dry-run=server", "--filename=-", stdin="\n---\n".join(ours))
+
+
+def secrets(namespace: Cluster) -> dict[str, Any]:
+    """What must never change, but for Helm's own records."""
+    found = namespace.get("secrets", "--field-selector=type!=helm.sh/release.v1")["items"]
+    return {each["metadata"]["name"]: each["data"] for each in found}
+
+
+def images(namespace: Cluster) -> set[str]:
+    """Of the services' running pods."""
+    pods = namespace.get(
+        "pods", "--selector=aeterna.io/color", "--field-selector=status.phase=Running"
+    )
+    return {each["spec"]["containers"][0]["image"] for each in pods["items"]}
+
+
+def rows(namespace: Cluster) -> int:
+    query = "SELECT count(*) FROM recorded"
+    psql = ("psql", "--dbname=aeterna", "--tuples-only", "--no-align", "--command", query)
+    return int(namespace("exec", "postgres-0", "--container=postgres", "--", *psql))
