@@ -26,15 +26,16 @@ CALLERS: Values = {
         }
     }
 }
-# One node has to do, and nothing shall start by itself while a test measures something else.
-_FIXED = {"autoscaling": {"maxReplicas": 2}}
+# One node of two processors has to do, and nothing shall start by itself while a test measures.
+_SMALL = {"requests": {"cpu": "20m", "memory": "128Mi"}}
+_SERVICE = {"autoscaling": {"maxReplicas": 2}, "resources": _SMALL}
 HERE: Values = {
     "aeterna": {
         "spreadAcrossNodes": "ScheduleAnyway",
         "connectionAgeSeconds": CONNECTION_AGE,
-        "services": dict.fromkeys(SERVICES, _FIXED),
+        "services": {name: _SERVICE for name in SERVICES},
     },
-    "postgres-ha": {"spreadAcrossNodes": "ScheduleAnyway"},
+    "postgres-ha": {"spreadAcrossNodes": "ScheduleAnyway", "resources": _SMALL},
     "redis-sentinel": {"spreadAcrossNodes": "ScheduleAnyway"},
 }
 
