@@ -33,7 +33,7 @@ HERE: Values = {
     "aeterna": {
         "spreadAcrossNodes": "ScheduleAnyway",
         "connectionAgeSeconds": CONNECTION_AGE,
-        "services": {name: _SERVICE for name in SERVICES},
+        "services": dict.fromkeys(SERVICES, _SERVICE),
     },
     "postgres-ha": {"spreadAcrossNodes": "ScheduleAnyway", "resources": _SMALL},
     "redis-sentinel": {"spreadAcrossNodes": "ScheduleAnyway"},
