@@ -1,4 +1,4 @@
-# The suite in one image: `serve memory|knowledge|governance|sync`, `migrate` and the client commands.
+# The suite in one image: `serve memory|knowledge|governance|sync`, `migrate`, `release` and the client commands.
 # Runs as 10001:10001 and writes nothing to its root file system; /tmp is the one folder it may need.
 
 FROM debian:trixie-slim AS build
@@ -17,7 +17,7 @@ COPY protos protos
 RUN scripts/setup && rm -rf .venv
 ENV UV_PROJECT_ENVIRONMENT=/opt/aeterna UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1
 ENV UV_FLAGS="--frozen --no-dev --no-editable --no-python-downloads --python /usr/bin/python3 \
-    --extra memory --extra knowledge --extra governance --extra sync --extra cli"
+    --extra memory --extra knowledge --extra governance --extra sync --extra cli --extra release"
 RUN .uv/bin/uv sync $UV_FLAGS --no-install-project
 COPY libs libs
 COPY services services
