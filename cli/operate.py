@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -45,6 +46,14 @@ def migrate(
             min=0, help="As --check, but for so many seconds until it is.", show_default=False
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Then register the database, in itself, as this shard, where new tenants go.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     data: DataFolder = None,
 ) -> None:
     """Bring a database up to date; each file that runs is logged. Safe to repeat.
@@ -52,15 +61,33 @@ def migrate(
     `serve all` does this for its own folder by itself. A service's role may --check and --wait.
     """
     with exits():
-        if check or wait is not None:
+        checks = check or wait is not None
+        if shard is not None:
+            _refuse_shard(shard, dsn, checks=checks)
+        if checks:
             asyncio.run(_check(dsn, user, password, timedelta(seconds=wait or 0)))
             print("The database is up to date.")
             return
         from libs import logs
 
         logs.configure()
-        done = asyncio.run(_migrate(dsn, user, password, given(ctx, {"data": data}).folder))
-        print(f"{done} migrations ran; the database is up to date.")
+        folder = given(ctx, {"data": data}).folder
+        done = asyncio.run(_migrate(dsn, user, password, shard, folder))
+        registered = f" and registered as the shard {shard}" if shard else ""
+        print(f"{done} migrations ran; the database is up to date{registered}.")
+
+
+def _refuse_shard(shard: str, dsn: str | None, *, checks: bool) -> None:
+    """Raises InvalidRequest when it cannot be registered as asked."""
+    from libs.tenancy import parse_label
+
+    parse_label(shard, "shard")
+    if checks:
+        raise invalid("shard", "--check and --wait change nothing")
+    if not dsn:
+        raise invalid("shard", "the data folder registers itself; name a database with --dsn")
+    if "@" in urlsplit(dsn).netloc:
+        raise invalid("dsn", "services read it: leave the role and the password out")
 
 
 async def _check(dsn: str | None, user: str, password: str | None, patience: timedelta) -> None:
@@ -71,11 +98,13 @@ async def _check(dsn: str | None, user: str, password: str | None, patience: tim
     await check_database(dsn, user, password, patience=patience)
 
 
-async def _migrate(dsn: str | None, user: str, password: str | None, folder: Path) -> int:
+async def _migrate(
+    dsn: str | None, user: str, password: str | None, shard: str | None, folder: Path
+) -> int:
     if dsn:
         from cli.schema import migrate_database
 
-        return await migrate_database(dsn, user, password)
+        return await migrate_database(dsn, user, password, shard=shard)
     from cli.embedded import open_stores
 
     async with open_stores(folder) as stores:

@@ -11,6 +11,7 @@ from libs.errors import AppError, Kind
 from libs.postgres import StoreUnavailable, store_errors
 from libs.postgres.hosts import connect_writable
 from libs.postgres.migrate import load, migrate, pending
+from libs.tenancy.provision import ensure_shard
 
 # In this order: each may use what those before it made.
 COMPONENTS = (
@@ -42,16 +43,24 @@ class MigrationsPending(AppError):
         super().__init__(f"{number} migrations have not run yet.", number=str(number))
 
 
-async def migrate_database(dsn: str, user: str, password: str | None = None) -> int:
+async def migrate_database(
+    dsn: str, user: str, password: str | None = None, *, shard: str | None = None
+) -> int:
     """Brings the database up to date, as the role that owns it; returns how many files ran.
 
+    Args:
+        dsn: postgresql://host:port/name, without role and password.
+        shard: A DNS label; the database registers itself as this shard, where new tenants go.
     Raises:
         StoreUnavailable: It cannot be reached.
         DatabaseNotReady: As it says.
         MigrationChanged: A file was edited after it ran.
     """
     async with _connected(dsn, user, password) as connection:
-        return await migrate(connection, load(COMPONENTS))
+        done = await migrate(connection, load(COMPONENTS))
+        if shard:
+            await ensure_shard(connection, shard, dsn)
+        return done
 
 
 async def check_database(

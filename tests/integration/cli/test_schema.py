@@ -104,3 +104,48 @@ def test_the_command_says_with_its_exit_code_whether_a_database_is_up_to_date(
     assert "MIGRATIONS_PENDING" in older.err
     assert away.code == 6
     assert unnamed.code == 2
+
+
+async def shards_of(database: Database) -> list[tuple[str, str, str]]:
+    async with database.connect(CONTROL_ROLE) as control:
+        rows = await control.fetch("SELECT id, dsn, kind FROM control.shard")
+    return [tuple(row) for row in rows]
+
+
+async def test_a_database_registers_itself_once_it_is_up_to_date(database: Database) -> None:
+    for _ in range(2):
+        await migrate_database(database.dsn, OWNER_ROLE, PASSWORD, shard="main")
+
+    assert await shards_of(database) == [("main", database.dsn, "shared")]
+
+
+async def test_no_shard_is_registered_unasked(database: Database) -> None:
+    await migrate_database(database.dsn, OWNER_ROLE, PASSWORD)
+
+    assert await shards_of(database) == []
+
+
+def test_the_command_registers_a_shard(served: Folder) -> None:
+    registered = served.run("migrate", "--dsn", served.dsn(), "--shard", "second")
+
+    assert registered.out == (
+        "0 migrations ran; the database is up to date and registered as the shard second.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--shard", "No Label", "--dsn", _NOBODY), "shard: must be a DNS label"),
+        (("--shard", "main", "--dsn", _NOBODY, "--check"), "shard: --check and --wait change"),
+        (("--shard", "main"), "shard: the data folder registers itself"),
+        (("--shard", "main", "--dsn", "postgresql://a:b@127.0.0.1:1/aeterna"), "dsn: services"),
+    ],
+)
+def test_a_shard_that_cannot_be_registered_is_refused(
+    served: Folder, arguments: tuple[str, ...], complaint: str
+) -> None:
+    result = served.run("migrate", *arguments)
+
+    assert result.code == 2
+    assert complaint in result.err
