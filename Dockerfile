@@ -35,8 +35,8 @@ COPY --from=build /opt/aeterna /opt/aeterna
 ENV PATH=/opt/aeterna/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 WORKDIR /
-# gRPC of the four services, WebSocket of sync, metrics.
-EXPOSE 50051 50052 50053 50054 8080 9090
+# gRPC of the four services, WebSocket of sync, metrics, health for probes when there is TLS.
+EXPOSE 50051 50052 50053 50054 8080 9090 9091
 ENTRYPOINT ["aeterna"]
 CMD ["--help"]
 LABEL org.opencontainers.image.title="Aeterna" \

@@ -101,8 +101,9 @@ async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> 
         server = _server(name, settings.server, platform, registrations)
         status = await _health(server, registrations)
         await stack.enter_async_context(background(_tell(status, platform.wakeups)))
-        address = _listen(server, settings.server)
+        address = _listen(server, settings.server.address, settings.server.tls)
         await server.start()
+        await stack.enter_async_context(_plain_health(status, settings.server))
         log.info("service.started", service=name, address=address)
         try:
             yield address
@@ -166,15 +167,33 @@ async def _tell(status: health.aio.HealthServicer, wakeups: Wakeups) -> None:
         await status.set(_WAKEUPS, _STATUS[connected])
 
 
-def _listen(server: grpc.aio.Server, settings: ServerSettings) -> str:
+@asynccontextmanager
+async def _plain_health(
+    status: health.aio.HealthServicer, settings: ServerSettings
+) -> AsyncIterator[None]:
+    """A second server, for probes that speak no TLS: the same health, and nothing else."""
+    if settings.health_port is None:
+        yield
+        return
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    _listen(server, f"{settings.address.rpartition(':')[0]}:{settings.health_port}")
+    await server.start()
     try:
-        if settings.tls is None:
-            port = server.add_insecure_port(settings.address)
+        yield
+    finally:
+        await server.stop(None)
+
+
+def _listen(server: grpc.aio.Server, address: str, tls: TlsSettings | None = None) -> str:
+    try:
+        if tls is None:
+            port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(settings.address, _credentials(settings.tls))
+            port = server.add_secure_port(address, _credentials(tls))
     except RuntimeError as exc:
-        raise AddressInUse(settings.address) from exc
-    return f"{settings.address.rpartition(':')[0]}:{port}"
+        raise AddressInUse(address) from exc
+    return f"{address.rpartition(':')[0]}:{port}"
 
 
 def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:

@@ -26,6 +26,7 @@ class ServerSettings(BaseModel, frozen=True):
     address: str  # host:port
     metrics_port: int | None = 9090  # Prometheus; none is opened when null
     tls: TlsSettings | None = None  # plain text when null
+    health_port: int | None = None  # health alone, in plain text; none is opened when null
     max_message_bytes: int = 4 * 1024 * 1024
     max_connection_age: timedelta = timedelta(minutes=30)  # then clients reconnect, and spread out
     max_connection_age_grace: timedelta = timedelta(seconds=30)  # for calls on such a connection

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from libs.service.settings import ServerSettings, TlsSettings
 from services.memory.settings import Settings
 from services.memory.wiring import wire
 from tests.errors import fails_with
+from tests.servers import free_ports
 from tests.suite import Suite
 
 _NAMES = {
@@ -234,6 +236,47 @@ async def test_tls_and_mutual_tls(suite: Suite, certificates: Path, mutual: bool
             known = grpc.ssl_channel_credentials(read["ca"], read["key"], read["cert"])
             assert await lists(known, address)
             assert await lists(anonymous, address) is not mutual
+
+
+async def test_probes_without_tls_learn_health_and_nothing_else(
+    suite: Suite, certificates: Path
+) -> None:
+    [port] = free_ports(1)
+    files = {name: certificates / f"{name}.pem" for name in ("cert", "key", "ca")}
+    tls = TlsSettings(certificate=files["cert"], key=files["key"], client_ca=files["ca"])
+    server = ServerSettings(
+        address="127.0.0.1:0", tls=tls, health_port=port, drain_delay=timedelta(seconds=60)
+    )
+    settings = Settings(platform=suite.platform, server=server)
+    async with (
+        open_platform(suite.platform) as platform,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        running = serving("memory", settings, wire, platform)
+        await running.__aenter__()
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        others = memory_pb2_grpc.MemoryServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await others.ListMemories(pb.ListMemoriesRequest())
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+        stop = asyncio.create_task(running.__aexit__(None, None, None))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        stop.cancel()
+        with suppress(asyncio.CancelledError):
+            await stop
+
+
+async def test_a_taken_health_port_is_told_so(suite: Suite) -> None:
+    taken = int(suite.addresses.memory.rpartition(":")[2])
+    server = ServerSettings(address="127.0.0.1:0", health_port=taken)
+    settings = Settings(platform=suite.platform, server=server)
+    async with open_platform(suite.platform) as platform:
+        with pytest.raises(AddressInUse):
+            async with serving("memory", settings, wire, platform):
+                raise AssertionError
 
 
 async def test_a_taken_address_is_told_so(suite: Suite) -> None:
