@@ -20,6 +20,7 @@ from tests.architecture.test_repository import environment_of
 
 SERVICES = tuple(Addresses.__dataclass_fields__)
 RENDERED = ("minimal", "full")
+PROBES = ("startup", "readiness", "liveness")
 # What a Secret holds has to be of a kind that the service can read.
 SECRETS = {"url": "redis://:secret@redis:6379"}
 
@@ -91,9 +92,11 @@ def test_a_service_starts_with_what_the_chart_sets(
     assert settings.platform.control.user == "aeterna_" + (
         "control" if service == "governance" else "app"
     )
-    drain = timedelta(seconds=container["lifecycle"]["preStop"]["sleep"]["seconds"])
-    patience = timedelta(seconds=pod["terminationGracePeriodSeconds"])
-    assert drain + settings.server.shutdown_grace < patience
+    probed = {container[f"{probe}Probe"]["grpc"]["port"] for probe in PROBES}
+    assert probed == {settings.server.health_port or ports["grpc"]}
+    drain, patience = settings.server.drain_delay, pod["terminationGracePeriodSeconds"]
+    assert drain > timedelta(0)
+    assert drain + settings.server.shutdown_grace < timedelta(seconds=patience)
 
 
 @pytest.mark.parametrize("rendered", RENDERED)

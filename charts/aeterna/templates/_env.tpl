@@ -30,10 +30,12 @@
 - {name: {{ $prefix }}_PLATFORM__LOG_LEVEL, value: {{ $values.logLevel }}}
 - {name: {{ $prefix }}_SERVER__ADDRESS, value: "0.0.0.0:{{ .port }}"}
 - {name: {{ $prefix }}_SERVER__MAX_CONNECTION_AGE, value: {{ include "aeterna.seconds" $values.connectionAgeSeconds }}}
+- {name: {{ $prefix }}_SERVER__DRAIN_DELAY, value: {{ include "aeterna.seconds" $values.drainSeconds }}}
 - {name: {{ $prefix }}_SERVER__SHUTDOWN_GRACE, value: {{ include "aeterna.seconds" $values.graceSeconds }}}
 {{- if include "aeterna.tlsSecret" .root }}
 - {name: {{ $prefix }}_SERVER__TLS__CERTIFICATE, value: /run/aeterna/tls/tls.crt}
 - {name: {{ $prefix }}_SERVER__TLS__KEY, value: /run/aeterna/tls/tls.key}
+- {name: {{ $prefix }}_SERVER__HEALTH_PORT, value: {{ include "aeterna.probedPort" . | quote }}}
 {{- if $values.tls.mutual }}
 - {name: {{ $prefix }}_SERVER__TLS__CLIENT_CA, value: /run/aeterna/tls/ca.crt}
 {{- end }}

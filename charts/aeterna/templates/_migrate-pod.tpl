@@ -12,7 +12,7 @@ spec:
   {{- with include "aeterna.pullSecrets" . }}{{ . | nindent 2 }}{{ end }}
   securityContext:
     {{- include "aeterna.podSecurity" . | nindent 4 }}
-  initContainers:
+  containers:
     - name: migrate
       image: {{ include "aeterna.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -21,34 +21,22 @@ spec:
       args:
         - |
           while :; do
-            aeterna migrate && exit 0
+            aeterna migrate --shard main && exit 0
             code=$?
             [ $code = 6 ] || exit $code
             sleep 2
           done
-      env: &env
+      env:
         - {name: AETERNA_DSN, value: {{ include "aeterna.dsn" . | quote }}}
         - name: AETERNA_DB_PASSWORD
           {{- include "aeterna.passwordFrom" (dict "root" . "role" "owner") | nindent 10 }}
-      securityContext: &containerSecurity
+      securityContext:
         {{- include "aeterna.containerSecurity" . | nindent 8 }}
-      resources: &resources
+      resources:
         requests: {cpu: 50m, memory: 128Mi}
         limits: {memory: 256Mi}
-      volumeMounts: &volumeMounts
+      volumeMounts:
         - {name: tmp, mountPath: /tmp}
-  containers:
-    - name: register-shard
-      image: {{ include "aeterna.image" . | quote }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
-      command: [python3, -c]
-      args:
-        - |
-          {{- .Files.Get "files/register_shard.py" | nindent 10 }}
-      env: *env
-      securityContext: *containerSecurity
-      resources: *resources
-      volumeMounts: *volumeMounts
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 64Mi}
