@@ -2,6 +2,7 @@
 
 PostgreSQL: `AETERNA_TEST_POSTGRES` (a superuser's DSN), else a container, else the embedded one.
 Redis: `AETERNA_TEST_REDIS` (a URL), else a container, else a local redis-server.
+Containers are of this version's own images (scripts/images), where an engine answers that has them.
 """
 
 import asyncio
@@ -12,25 +13,35 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
-from testcontainers.community.postgres import PostgresContainer
 from testcontainers.community.redis import RedisContainer
 from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import ExecWaitStrategy
 
 from libs.embedded.postgres import PostgresServer, embedded_postgres
 from libs.embedded.processes import spawn
 
-_POSTGRES_IMAGE = "pgvector/pgvector:pg17"
-_REDIS_IMAGE = "redis:8"
+_POSTGRES_IMAGE = f"aeterna-postgres-ha:{version('aeterna')}"
+_REDIS_IMAGE = f"aeterna-redis:{version('aeterna')}"
 _OLDEST_REDIS = 7  # major version
 _REDIS_FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 _INSTALL_REDIS = "apt-get update && apt-get install -y --no-install-recommends redis-server"
-_ASK_SECONDS, _PULL_SECONDS = 5, 120
+_ASK_SECONDS = 5
 _UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# PostgreSQL as it is, in an image that runs Patroni unless told otherwise.
+_PLAIN_POSTGRES = """
+echo postgres >/tmp/password
+initdb --username=postgres --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256 \\
+    --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C --encoding=UTF8 --no-sync
+echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+exec postgres "$@"
+"""
 
 
 @contextmanager
@@ -43,7 +54,7 @@ def postgres_server() -> Iterator[str]:
         yield dsn
     elif _can_run_containers_of(_POSTGRES_IMAGE):
         with _postgres_container() as container:
-            yield container.get_connection_url(driver=None)
+            yield f"postgresql://postgres:postgres@{_address(container, 5432)}/postgres"
     else:
         # With a loop of its own making, the runner leaves the thread's current loop alone.
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
@@ -94,40 +105,47 @@ def redis_server() -> Iterator[str]:
     if url := os.environ.get("AETERNA_TEST_REDIS"):
         yield url
     elif _can_run_containers_of(_REDIS_IMAGE):
-        with RedisContainer(_REDIS_IMAGE) as container:
-            host, port = container.get_container_host_ip(), container.get_exposed_port(6379)
-            yield f"redis://{host}:{port}/0"
+        with _redis_container() as container:
+            yield f"redis://{_address(container, 6379)}/0"
     else:
         with tempfile.TemporaryDirectory() as folder:
             yield from _local_redis(redis_program(), Path(folder))
 
 
 def _can_run_containers_of(image: str) -> bool:
-    """Whether an engine answers, and has or gets what a container of `image` takes."""
-    images = (image, testcontainers_config.ryuk_image)  # the second cleans up after killed runs
-    answers = _docker("version", seconds=_ASK_SECONDS)
-    return answers and all(map(_has_image, images))
+    """Whether an engine answers that has the image, and a network; nothing is pulled.
+
+    The engine that scripts/images starts to build with has none.
+    """
+    if not _has("image", testcontainers_config.ryuk_image):  # it cleans up after killed runs
+        testcontainers_config.ryuk_disabled = True
+    return _has("image", image) and _has("network", "bridge")
 
 
-def _has_image(image: str) -> bool:
-    return _docker("image", "inspect", image, seconds=_ASK_SECONDS) or _docker(
-        "pull", "--quiet", image, seconds=_PULL_SECONDS
-    )
-
-
-def _docker(*arguments: str, seconds: float) -> bool:
+def _has(kind: str, name: str) -> bool:
+    asked = ["docker", kind, "inspect", name]
     try:
-        done = subprocess.run(["docker", *arguments], capture_output=True, timeout=seconds)
+        done = subprocess.run(asked, capture_output=True, timeout=_ASK_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
 
 
-def _postgres_container() -> PostgresContainer:
-    settings = {"wal_level": "logical", "max_connections": "200", **_UNSAFE}
-    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    container = PostgresContainer(_POSTGRES_IMAGE, username="postgres", dbname="postgres")
-    return container.with_command(f"postgres {options}")
+def _postgres_container() -> DockerContainer:
+    settings = {"listen_addresses": "*", "wal_level": "logical", "max_connections": "200"}
+    options = [f"--{name}={value}" for name, value in {**settings, **_UNSAFE}.items()]
+    container = DockerContainer(_POSTGRES_IMAGE).with_exposed_ports(5432)
+    container.with_command(["sh", "-ec", _PLAIN_POSTGRES, "sh", *options])
+    return container.waiting_for(ExecWaitStrategy(["pg_isready", "--host=127.0.0.1"]))
+
+
+def _redis_container() -> RedisContainer:
+    command = ["redis-server", "--protected-mode", "no", "--save", "", "--appendonly", "no"]
+    return RedisContainer(_REDIS_IMAGE).with_command(command)
+
+
+def _address(container: DockerContainer, port: int) -> str:
+    return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
 
 
 def _local_redis(program: Path, folder: Path) -> Iterator[str]:
