@@ -102,8 +102,8 @@ async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> 
         status = await _health(server, registrations)
         await stack.enter_async_context(background(_tell(status, platform.wakeups)))
         address = _listen(server, settings.server.address, settings.server.tls)
-        await server.start()
         await stack.enter_async_context(_plain_health(status, settings.server))
+        await server.start()
         log.info("service.started", service=name, address=address)
         try:
             yield address
