@@ -15,7 +15,8 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY scripts/setup scripts/protos scripts/
 COPY protos protos
 RUN scripts/setup && rm -rf .venv
-ENV UV_PROJECT_ENVIRONMENT=/opt/aeterna UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1
+ENV UV_PROJECT_ENVIRONMENT=/opt/aeterna UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1 \
+    PYC_INVALIDATION_MODE=UNCHECKED_HASH
 ENV UV_FLAGS="--frozen --no-dev --no-editable --no-python-downloads --python /usr/bin/python3 \
     --extra memory --extra knowledge --extra governance --extra sync --extra cli --extra release"
 RUN .uv/bin/uv sync $UV_FLAGS --no-install-project
@@ -26,11 +27,11 @@ RUN .uv/bin/uv sync $UV_FLAGS
 
 FROM debian:trixie-slim
 RUN groupadd --gid 10001 aeterna \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
+ && SOURCE_DATE_EPOCH=0 useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
     --shell /usr/sbin/nologin aeterna \
  && apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates python3 \
- && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/debconf/*-old /var/cache/ldconfig/*
+ && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/debconf/* /var/cache/ldconfig/*
 COPY --from=build /opt/aeterna /opt/aeterna
 ENV PATH=/opt/aeterna/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
