@@ -25,6 +25,8 @@ _SESSION = {
     # Tenants and their users differ in size by orders of magnitude: no plan suits them all.
     "plan_cache_mode": "force_custom_plan",
 }
+_ACQUIRE = 5.0  # seconds to wait for a free connection
+SETTLING = 1.0  # seconds for a server to end what was given up
 _CLOSING = 5.0  # seconds for connections in use when a pool is closed
 CONTROL_ROLE = "aeterna_control"  # the same, but may create and change tenants: governance only
 
@@ -107,6 +109,22 @@ async def open_pool(settings: DatabaseSettings) -> AsyncIterator[asyncpg.Pool]:
         yield pool
     finally:
         await _close(pool)
+
+
+@asynccontextmanager
+async def lend(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool. When its server does not answer any more, another takes its place.
+
+    asyncpg alone waits for the server to confirm that a call was given up, as long as for a
+    statement: one that is frozen, or behind a cut, would hold all connections that it had.
+    """
+    async with asyncio.timeout(_ACQUIRE):  # the pool's own makes a task each time
+        conn = await pool.acquire()
+    try:
+        yield conn
+    finally:
+        with suppress(TimeoutError):
+            await pool.release(conn, timeout=SETTLING)
 
 
 async def _close(pool: asyncpg.Pool) -> None:

@@ -1,16 +1,19 @@
 """Finding, among the hosts of a DSN, the server that takes writes.
 
-asyncpg gives all hosts one time limit, which a machine that is gone and answers nothing uses up
-alone. Here each has its own.
+asyncpg asks one host after the other, so that a machine which is gone and answers nothing holds up
+those behind it. Here the next one is asked too once the earlier ones have been silent for a while;
+and whoever says no is asked again while one is silent, since it may be about to take over.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+_HEAD_START = 0.5  # seconds before the next host is asked, too
 _ANSWER_SECONDS = 5.0  # for one host
 _READ_ONLY = ("in_hot_standby", "default_transaction_read_only")  # reported at every change
 _NEXT_HOST = (
@@ -20,23 +23,53 @@ _NEXT_HOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.TargetServerAttributeNotMatched,
 )
+_Attempt = asyncio.Task[asyncpg.Connection]
 
 
 async def connect_writable(dsn: str, **options: Any) -> asyncpg.Connection:
-    """A connection to the first host, in the DSN's order, that is no standby nor read-only.
+    """A connection to a host that is no standby nor read-only: the first to say so.
 
     Args:
+        dsn: Its hosts are asked in their order, each with a head start.
         options: As of `asyncpg.connect`.
     Raises:
         What the last host failed with.
     """
-    *others, last = _each_host(dsn)
-    for each in others:
-        try:
-            return await _connect(each, options)
-        except _NEXT_HOST:
-            continue
-    return await _connect(last, options)
+    hosts, attempts = list(_each_host(dsn)), dict[str, _Attempt]()
+    try:
+        while True:
+            for host in hosts:
+                if host not in attempts or _said_no(attempts[host]):
+                    attempts[host] = asyncio.create_task(_connect(host, options))
+                if answered := await _answered(attempts):
+                    return attempts.pop(answered).result()
+            if all(each.done() for each in attempts.values()):
+                return attempts[hosts[-1]].result()
+    finally:
+        await _drop(attempts.values())
+
+
+async def _answered(attempts: Mapping[str, _Attempt]) -> str | None:
+    """The host that succeeds, or fails for good, before another ends or a head start is over."""
+    asked = {each: host for host, each in attempts.items() if not each.done()}
+    if not asked:
+        return None
+    done, _ = await asyncio.wait(asked, timeout=_HEAD_START, return_when=asyncio.FIRST_COMPLETED)
+    ends = (asked[each] for each in done if not isinstance(each.exception(), _NEXT_HOST))
+    return next(ends, None)
+
+
+def _said_no(attempt: _Attempt) -> bool:
+    return attempt.done() and not isinstance(attempt.exception(), TimeoutError)
+
+
+async def _drop(attempts: Iterable[_Attempt]) -> None:
+    """Ends them, and closes what they opened."""
+    for each in attempts:
+        each.cancel()
+    for made in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(made, asyncpg.Connection):
+            made.terminate()
 
 
 async def _connect(dsn: str, options: dict[str, Any]) -> asyncpg.Connection:

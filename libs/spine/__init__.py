@@ -5,7 +5,6 @@ A write holds the tenant's row lock from `writing` to commit, so keep it short: 
 call others before it begins. Knows nothing of what services store.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -16,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.changes import Change
-from libs.postgres import Connection, StoreUnavailable, store_errors
+from libs.postgres import SETTLING, Connection, StoreUnavailable, lend, store_errors
 from libs.tenancy import Route, TenantMoved, TenantNotFound, TenantSuspended
 
 _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
@@ -24,7 +23,6 @@ _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
     "AE002": TenantMoved,
     "AE003": TenantSuspended,
 }
-_ACQUIRE = 5.0  # seconds to wait for a free connection
 _NO_SETTINGS: Mapping[str, str] = {}
 _REPLAN_SELDOM = "SET LOCAL plan_cache_mode = auto"  # a write goes by keys, whatever the tenant
 _APPEND = "SELECT aeterna.append_changes($1, $2, $3, $4, $5, $6, $7, $8)"
@@ -123,7 +121,7 @@ async def read(
     pairs = ",".join(f"{name},{value}" for name, value in settings.items())
     statement = _ENTERED.format(settings=pairs, sql=sql)
     with store_errors():
-        async with _connection(route.pool) as conn:
+        async with lend(route.pool) as conn:
             rows: list[asyncpg.Record] = await conn.fetch(statement, route.tenant, *values)
     return rows
 
@@ -185,7 +183,7 @@ async def administering(route: Route) -> AsyncIterator[Write]:
 async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
     """`begin` opens it in one round trip; it holds a checked label and numbers only."""
     with store_errors(), _refusals(route):
-        async with _connection(route.pool) as conn:
+        async with lend(route.pool) as conn:
             try:
                 await conn.execute(begin)
                 yield conn
@@ -194,17 +192,6 @@ async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
                 raise
             if await conn.execute("COMMIT") != "COMMIT":
                 raise StoreUnavailable  # an error inside the block was swallowed
-
-
-@asynccontextmanager
-async def _connection(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
-    """Lends a connection. Waits with a timeout of our own: the pool's makes a task each time."""
-    async with asyncio.timeout(_ACQUIRE):
-        conn = await pool.acquire()
-    try:
-        yield conn
-    finally:
-        await pool.release(conn)
 
 
 @contextmanager
@@ -220,6 +207,6 @@ def _refusals(route: Route) -> Iterator[None]:
 
 async def _roll_back(conn: Connection) -> None:
     """Best effort: a broken connection has nothing left to roll back, the pool drops it."""
-    broken = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+    broken = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
     with suppress(asyncpg.PostgresError, *broken):
-        await conn.execute("ROLLBACK")
+        await conn.execute("ROLLBACK", timeout=SETTLING)

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import asyncpg
 import structlog
 
-from libs.postgres import DatabaseSettings, open_pool, store_errors
+from libs.postgres import DatabaseSettings, lend, open_pool, store_errors
 from libs.tenancy import Route, ShardId, TenantId, TenantNotFound, TenantSuspended
 
 log = structlog.get_logger(__name__)
@@ -92,7 +92,8 @@ class Directory:
     async def _look_up(self, tenant: TenantId) -> Route:
         generation = self._generation
         with store_errors():
-            row = await self.control.fetchrow(_PLACE, tenant)
+            async with lend(self.control) as conn:
+                row = await conn.fetchrow(_PLACE, tenant)
         if row is None:
             raise TenantNotFound(tenant)
         if row["state"] != "active":

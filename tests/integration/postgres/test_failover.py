@@ -1,5 +1,6 @@
 """A pool over two real servers, a primary and its streaming standby, that change their roles."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +13,7 @@ import asyncpg
 import pytest
 
 from libs.embedded.postgres import PostgresServer, embedded_postgres
-from libs.postgres import DatabaseSettings, StoreUnavailable, open_pool, store_errors
+from libs.postgres import DatabaseSettings, StoreUnavailable, lend, open_pool, store_errors
 from libs.postgres.hosts import connect_writable
 from tests.eventually import eventually
 from tests.gate import Gate, gate_to
@@ -101,7 +102,7 @@ async def pool(pair: Pair) -> AsyncIterator[asyncpg.Pool]:
 async def written(pool: asyncpg.Pool, number: int) -> str:
     """Writes the number; the name of the server that took it."""
     with store_errors():
-        async with pool.acquire() as conn:
+        async with lend(pool) as conn:
             await conn.execute("INSERT INTO number VALUES ($1)", number)
             return str(await conn.fetchval(_WHO))
 
@@ -169,6 +170,21 @@ async def test_one_error_is_enough_to_leave_a_demoted_server(
     assert names == {"second"}
 
 
+async def test_a_server_that_falls_silent_does_not_keep_the_connections(
+    pair: Pair, pool: asyncpg.Pool
+) -> None:
+    await busy(pool)
+    pair.gates[0].freeze()
+    await execute(pair.second, "SELECT pg_promote()")
+    for number in range(pool.get_max_size()):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), lend(pool) as conn:
+                await conn.execute("INSERT INTO number VALUES ($1)", number)
+
+    async with asyncio.timeout(5):
+        assert await written(pool, 1) == "second"
+
+
 async def test_without_a_primary_the_store_is_unavailable(pair: Pair, pool: asyncpg.Pool) -> None:
     await pair.gates[0].stop()
 
@@ -176,13 +192,25 @@ async def test_without_a_primary_the_store_is_unavailable(pair: Pair, pool: asyn
         await written(pool, 1)
 
 
-async def test_a_host_that_does_not_answer_is_passed_over(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("libs.postgres.hosts._ANSWER_SECONDS", 0.3)
+async def test_a_host_that_does_not_answer_holds_nobody_up(pair: Pair) -> None:
     pair.gates[1].freeze()
 
-    connection = await connect_writable(pair.dsn, user="postgres")
+    async with asyncio.timeout(2):
+        connection = await connect_writable(pair.dsn, user="postgres")
 
     assert await connection.fetchval(_WHO) == "first"
     await connection.close()
+
+
+async def test_a_standby_is_found_that_takes_over_from_a_host_that_does_not_answer(
+    pair: Pair,
+) -> None:
+    pair.gates[0].freeze()
+
+    async with asyncio.timeout(4), asyncio.TaskGroup() as group:
+        connecting = group.create_task(connect_writable(pair.dsn, user="postgres"))
+        await pair.gates[1].arrivals.acquire()
+        await execute(pair.second, "SELECT pg_promote()")
+
+    assert await connecting.result().fetchval(_WHO) == "second"
+    await connecting.result().close()
