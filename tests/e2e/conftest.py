@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,15 @@ def stack(ha_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The shared one; when the test fails its logs are in e2e-logs/."""
     yield ha_stack
     _keep_logs(ha_stack.namespace, request)
+
+
+@pytest.fixture
+def keep_logs(request: pytest.FixtureRequest) -> Iterator[Callable[[Cluster], None]]:
+    """To be called with a namespace that several tests share: when this one fails, as above."""
+    namespaces: list[Cluster] = []
+    yield namespaces.append
+    for each in namespaces:
+        _keep_logs(each, request)
 
 
 def _keep_logs(namespace: Cluster, request: pytest.FixtureRequest) -> None:
