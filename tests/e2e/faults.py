@@ -14,11 +14,11 @@ _SCRIPT = r'''
 import os, re, subprocess, sys
 from pathlib import Path
 
-def processes(part):
-    """Ids of the processes whose cgroup names the pod or container."""
+def processes(part, file="cgroup"):
+    """Ids of the processes whose cgroup names the pod or container; or another of their files."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if part in (folder / "cgroup").read_text().replace("_", "-"):
+            if part in (folder / file).read_text().replace("_", "-"):
                 yield int(folder.name)
         except OSError:
             pass  # it has ended
@@ -31,9 +31,11 @@ def signal(number, part, pattern):
             print(each, command[:80])
 
 def route(action, part, *addresses):
-    inside = ["nsenter", "--mount=/proc/1/ns/mnt", f"--net=/proc/{next(processes(part))}/ns/net"]
+    # `ip` is the node's, which the kubelet sees; process 1 may be out of reach.
+    inside, node = next(processes(part)), next(processes("kubelet", "comm"))
+    enter = ["nsenter", f"--mount=/proc/{node}/ns/mnt", f"--net=/proc/{inside}/ns/net"]
     for each in addresses:
-        subprocess.run([*inside, "ip", "route", action, "blackhole", each], check=True)
+        subprocess.run([*enter, "ip", "route", action, "blackhole", each], check=True)
 
 {"signal": signal, "route": route}[sys.argv[1]](*sys.argv[2:])
 '''
