@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,8 @@ from typing import Any
 
 from tests.e2e.cluster import Cluster, wait_until
 from tests.e2e.helm import Release, Values
-from tests.e2e.pods import VERSION, pod
+from tests.e2e.pods import pod
 
-IMAGE = f"aeterna-postgres-ha:{VERSION}"
 ARCHIVE_TIMEOUT = 20  # seconds
 _NOTHING = {
     "requests": {"cpu": "1m", "memory": "16Mi"}
@@ -77,13 +76,9 @@ class Database:
         return any(each.startswith(f"{file}-") for each in self.archive())
 
     def archive(self) -> list[str]:
-        """Names of the files in the archive of WAL, without those under way."""
-        find = f"find /backup/{self.name}/archive -type f ! -name '*.tmp'"
-        return [line.rpartition("/")[2] for line in self._repository(find).splitlines()]
-
-    def digest(self) -> str:
-        """Of all that is in the repository under the database's path."""
-        return self._repository(_DIGEST, f"/backup/{self.name}")
+        """Names of the files in the archive of WAL."""
+        said = self._shell(self._members()[0], "pgbackrest repo-ls --recurse archive/main")
+        return [line.rpartition("/")[2] for line in said.splitlines()]
 
     def info(self) -> Any:
         """`pgbackrest info` of the one stanza."""
@@ -112,35 +107,51 @@ class Database:
         return time.monotonic() - begun
 
     @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """All members are gone while the block lasts; the repository stays as they left it."""
+    def stopped(self) -> Iterator[Callable[[], str]]:
+        """All members are gone while the block lasts; gives a digest of what they left."""
         size = len(self._members())
-        scale = ("scale", "statefulset", self.name)
-        self.namespace(*scale, "--replicas=0")
-        gone = ("--for=delete", "--timeout=110s", f"--selector={self._selector}")
-        self.namespace("wait", "pod", *gone)
+        self._scale(0)
+        self.namespace("wait", "--for=delete", "--timeout=110s", "pod", self._selected)
         try:
-            yield
+            with self._mounted() as repository:
+                execute = ("exec", repository, "--", "sh", "-c", _DIGEST, "sh")
+                yield lambda: self.namespace(*execute, f"/data/{self.name}")
         finally:
-            self.namespace(*scale, f"--replicas={size}")
+            self._scale(size)
             self.namespace("rollout", "status", "statefulset", self.name, "--timeout=110s")
 
+    def _scale(self, members: int) -> None:
+        self.namespace("scale", "statefulset", self.name, f"--replicas={members}")
+
+    @contextmanager
+    def _mounted(self) -> Iterator[str]:
+        """A pod that sees the volume of the repository."""
+        claim = {"claimName": f"{self.name}-backup", "readOnly": True}
+        volume = {"name": "data", "persistentVolumeClaim": claim}
+        name = f"{self.name}-repository"
+        self.namespace.apply(pod(name, ["sleep", "infinity"], volumes=[volume]))
+        self.namespace("wait", "--for=condition=Ready", "--timeout=60s", f"pod/{name}")
+        try:
+            yield name
+        finally:
+            self.namespace("delete", "pod", name, "--now")
+
     @property
-    def _selector(self) -> str:
+    def _selected(self) -> str:
         component = "app.kubernetes.io/component=postgres"
-        return f"app.kubernetes.io/instance={self.name},{component}"
+        return f"--selector=app.kubernetes.io/instance={self.name},{component}"
 
     def _members(self) -> list[str]:
         """Those that are ready and shall stay; raises LookupError when there is none."""
-        pods = self.namespace.get("pods", f"--selector={self._selector}")["items"]
+        pods = self.namespace.get("pods", self._selected)["items"]
         names = [pod["metadata"]["name"] for pod in pods if _is_ready(pod)]
         if not names:
             raise LookupError(f"no member of {self.name} is ready")
         return names
 
     def _primary(self) -> str:
-        selector = f"--selector={self._selector},aeterna.io/role=primary"
-        (primary,) = self.namespace.get("pods", selector)["items"]
+        selected = f"{self._selected},aeterna.io/role=primary"
+        (primary,) = self.namespace.get("pods", selected)["items"]
         return str(primary["metadata"]["name"])
 
     def _works(self, statement: str) -> bool:
@@ -160,10 +171,6 @@ class Database:
         execute = ("exec", member, "--container=postgres", "--", "sh", "-c", script, "sh")
         return self.namespace(*execute, *arguments)
 
-    def _repository(self, script: str, *arguments: str) -> str:
-        execute = ("exec", f"{self.name}-repository", "--", "sh", "-c", script, "sh")
-        return self.namespace(*execute, *arguments)
-
 
 def _is_ready(pod: dict[str, Any]) -> bool:
     conditions = pod["status"].get("conditions", [])
@@ -173,7 +180,7 @@ def _is_ready(pod: dict[str, Any]) -> bool:
 
 @contextmanager
 def database(namespace: Cluster, name: str, *values: Path | Values) -> Iterator[Database]:
-    """One as the profile ha has it, of two members, and a pod that sees its repository.
+    """One as the profile ha has it, but of two members.
 
     Its members end with the block; the rest goes with the namespace.
     """
@@ -189,19 +196,8 @@ def database(namespace: Cluster, name: str, *values: Path | Values) -> Iterator[
         namespace, "postgres-ha", [Path("ci/ha-values.yaml"), _SMALL, own, *values], name
     )
     release.install()
-    namespace.apply(_repository_pod(name))
-    namespace("wait", "--for=condition=Ready", "--timeout=60s", f"pod/{name}-repository")
     try:
         yield Database(release)
     finally:
         selector = f"--selector=app.kubernetes.io/instance={name}"
         namespace("delete", "statefulset", selector, "--wait=false")
-
-
-def _repository_pod(name: str) -> dict[str, Any]:
-    claim = {"claimName": f"{name}-backup", "readOnly": True}
-    volume = {"name": "data", "persistentVolumeClaim": claim}
-    made = pod(f"{name}-repository", ["sleep", "infinity"], IMAGE, volumes=[volume])
-    mount = {"name": "data", "mountPath": "/backup", "readOnly": True}
-    made["spec"]["containers"][0]["volumeMounts"] = [mount]
-    return made

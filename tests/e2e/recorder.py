@@ -234,9 +234,11 @@ class Recorder:
     def report(self, rows: list[Row]) -> dict[str, Any]:
         """Times in seconds; `gap` is the longest time between two rows, by the server's clock."""
         found = Counter(row.n for row in rows)
+        lost = sorted(self.acknowledged.keys() - found.keys())
         return {
             "acknowledged": len(self.acknowledged),
-            "lost": sorted(self.acknowledged.keys() - found.keys()),
+            "lost": lost,
+            "lost_seconds": _span([self.acknowledged[n] for n in lost]),
             "unexpected": sorted(found.keys() - self.attempted),
             "doubled": sorted(n for n, times in found.items() if times > 1),
             "stale": self.stale,
@@ -245,6 +247,10 @@ class Recorder:
             "gap": _longest_gap([row.at for row in rows]),
             "acknowledgement_gap": _longest_gap(list(self.acknowledged.values())),
         }
+
+
+def _span(times: list[float]) -> float:
+    return max(times) - min(times) if times else 0
 
 
 def _longest_gap(times: list[float]) -> float:

@@ -15,6 +15,7 @@ SERVICES = ("memory", "knowledge", "governance", "sync")
 CONNECTION_AGE = 20  # seconds
 _MEMBERS = [f"postgres-{place}.postgres-members:5432" for place in range(3)]
 _OWNER = ("postgres-credentials", "owner")
+_REDIS = ("redis-credentials", "password")
 # Who may call, in place of an identity provider: all that a profile needs to be told.
 CALLERS: Values = {
     "aeterna": {
@@ -60,6 +61,11 @@ class Stack:
             "governance:50053",
         )
         return recording(self.namespace, name, "memories", *addresses, **options)
+
+    def keys(self, name: str = "w-keys", sentinel: str = "redis-sentinel", **options: Any) -> Any:
+        """W through the Redis that a Sentinel, or a Service of them, names; as `recording`."""
+        address = f"{sentinel}:26379"
+        return recording(self.namespace, name, "keys", address, secret=_REDIS, **options)
 
     @contextmanager
     def both(self) -> Iterator[tuple[Recorder, Recorder]]:

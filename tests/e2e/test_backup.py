@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import backups
+from tests.e2e import backups, s3
 from tests.e2e.backups import ARCHIVE_TIMEOUT, Database
 from tests.e2e.cluster import Cluster, wait_until
 from tests.e2e.helm import Values
@@ -101,14 +101,14 @@ def test_a_restore_to_before_a_bad_delete_after_a_failover_has_exactly_the_rows_
     origin.archive_all()
 
     assert any(file.endswith(".history") for file in origin.archive())
-    with origin.stopped():
-        before, begun = origin.digest(), time.monotonic()
+    with origin.stopped() as digest:
+        before, begun = digest(), time.monotonic()
         with restored(origin, "before", moment) as copy:
             record_property("restore_seconds", round(time.monotonic() - begun, 1))
             assert copy.numbers() == set(range(3000))
             copy.insert(range(5000, 6000))
             copy.archive_all()
-        assert origin.digest() == before
+        assert digest() == before
 
 
 def test_a_restore_without_a_time_has_the_newest_rows_of_the_archive(
@@ -120,14 +120,31 @@ def test_a_restore_without_a_time_has_the_newest_rows_of_the_archive(
     origin.sql("DELETE FROM numbers WHERE n % 3 = 0")
     origin.archive_all()
 
-    with origin.stopped():
-        before, begun = origin.digest(), time.monotonic()
+    with origin.stopped() as digest:
+        before, begun = digest(), time.monotonic()
         with restored(origin, "newest", "", *_ONE_MEMBER) as copy:
             record_property("restore_seconds", round(time.monotonic() - begun, 1))
             assert copy.numbers() == {n for n in range(2000) if n % 3}
             copy.insert(range(5000, 6000))
             copy.archive_all()
-        assert origin.digest() == before
+        assert digest() == before
+
+
+def test_archive_backup_and_restore_work_on_an_encrypted_repository_in_s3(
+    namespace: Cluster, record_property: RecordProperty
+) -> None:
+    s3.start(namespace)
+    values: list[Path | Values] = [*_ONE_MEMBER, {"backup": s3.BACKUP}]
+    with backups.database(namespace, "origin", *values) as origin:
+        origin.sql("CREATE TABLE numbers (n int PRIMARY KEY)")
+        origin.insert(range(1000))
+        record_property("full_seconds", round(origin.back_up("full"), 1))
+        origin.insert(range(1000, 2000))
+        origin.archive_all()
+
+        assert "status: ok" in origin.verify()
+        with restored(origin, "copy", "", *values) as copy:
+            assert copy.numbers() == set(range(2000))
 
 
 def restored(
@@ -137,7 +154,7 @@ def restored(
     restore = {
         "enabled": True,
         "path": f"/{origin.name}",
-        "claim": f"{origin.name}-backup",
+        "claim": f"{origin.name}-backup",  # has no effect in S3
         "targetTime": moment,
     }
     return backups.database(origin.namespace, name, {"restore": restore}, *values)

@@ -19,15 +19,16 @@ ACCOUNT = "recorder"  # the service account that it calls with; has to be a plat
 class Outcome:
     """What a recorder did; times in seconds.
 
-    `lost` were acknowledged and are not there, `unexpected` are there and nobody wrote them,
-    `doubled` are there twice; `stale` counts acknowledgements of an earlier timeline after one of a
-    later. `gap` is the longest time between two rows by the database's clock,
-    `acknowledgement_gap` between two answers by the client's. `failures` are the calls that
+    `lost` were acknowledged, within `lost_seconds`, and are not there, `unexpected` are there and
+    nobody wrote them, `doubled` are there twice; `stale` counts acknowledgements of an earlier
+    timeline after one of a later. `gap` is the longest time between two rows by the database's
+    clock, `acknowledgement_gap` between two answers by the client's. `failures` are the calls that
     failed, counted by what they said; each was made again.
     """
 
     acknowledged: int
     lost: list[int]
+    lost_seconds: float
     unexpected: list[int]
     doubled: list[int]
     stale: int
