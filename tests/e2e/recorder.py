@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
@@ -100,22 +100,30 @@ class Sql:
 
 
 class Memories:
-    """The memory service, in a tenant of the pod's own; the sync service tells of every write."""
+    """The memory service, in a tenant of this run's own; the sync service tells of every write."""
 
     def __init__(self, addresses: list[str]) -> None:
-        self._addresses, self._tenant = addresses, os.environ["HOSTNAME"]
+        self._addresses = addresses
+        self._tenant = f"{os.environ['HOSTNAME']}-{time.time_ns()}"
         self._seen = 0
+        self._channels = AsyncExitStack()  # open until the process ends
 
     async def open(self) -> None:
         memory, sync, governance = self._addresses
-        tenants = tenants_pb2_grpc.TenantServiceStub(await _channel(governance))
+        tenants = tenants_pb2_grpc.TenantServiceStub(await self._channel(governance))
         request = tenants_pb2.CreateTenantRequest(
             tenant_id=self._tenant, request_id=str(uuid5(_NAMESPACE, self._tenant))
         )
         await tenants.CreateTenant(request)
-        self._stub: Any = memory_pb2_grpc.MemoryServiceStub(await _channel(memory, self._tenant))
-        changes = sync_pb2_grpc.SyncServiceStub(await _channel(sync, self._tenant))
+        self._stub: Any = memory_pb2_grpc.MemoryServiceStub(
+            await self._channel(memory, self._tenant)
+        )
+        changes = sync_pb2_grpc.SyncServiceStub(await self._channel(sync, self._tenant))
         self._following = asyncio.create_task(self._follow(Subscription(changes, 0, ["memories"])))
+
+    async def _channel(self, address: str, tenant: str = "") -> grpc.aio.Channel:
+        token = Path("/run/token/token").read_text
+        return await self._channels.enter_async_context(open_channel(address, token, tenant=tenant))
 
     async def _follow(self, subscription: Subscription) -> None:
         """Raises ChangesOutOfOrder when one comes twice or not at all."""
@@ -150,12 +158,6 @@ class Memories:
             await asyncio.wait([self._following], timeout=0.1)
         if self._following.done():
             await self._following
-
-
-async def _channel(address: str, tenant: str = "") -> grpc.aio.Channel:
-    """Open until the process ends."""
-    token = Path("/run/token/token").read_text
-    return await open_channel(address, token, tenant=tenant).__aenter__()
 
 
 def _row(memory: memory_pb2.Memory) -> Row:
