@@ -1,6 +1,8 @@
 """What the services of an installation say about themselves, each pod for itself."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from tests.e2e.cluster import Cluster
@@ -21,7 +23,8 @@ print(json.dumps([float(gauge.split()[1]), pb.HealthCheckResponse.ServingStatus.
 
 def wakeups(namespace: Cluster) -> set[tuple[float, str]]:
     """The different states in which the pods are: the gauge, and what health says."""
-    return {_wakeups(namespace, pod) for pod in _pods(namespace)}
+    with ThreadPoolExecutor() as pool:
+        return set(pool.map(partial(_wakeups, namespace), _pods(namespace)))
 
 
 def are_ready(namespace: Cluster) -> bool:
