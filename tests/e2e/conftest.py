@@ -12,7 +12,9 @@ import pytest
 from tests.e2e import faults
 from tests.e2e import stack as stacks
 from tests.e2e.cluster import ROOT, Cluster, given_cluster, own_cluster
+from tests.e2e.postgres import Postgres
 from tests.e2e.stack import Stack
+from tests.e2e.workload import Outcome, Recorder
 
 LOGS = ROOT / "e2e-logs"
 _FAILED = pytest.StashKey[bool]()
@@ -70,6 +72,29 @@ def keep_logs(request: pytest.FixtureRequest) -> Iterator[Callable[[Cluster], No
     yield namespaces.append
     for each in namespaces:
         _keep_logs(each, request)
+
+
+@pytest.fixture
+def postgres(stack: Stack) -> Iterator[Postgres]:
+    """The stack's members, which are all well before the test and after it."""
+    postgres = Postgres(stack.namespace)
+    postgres.wait_until_whole(120)
+    yield postgres
+    postgres.wait_until_whole(120)
+
+
+@pytest.fixture
+def outcome_of(record_property: Callable[[str, object], None]) -> Callable[[Recorder], Outcome]:
+    """Stops a recorder, whose figures are in the report of the tests then; it has to be exact."""
+
+    def outcome_of(recorder: Recorder) -> Outcome:
+        outcome = recorder.stop()
+        for figure in ("acknowledged", "gap", "acknowledgement_gap", "slowest"):
+            record_property(f"{recorder.name} {figure}", round(getattr(outcome, figure), 1))
+        assert outcome.is_exact, outcome
+        return outcome
+
+    return outcome_of
 
 
 def _keep_logs(namespace: Cluster, request: pytest.FixtureRequest) -> None:

@@ -3,10 +3,15 @@
 By a privileged pod that sees the processes of its node; so on every cluster that allows one.
 """
 
+import json
+import re
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from tests.e2e.cluster import Cluster
+from tests.e2e.cluster import Cluster, wait_until
 from tests.e2e.pods import SUITE
 
 _NAMESPACE = "e2e-faults"
@@ -47,16 +52,21 @@ class Faults:
     def __init__(self, cluster: Cluster, namespace: Cluster) -> None:
         self._cluster, self._namespace = cluster, namespace
 
-    def signal(self, pod: str, signal: int, pattern: str = "") -> str:
-        """Sends it to those processes of the pod's containers whose command line matches.
-
-        Returns a line for each; raises CalledProcessError if there is none.
-        """
-        containers = self._namespace.get("pod", pod)["status"]["containerStatuses"]
-        ids = [each["containerID"].rpartition("/")[2] for each in containers]
-        hit = "".join(self._run("signal", str(int(signal)), each, pattern) for each in ids)
+    def signal(self, pod: str, number: int, pattern: str = "") -> None:
+        """Sends it to those processes of the pod whose command line matches."""
+        uid = self._pods()[pod]["metadata"]["uid"]
+        hit = self._run("signal", str(int(number)), uid, pattern)
         assert hit, f"no process of {pod} matches {pattern!r}"
-        return hit
+
+    @contextmanager
+    def frozen(self, pod: str, pattern: str = "") -> Iterator[None]:
+        """Those processes do nothing for the length of the block, and then go on."""
+        uid = self._pods()[pod]["metadata"]["uid"]
+        self.signal(pod, signal.SIGSTOP, pattern)
+        try:
+            yield
+        finally:
+            self._run("signal", str(int(signal.SIGCONT)), uid, pattern)
 
     @contextmanager
     def cut(self, pod: str, *others: str) -> Iterator[None]:
@@ -64,29 +74,53 @@ class Faults:
 
         Connections that are open freeze. A pod that is replaced meanwhile is not cut.
         """
-        metadata = self._namespace.get("pod", pod)["metadata"]
-        addresses = [self._namespace.get("pod", each)["status"]["podIP"] for each in others]
-        self._run("route", "add", metadata["uid"], *addresses)
+        pods = self._pods()
+        uid = pods[pod]["metadata"]["uid"]
+        addresses = [pods[each]["status"]["podIP"] for each in others]
+        self._run("route", "add", uid, *addresses)
         try:
             yield
         finally:
-            now = self._namespace.get("pods", f"--field-selector=metadata.name={pod}")["items"]
-            if any(each["metadata"]["uid"] == metadata["uid"] for each in now):
-                self._run("route", "del", metadata["uid"], *addresses)
+            if uid in (each["metadata"]["uid"] for each in self._pods().values()):
+                self._run("route", "del", uid, *addresses)
 
     @contextmanager
     def no_new_pods(self) -> Iterator[None]:
         """Pods that are deleted stay away while the block lasts, as if their node were lost."""
-        nodes = [each["metadata"]["name"] for each in self._cluster.get("nodes")["items"]]
-        self._cluster("cordon", *nodes)
+        self._namespace("create", "quota", "no-new-pods", "--hard=pods=0")
+        wait_until(self._quota_holds, "the quota")
         try:
             yield
         finally:
-            self._cluster("uncordon", *nodes)
+            self._namespace("delete", "quota", "no-new-pods")
+            wait_until(self._none_is_missing, "the pods that were away")
+
+    def _quota_holds(self) -> bool:
+        return "hard" in self._namespace.get("quota", "no-new-pods").get("status", {})
+
+    def _none_is_missing(self) -> bool:
+        """Wakes the controllers, which wait longer after every refusal, and looks."""
+        kinds = "statefulsets,replicasets"
+        self._namespace("annotate", kinds, "--all", "--overwrite", f"woken={time.time()}")
+        sets = self._namespace.get(kinds)["items"]
+        return all(each["status"].get("replicas", 0) == each["spec"]["replicas"] for each in sets)
+
+    def set_ordinals(self, name: str, places: range) -> None:
+        """Has the StatefulSet run these of its pods, and returns once no other is there."""
+        spec = {"replicas": len(places), "ordinals": {"start": places.start}}
+        self._namespace("patch", "statefulset", name, "--patch", json.dumps({"spec": spec}))
+        names = {f"{name}-{place}" for place in places}
+        ours = re.compile(rf"{name}-\d+")
+        wait_until(
+            lambda: names == set(filter(ours.fullmatch, self._pods())), f"only {sorted(names)}", 90
+        )
+
+    def _pods(self) -> dict[str, dict[str, Any]]:
+        return {each["metadata"]["name"]: each for each in self._namespace.get("pods")["items"]}
 
     def destroy(self, pod: str) -> None:
         """SIGKILL to all of it at once; its object goes, too."""
-        self.signal(pod, 9)
+        self.signal(pod, signal.SIGKILL)
         self._namespace("delete", "pod", pod, "--force", "--grace-period=0")
 
     def _run(self, *arguments: str) -> str:

@@ -233,8 +233,11 @@ class Recorder:
         self._era = max(era, self._era)
         return True
 
-    def report(self, rows: list[Row]) -> dict[str, Any]:
-        """Times in seconds; `gap` is the longest time between two rows, by the server's clock."""
+    def report(self, rows: list[Row], stopped: float) -> dict[str, Any]:
+        """Times in seconds; `gap` is the longest time between two rows, by the server's clock.
+
+        Writes that never came back are a gap, too: until it was stopped.
+        """
         found = Counter(row.n for row in rows)
         lost = sorted(self.acknowledged.keys() - found.keys())
         return {
@@ -246,8 +249,8 @@ class Recorder:
             "stale": self.stale,
             "failures": self.failures,
             "slowest": self.slowest,
-            "gap": _longest_gap([row.at for row in rows]),
-            "acknowledgement_gap": _longest_gap(list(self.acknowledged.values())),
+            "gap": _longest_gap([*(row.at for row in rows), stopped]),
+            "acknowledgement_gap": _longest_gap([*self.acknowledged.values(), stopped]),
         }
 
 
@@ -265,8 +268,12 @@ async def main(kind: str, writers: int, pause: float, addresses: list[str]) -> N
     recorder = Recorder(store, pause)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, recorder.stop.set)
     print("writing", flush=True)
-    await asyncio.gather(*(recorder.write() for _ in range(writers)))
-    print(json.dumps(recorder.report(await _until_done(store.read))))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(writers):
+            group.create_task(recorder.write())
+        await recorder.stop.wait()
+        stopped = time.time()
+    print(json.dumps(recorder.report(await _until_done(store.read), stopped)))
 
 
 async def _until_done(step: Callable[[], Awaitable[T]]) -> T:

@@ -67,6 +67,11 @@ class Stack:
         address = f"{sentinel}:26379"
         return recording(self.namespace, name, "keys", address, secret=_REDIS, **options)
 
+    def others(self, name: str) -> list[str]:
+        """Every other pod that has an address."""
+        running = self.namespace.get("pods", "--field-selector=status.phase=Running")["items"]
+        return [pod for each in running if (pod := each["metadata"]["name"]) != name]
+
     @contextmanager
     def both(self) -> Iterator[tuple[Recorder, Recorder]]:
         """W through SQL and through the front door at once."""

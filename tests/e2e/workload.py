@@ -48,7 +48,7 @@ class Recorder:
     """A running one."""
 
     def __init__(self, namespace: Cluster, name: str) -> None:
-        self._namespace, self._name = namespace, name
+        self._namespace, self.name = namespace, name
         self._outcome: Outcome | None = None
 
     def write_for(self, seconds: float) -> None:
@@ -58,12 +58,12 @@ class Recorder:
     def stop(self) -> Outcome:
         """Ends the writing and waits until everything was read back; a repeat changes nothing."""
         if self._outcome is None:
-            self._namespace("exec", self._name, "--", "sh", "-c", "kill -TERM 1")
+            self._namespace("exec", self.name, "--", "sh", "-c", "kill -TERM 1")
             ended = "--for=jsonpath={.status.phase}=Succeeded"
-            self._namespace("wait", ended, "--timeout=110s", f"pod/{self._name}")
-            report = self._namespace("logs", self._name).splitlines()[-1]
+            self._namespace("wait", ended, "--timeout=110s", f"pod/{self.name}")
+            report = self._namespace("logs", self.name).splitlines()[-1]
             self._outcome = Outcome(**json.loads(report))
-            print(f"{self._name}: {self._outcome}")
+            print(f"{self.name}: {self._outcome}")
         return self._outcome
 
 

@@ -94,7 +94,7 @@ async def test_settings_hold_while_it_runs(route: Route) -> None:
 async def test_reading_that_waits_too_long_says_so(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.spine._ACQUIRE", 0.05)
+    monkeypatch.setattr("libs.postgres._ACQUIRE", 0.05)
     async with open_pool(database.settings().model_copy(update={"pool_size": 1})) as pool:
         route = make_route(pool)
         async with pool.acquire():
