@@ -6,7 +6,7 @@ group is being written the next one gathers. Knows nothing of what is written.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 Command = TypeVar("Command")
 Result = TypeVar("Result")
+T = TypeVar("T")
 
 # Writes the commands in one transaction; one outcome per command, in order. An AppError among the
 # outcomes refuses that command alone; raising refuses them all.
@@ -54,12 +55,13 @@ class GroupCommit(Generic[Command, Result]):
         self._run, self._settle = run, settle
         self._weigh, self._limit = weigh, limit
         self._lanes: dict[TenantId, _Lane[Command, Result]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
 
     async def submit(self, route: Route, command: Command) -> Result:
         """The outcome of `command` once it is committed and settled.
 
-        A caller that is cancelled may find its command written all the same.
+        A caller that is cancelled may find its command written all the same. A group whose callers
+        have all left is given up.
 
         Raises:
             AppError: The command was refused; nothing of it was written.
@@ -77,10 +79,11 @@ class GroupCommit(Generic[Command, Result]):
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _spawn(self, work: Awaitable[T]) -> asyncio.Future[T]:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _drive(self, tenant: TenantId, lane: _Lane[Command, Result]) -> None:
         while group := self._next_group(lane):
@@ -105,8 +108,14 @@ class GroupCommit(Generic[Command, Result]):
 
     async def _write(self, group: list[tuple[Route, Command, asyncio.Future[Result]]]) -> None:
         route, futures = group[0][0], [future for _, _, future in group]
+        run = self._spawn(self._run(route, [command for _, command, _ in group]))
+        waiting = _cancel_when_all_are_done(run, futures)
         try:
-            outcomes = await self._run(route, [command for _, command, _ in group])
+            outcomes = await run
+        except asyncio.CancelledError:
+            if waiting:
+                raise
+            return
         except Exception as exc:
             for future in futures:
                 _fail(future, exc)
@@ -130,6 +139,22 @@ class GroupCommit(Generic[Command, Result]):
                 _fail(future, outcome)
             elif not future.done():
                 future.set_result(outcome)
+
+
+def _cancel_when_all_are_done(
+    run: asyncio.Future[Any], futures: Sequence[asyncio.Future[Any]]
+) -> set[asyncio.Future[Any]]:
+    """Those that are not. A server that fell silent must not hold up who comes later."""
+    waiting = set(futures)
+
+    def leave(future: asyncio.Future[Any]) -> None:
+        waiting.discard(future)
+        if not waiting:
+            run.cancel()
+
+    for future in futures:
+        future.add_done_callback(leave)
+    return waiting
 
 
 def _fail(future: asyncio.Future[Result], exc: Exception) -> None:

@@ -126,6 +126,23 @@ async def test_a_command_whose_caller_left_before_its_turn_is_not_written(writer
     assert 4 not in [command for _, commands in writer.groups[1:] for command in commands]
 
 
+async def test_a_group_that_all_have_left_holds_up_nobody() -> None:
+    begun = asyncio.Event()
+
+    async def run(route: Route, commands: Sequence[int]) -> Sequence[int]:
+        if not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()  # on a server that fell silent
+        return commands
+
+    group = GroupCommit(run)
+    gone = asyncio.create_task(group.submit(route_of("a"), 1))
+    await begun.wait()
+    gone.cancel()
+
+    assert await group.submit(route_of("a"), 2) == 2
+
+
 async def test_what_is_committed_is_answered_though_settling_fails(writer: Writer) -> None:
     async def fail(route: Route, results: Sequence[int]) -> None:
         raise ConnectionError
