@@ -51,9 +51,8 @@ class Postgres:
         return []
 
     def with_role(self, role: str) -> str:
-        """Who is `leader`, `sync_standby` or `replica` (which nothing waits for)."""
-        (name,) = (each.name for each in self.members() if each.role == role)
-        return name
+        """Who is `leader`, `sync_standby` or `replica` (nothing waits for it); empty if nobody."""
+        return next((each.name for each in self.members() if each.role == role), "")
 
     @property
     def leader(self) -> str:
