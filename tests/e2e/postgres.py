@@ -13,7 +13,7 @@ NAMES = [f"postgres-{place}" for place in range(3)]
 ETCD = [f"postgres-etcd-{place}" for place in range(3)]
 POSTMASTER = r"^\S*/postgres -D"  # command lines, for signals
 WALRECEIVER = "^postgres: .*walreceiver"
-PATRONI = "patroni /etc/patroni"
+PATRONI = "/etc/patroni/patroni.yml"
 _ROLES = ["leader", "replica", "sync_standby"]
 _ASK = """
 import base64, os, sys, urllib.request
