@@ -17,6 +17,7 @@ from tests.e2e.pods import SUITE
 _NAMESPACE = "e2e-faults"
 _SCRIPT = r'''
 import os, re, subprocess, sys
+from contextlib import suppress
 from pathlib import Path
 
 def processes(part, file="cgroup"):
@@ -30,10 +31,11 @@ def processes(part, file="cgroup"):
 
 def signal(number, part, pattern):
     for each in processes(part):
-        command = Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        if re.search(pattern, command):
-            os.kill(each, int(number))
-            print(each, command[:80])
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended with another one
+            command = Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if re.search(pattern, command):
+                os.kill(each, int(number))
+                print(each, command[:80])
 
 def route(action, part, *addresses):
     # `ip` is the node's, which the kubelet sees; process 1 may be out of reach.
