@@ -153,8 +153,9 @@ def seconds_of_rollback(stack: Stack, releaser: Releaser, service: str) -> float
 
 
 def wanted(stack: Stack) -> int:
-    """How many pods the autoscaler wants."""
-    return int(stack.namespace.get("hpa", "memory")["status"].get("desiredReplicas", 0))
+    """How many pods the autoscaler of the live colour wants."""
+    scaler = stack.namespace.get("hpa", f"memory-{color_of(stack, 'memory')}")
+    return int(scaler["status"].get("desiredReplicas", 0))
 
 
 def shares_of_calls(stack: Stack) -> list[float]:
