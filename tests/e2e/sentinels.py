@@ -1,6 +1,5 @@
 """The Redis of an installation, as its Sentinels and its servers describe it."""
 
-import json
 import subprocess
 
 from tests.e2e.cluster import Cluster, wait_until
@@ -62,15 +61,6 @@ class Redis:
     def wait_until_whole(self) -> None:
         """Until there is one master, which all name, with all replicas connected, and a quorum."""
         wait_until(self._is_whole, "one master with two replicas and a quorum", 120)
-
-    def run_only(self, first: int, count: int) -> None:
-        """Those pods, by number, and no others; waits for the others' end alone."""
-        spec = {"replicas": count, "ordinals": {"start": first}}
-        self._namespace(
-            "patch", "statefulset", "redis", "--type=merge", f"--patch={json.dumps({'spec': spec})}"
-        )
-        for pod in set(PODS) - set(PODS[first : first + count]):
-            self._namespace("wait", "--for=delete", f"pod/{pod}", "--timeout=90s")
 
     def _is_master(self, pod: str) -> bool:
         try:

@@ -6,7 +6,7 @@ Redis replicates asynchronously, so that what is lost is measured and bounded, n
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from signal import SIGCONT, SIGKILL, SIGSTOP
+from signal import SIGKILL
 from typing import Any
 
 import pytest
@@ -30,8 +30,13 @@ def redis(stack: Stack) -> Iterator[Redis]:
     redis = Redis(stack.namespace)
     redis.wait_until_whole()
     yield redis
-    redis.run_only(0, len(PODS))
+    run_only(stack, range(3))
     redis.wait_until_whole()
+
+
+def run_only(stack: Stack, places: range) -> None:
+    """These pods of Redis, by number."""
+    stack.faults.set_ordinals("redis", places)
 
 
 @contextmanager
@@ -81,11 +86,8 @@ def test_writes_resume_in_time_after_the_master_freezes_and_it_comes_back_as_a_r
 ) -> None:
     master = redis.master()
     with stack.keys() as recorder:
-        stack.faults.signal(master, SIGSTOP)
-        try:
+        with stack.faults.frozen(master):
             redis.wait_until_another_than(master)
-        finally:
-            stack.faults.signal(master, SIGCONT)
         redis.wait_until_whole()
         outcome = recorder.stop()
 
@@ -99,16 +101,16 @@ def test_after_a_full_stop_two_pods_in_reverse_order_are_enough_for_a_master(
 ) -> None:
     keep(redis)
     with stack.keys() as recorder:
-        redis.run_only(0, 0)
-        redis.run_only(2, 1)
+        run_only(stack, range(0))
+        run_only(stack, range(2, 3))
         waits = "waiting for 2 Sentinels"
         wait_until(lambda: redis.says("redis-2", waits), "one pod alone waits")
-        redis.run_only(1, 2)
+        run_only(stack, range(1, 3))
         wait_until(lambda: redis.says("redis-1"), "a second pod")
         begun = time.monotonic()
         redis.wait_until_another_than("redis-0")
         seconds = time.monotonic() - begun
-        redis.run_only(0, 3)
+        run_only(stack, range(3))
         redis.wait_until_whole()
         outcome = recorder.stop()
 
@@ -176,12 +178,12 @@ def test_services_go_on_without_redis_and_say_so(
 ) -> None:
     with stack.memories() as recorder:
         wait_until(lambda: wakeups(stack.namespace) == {(1, "SERVING")}, "wake-ups work")
-        redis.run_only(0, 0)
+        run_only(stack, range(0))
         wait_until(lambda: wakeups(stack.namespace) == {(0, "NOT_SERVING")}, "it is said")
         recorder.write_for(5)
         assert are_ready(stack.namespace)
         assert wakeups(stack.namespace) == {(0, "NOT_SERVING")}
-        redis.run_only(0, len(PODS))
+        run_only(stack, range(3))
         redis.wait_until_whole()
         begun = time.monotonic()
         wait_until(lambda: wakeups(stack.namespace) == {(1, "SERVING")}, "they work again")
