@@ -65,7 +65,7 @@ images: ## Build the images, and give them to the node when it is up
 
 e2e: ## Run the tests that need a cluster (KUBECONFIG or AETERNA_E2E_CONTEXT: on yours)
 	scripts/setup --tests
-	$(PYTEST) tests/e2e --junitxml e2e-logs/junit.xml
+	$(PYTEST) tests/e2e -v --durations 15 -o faulthandler_timeout=900 --junitxml e2e-logs/junit.xml
 
 ##@ Change it
 

@@ -4,6 +4,7 @@
 """
 
 import re
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -99,7 +100,9 @@ def outcome_of(record_property: Callable[[str, object], None]) -> Callable[[Reco
 
 def _keep_logs(namespace: Cluster, request: pytest.FixtureRequest) -> None:
     if request.node.stash.get(_FAILED, False):
-        namespace.save_logs(LOGS / _name(request))
+        folder = LOGS / _name(request)
+        shutil.rmtree(folder, ignore_errors=True)
+        namespace.save_logs(folder)
 
 
 def _name(request: pytest.FixtureRequest) -> str:

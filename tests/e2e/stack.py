@@ -29,7 +29,7 @@ CALLERS: Values = {
 }
 # One node of two processors has to do, and nothing shall start by itself while a test measures.
 _SMALL = {"requests": {"cpu": "20m", "memory": "128Mi"}}
-_SERVICE = {"autoscaling": {"maxReplicas": 2}, "resources": _SMALL}
+_SERVICE = {"autoscaling": {"maxReplicas": 1}, "resources": _SMALL}
 HERE: Values = {
     "aeterna": {
         "spreadAcrossNodes": "ScheduleAnyway",

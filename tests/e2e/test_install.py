@@ -13,6 +13,7 @@ from tests.e2e import stack as stacks
 from tests.e2e.cluster import ROOT, Cluster, wait_until
 from tests.e2e.helm import Values, rendered
 from tests.e2e.pods import SUITE
+from tests.e2e.postgres import Postgres
 from tests.e2e.stack import SERVICES, Stack
 
 _SAME_IMAGE = {"aeterna": {"image": {"repository": "docker.io/library/aeterna"}}}
@@ -77,7 +78,8 @@ def test_what_was_uninstalled_comes_back_with_its_data(dev: Stack) -> None:
     assert secrets(dev.namespace) == before
     dev.release.install()
 
-    assert rows(dev.namespace) == written
+    rows = Postgres(dev.namespace).sql("postgres-0", "SELECT count(*) FROM recorded")
+    assert int(rows) == written
     assert "SERVING" in dev.release.test()
 
 
@@ -130,14 +132,7 @@ def secrets(namespace: Cluster) -> dict[str, Any]:
 
 
 def images(namespace: Cluster) -> set[str]:
-    """Of the services' running pods."""
-    pods = namespace.get(
-        "pods", "--selector=aeterna.io/color", "--field-selector=status.phase=Running"
-    )
-    return {each["spec"]["containers"][0]["image"] for each in pods["items"]}
-
-
-def rows(namespace: Cluster) -> int:
-    query = "SELECT count(*) FROM recorded"
-    psql = ("psql", "--dbname=aeterna", "--tuples-only", "--no-align", "--command", query)
-    return int(namespace("exec", "postgres-0", "--container=postgres", "--", *psql))
+    """Of the services' pods that are to stay."""
+    pods = namespace.get("pods", "--selector=aeterna.io/color")["items"]
+    staying = [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+    return {each["spec"]["containers"][0]["image"] for each in staying}

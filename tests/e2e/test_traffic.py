@@ -43,7 +43,7 @@ def releaser(ha_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Relea
 def test_releases_and_a_rollback_fail_no_call_and_break_no_stream(
     stack: Stack, releaser: Releaser, record_property: Record
 ) -> None:
-    with stack.memories(writers=6, pause=0.02) as recorder:
+    with stack.memories() as recorder:
         for service in ("memory", "sync"):
             before = color_of(stack, service)
             code, _, error = releaser.release(

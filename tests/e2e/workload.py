@@ -92,6 +92,9 @@ def recording(
         namespace("wait", "--for=condition=Ready", "--timeout=90s", f"pod/{name}")
         wait_until(lambda: "writing" in namespace("logs", name), f"{name} writes", 90)
         yield Recorder(namespace, name)
+    except BaseException:
+        print(namespace("logs", name))  # the pod is gone when the others' logs are kept
+        raise
     finally:
         namespace("delete", "pod", name, "--now")
 
