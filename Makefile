@@ -63,9 +63,9 @@ tools: ## Build helm, kubectl and the other tools of the charts
 images: ## Build the images, and give them to the node when it is up
 	scripts/images
 
-e2e: ## Run the tests that need a cluster (KUBECONFIG or AETERNA_E2E_CONTEXT: on yours)
+e2e: ## Run the tests that need a cluster (KUBECONFIG or AETERNA_E2E_CONTEXT: on yours; E2E=options of pytest)
 	scripts/setup --tests
-	$(PYTEST) tests/e2e -v --durations 15 -o faulthandler_timeout=900 --junitxml e2e-logs/junit.xml
+	$(PYTEST) tests/e2e $(E2E) -v --durations 15 -o faulthandler_timeout=900 --junitxml e2e-logs/junit.xml
 
 ##@ Change it
 

@@ -87,6 +87,7 @@ def test_what_retention_leaves_is_whole_and_nothing_older_is_left(origin: Databa
     assert "status: ok" in origin.verify()
 
 
+@pytest.mark.essential
 def test_a_restore_to_before_a_bad_delete_after_a_failover_has_exactly_the_rows_of_then(
     origin: Database, record_property: RecordProperty
 ) -> None:

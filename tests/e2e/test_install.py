@@ -33,6 +33,7 @@ def dev(namespace: Cluster, cluster: Cluster) -> Stack:
     return stack
 
 
+@pytest.mark.essential
 def test_the_profile_ha_comes_up_whole_and_passes_its_own_test(stack: Stack) -> None:
     everything = stack.namespace.get("statefulsets")["items"]
     sizes = {each["metadata"]["name"]: each["status"]["readyReplicas"] for each in everything}
@@ -57,6 +58,7 @@ def test_a_profile_comes_up_without_a_warning_and_passes_its_own_test(
     assert "SERVING" in stack.release.test()
 
 
+@pytest.mark.essential
 def test_an_upgrade_under_writes_loses_nothing_and_changes_no_secret(dev: Stack) -> None:
     before = secrets(dev.namespace)
     with dev.memories() as recorder:
@@ -68,6 +70,7 @@ def test_an_upgrade_under_writes_loses_nothing_and_changes_no_secret(dev: Stack)
     assert images(dev.namespace) == {f"docker.io/library/{SUITE}"}
 
 
+@pytest.mark.essential
 def test_what_was_uninstalled_comes_back_with_its_data(dev: Stack) -> None:
     with dev.sql() as recorder:
         written = recorder.stop().acknowledged

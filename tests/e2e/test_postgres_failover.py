@@ -7,6 +7,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.e2e.postgres import NAMES, POSTMASTER, WALRECEIVER, Postgres
 from tests.e2e.stack import SERVICES, Stack
 from tests.e2e.workload import Outcome, Recorder
@@ -31,6 +33,7 @@ def test_one_of_three_members_is_the_named_synchronous_standby(
     assert set(states.values()) == {"async"}
 
 
+@pytest.mark.essential
 def test_a_killed_primary_that_stays_away_is_replaced_within_its_lease(
     stack: Stack, postgres: Postgres, outcome_of: OutcomeOf, record_property: Callable[..., None]
 ) -> None:
@@ -63,6 +66,7 @@ def test_a_frozen_primary_is_replaced_within_its_lease_and_demoted_when_it_wakes
     assert max(gaps) <= _LEASE_GAP
 
 
+@pytest.mark.essential
 def test_a_primary_that_is_deleted_with_grace_hands_over_in_seconds(
     stack: Stack, postgres: Postgres, outcome_of: OutcomeOf
 ) -> None:
@@ -76,6 +80,7 @@ def test_a_primary_that_is_deleted_with_grace_hands_over_in_seconds(
     assert max(gaps) <= _PLANNED_GAP
 
 
+@pytest.mark.essential
 def test_a_crash_of_postgresql_alone_is_over_in_seconds_though_the_standbys_just_restarted(
     stack: Stack, postgres: Postgres, outcome_of: OutcomeOf
 ) -> None:

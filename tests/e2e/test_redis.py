@@ -65,6 +65,7 @@ def assert_resumed_in_time(outcome: Outcome) -> None:
     assert not outcome.unexpected
 
 
+@pytest.mark.essential
 def test_writes_resume_in_time_after_the_masters_pod_is_lost(
     stack: Stack, redis: Redis, record_property: RecordProperty
 ) -> None:
@@ -173,6 +174,7 @@ def kept(redis: Redis) -> dict[str, int]:
     return {pod: int(redis.command(pod, "hlen", "kept")) for pod in PODS}
 
 
+@pytest.mark.essential
 def test_services_go_on_without_redis_and_say_so(
     stack: Stack, redis: Redis, record_property: RecordProperty
 ) -> None:

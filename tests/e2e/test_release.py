@@ -14,6 +14,8 @@ import pytest
 from tests.e2e.cluster import ROOT, Cluster, wait_until
 from tests.e2e.releaser import Releaser
 
+pytestmark = pytest.mark.essential
+
 _OLD, _NEW = "aeterna:0.1.0", "docker.io/library/aeterna:0.1.0"  # one image, two names for it
 _MISSING = "aeterna:no-such-tag"
 _INSTANCE = {"app.kubernetes.io/part-of": "aeterna", "app.kubernetes.io/component": "memory"}

@@ -40,6 +40,7 @@ def releaser(ha_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Relea
     return Releaser.of(ha_stack.namespace, tmp_path_factory.mktemp("releaser") / "kubeconfig")
 
 
+@pytest.mark.essential
 def test_releases_and_a_rollback_fail_no_call_and_break_no_stream(
     stack: Stack, releaser: Releaser, record_property: Record
 ) -> None:
@@ -95,6 +96,7 @@ def lively(stack: Stack) -> Iterator[Stack]:
     stack.release.install()
 
 
+@pytest.mark.essential
 def test_load_brings_replicas_that_share_it_and_go_when_it_ends(
     lively: Stack, record_property: Record
 ) -> None:

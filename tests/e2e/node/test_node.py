@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.cluster import Cluster, wait_until
 from tests.e2e.pods import SUITE, VERSION, pod
 
+pytestmark = pytest.mark.essential
+
 PORT = 8080
 SERVE = ["python3", "-m", "http.server", str(PORT), "--directory", "/data"]
 IDLE = ["sleep", "infinity"]
