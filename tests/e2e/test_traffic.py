@@ -44,7 +44,7 @@ def releaser(ha_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Relea
 def test_releases_and_a_rollback_fail_no_call_and_break_no_stream(
     stack: Stack, releaser: Releaser, record_property: Record
 ) -> None:
-    with stack.memories() as recorder:
+    with stack.memories(writers=2, pause=0.1) as recorder:  # the command needs a processor, too
         for service in ("memory", "sync"):
             before = color_of(stack, service)
             code, _, error = releaser.release(
