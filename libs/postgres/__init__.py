@@ -26,7 +26,7 @@ _SESSION = {
     "plan_cache_mode": "force_custom_plan",
 }
 _ACQUIRE = 5.0  # seconds to wait for a free connection
-SETTLING = 1.0  # seconds for a server to end what was given up
+_SETTLING = 1.0  # seconds for a server to end what was given up
 _CLOSING = 5.0  # seconds for connections in use when a pool is closed
 CONTROL_ROLE = "aeterna_control"  # the same, but may create and change tenants: governance only
 
@@ -124,7 +124,14 @@ async def lend(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         yield conn
     finally:
         with suppress(TimeoutError):
-            await pool.release(conn, timeout=SETTLING)
+            await pool.release(conn, timeout=_SETTLING)
+
+
+async def roll_back(conn: Connection) -> None:
+    """Best effort: a broken connection has nothing left to roll back, the pool drops it."""
+    broken = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+    with suppress(asyncpg.PostgresError, *broken):
+        await conn.execute("ROLLBACK", timeout=_SETTLING)
 
 
 async def _close(pool: asyncpg.Pool) -> None:

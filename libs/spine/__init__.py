@@ -7,7 +7,7 @@ call others before it begins. Knows nothing of what services store.
 
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.changes import Change
-from libs.postgres import SETTLING, Connection, StoreUnavailable, lend, store_errors
+from libs.postgres import Connection, StoreUnavailable, lend, roll_back, store_errors
 from libs.tenancy import Route, TenantMoved, TenantNotFound, TenantSuspended
 
 _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
@@ -188,7 +188,7 @@ async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
                 await conn.execute(begin)
                 yield conn
             except BaseException:
-                await _roll_back(conn)
+                await roll_back(conn)
                 raise
             if await conn.execute("COMMIT") != "COMMIT":
                 raise StoreUnavailable  # an error inside the block was swallowed
@@ -203,10 +203,3 @@ def _refusals(route: Route) -> Iterator[None]:
         if error := _REFUSALS.get(exc.sqlstate or ""):
             raise error(route.tenant) from exc
         raise
-
-
-async def _roll_back(conn: Connection) -> None:
-    """Best effort: a broken connection has nothing left to roll back, the pool drops it."""
-    broken = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-    with suppress(asyncpg.PostgresError, *broken):
-        await conn.execute("ROLLBACK", timeout=SETTLING)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import asyncpg
 
 from libs.changes import Request
-from libs.postgres import Connection, StoreUnavailable, store_errors
+from libs.postgres import Connection, StoreUnavailable, lend, roll_back, store_errors
 from libs.spine.requests import KEPT_FOR, RequestIdReused
 from libs.tenancy import Route, ShardId, TenantId, TenantNotFound
 from libs.tenancy.directory import ShardPools
 from services.governance.domain.tenant import Draft, State, Tenant
 from services.governance.errors import NoSharedShard, ShardNotFound, ShardOccupied
 
-_ACQUIRE = 5.0  # seconds to wait for a free connection
 _FIRST_EPOCH = 1
 # One change of a tenant at a time, also before it exists; ends with the transaction.
 _HOLD = "SELECT pg_advisory_xact_lock(hashtextextended($1, 4112606002))"
@@ -150,7 +149,7 @@ class PostgresRegistry:
         self, tenant: TenantId, request: Request | None
     ) -> AsyncIterator[PostgresTenantChange]:
         with store_errors():
-            async with self.control.acquire(timeout=_ACQUIRE) as conn:
+            async with lend(self.control) as conn:
                 change = PostgresTenantChange(conn, self.pools, tenant, request)
                 try:
                     await change.begin()
@@ -160,21 +159,23 @@ class PostgresRegistry:
 
     async def get(self, tenant: TenantId) -> Tenant:
         with store_errors():
-            row = await self.control.fetchrow(_GET, tenant)
+            async with lend(self.control) as conn:
+                row = await conn.fetchrow(_GET, tenant)
         if row is None:
             raise TenantNotFound(tenant)
         return _tenant(row)
 
     async def page(self, after: str, limit: int) -> Sequence[Tenant]:
         with store_errors():
-            return [_tenant(row) for row in await self.control.fetch(_PAGE, after, limit)]
+            async with lend(self.control) as conn:
+                return [_tenant(row) for row in await conn.fetch(_PAGE, after, limit)]
 
 
 async def _undo(conn: Connection) -> None:
-    """What was not committed; a broken connection has nothing left to undo."""
-    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    """What was not committed."""
+    with suppress(asyncpg.InterfaceError):  # it is gone already
         if conn.is_in_transaction():
-            await conn.execute("ROLLBACK")
+            await roll_back(conn)
 
 
 def _tenant(row: asyncpg.Record) -> Tenant:

@@ -214,3 +214,17 @@ async def test_a_standby_is_found_that_takes_over_from_a_host_that_does_not_answ
 
     assert await connecting.result().fetchval(_WHO) == "second"
     await connecting.result().close()
+
+
+async def test_a_standby_is_not_stormed_while_another_host_does_not_answer(pair: Pair) -> None:
+    pair.gates[0].freeze()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            await connect_writable(pair.dsn, user="postgres")
+
+    arrivals = 0
+    while not pair.gates[1].arrivals.locked():
+        await pair.gates[1].arrivals.acquire()
+        arrivals += 1
+    assert 1 <= arrivals <= 20
