@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.e2e.cluster import Cluster, wait_until
 from tests.e2e.helm import Release, Values
-from tests.e2e.pods import pod
+from tests.e2e.pods import is_ready, pod
 
 ARCHIVE_TIMEOUT = 20  # seconds
 _NOTHING = {
@@ -144,7 +144,7 @@ class Database:
     def _members(self) -> list[str]:
         """Those that are ready and shall stay; raises LookupError when there is none."""
         pods = self.namespace.get("pods", self._selected)["items"]
-        names = [pod["metadata"]["name"] for pod in pods if _is_ready(pod)]
+        names = [pod["metadata"]["name"] for pod in pods if is_ready(pod)]
         if not names:
             raise LookupError(f"no member of {self.name} is ready")
         return names
@@ -170,12 +170,6 @@ class Database:
     def _shell(self, member: str, script: str, *arguments: str) -> str:
         execute = ("exec", member, "--container=postgres", "--", "sh", "-c", script, "sh")
         return self.namespace(*execute, *arguments)
-
-
-def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions", [])
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 @contextmanager

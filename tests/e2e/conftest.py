@@ -15,7 +15,7 @@ from tests.e2e import stack as stacks
 from tests.e2e.cluster import ROOT, Cluster, given_cluster, own_cluster
 from tests.e2e.postgres import Postgres
 from tests.e2e.stack import Stack
-from tests.e2e.workload import Outcome, Recorder
+from tests.e2e.workload import Outcome, OutcomeOf, Recorder
 
 LOGS = ROOT / "e2e-logs"
 _FAILED = pytest.StashKey[bool]()
@@ -85,7 +85,7 @@ def postgres(stack: Stack) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def outcome_of(record_property: Callable[[str, object], None]) -> Callable[[Recorder], Outcome]:
+def outcome_of(record_property: Callable[[str, object], None]) -> OutcomeOf:
     """Stops a recorder, whose figures are in the report of the tests then; it has to be exact."""
 
     def outcome_of(recorder: Recorder) -> Outcome:

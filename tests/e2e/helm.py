@@ -7,8 +7,9 @@ import subprocess
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 from tests.e2e.cluster import ROOT, Cluster
 
@@ -17,10 +18,16 @@ _TOOLS = Path(os.environ.get("AETERNA_TOOLS", Path.home() / ".cache" / "aeterna"
 
 
 @cache
+def _work() -> TemporaryDirectory[str]:
+    """Goes with the process."""
+    return TemporaryDirectory(prefix="aeterna-helm-")
+
+
+@cache
 def charts() -> Path:
     """A copy of charts/ whose umbrella has its neighbours packed in."""
     subprocess.run([ROOT / "scripts" / "tools", "helm"], check=True)
-    folder = Path(mkdtemp(prefix="aeterna-charts-")) / "charts"
+    folder = Path(_work().name) / "charts"
     shutil.copytree(ROOT / "charts", folder)
     update = ["dependency", "update", "--skip-refresh", str(folder / "aeterna-stack")]
     subprocess.run([_TOOLS / "helm", *update], check=True, capture_output=True)
@@ -53,7 +60,7 @@ class Release:
     def _file(self, values: Path | Values) -> Path:
         if isinstance(values, Path):
             return charts() / self.chart / values
-        file = Path(mkdtemp(prefix="aeterna-values-")) / "values.json"
+        file = Path(_work().name) / f"{uuid4()}.json"
         file.write_text(json.dumps(values))
         return file
 

@@ -7,6 +7,7 @@ from tests.e2e.cluster import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 SUITE = f"aeterna:{VERSION}"
+SUITE_TWIN = f"docker.io/library/{SUITE}"  # the same image by another name
 
 
 def pod(name: str, command: list[str], image: str = SUITE, **spec: Any) -> dict[str, Any]:
@@ -33,3 +34,15 @@ def pod(name: str, command: list[str], image: str = SUITE, **spec: Any) -> dict[
     }
     metadata = {"name": name, "labels": {"app": name}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**defaults, **spec}}
+
+
+def is_leaving(pod: dict[str, Any]) -> bool:
+    """Whether it has been told to end."""
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether it is ready, and there to stay."""
+    conditions = pod["status"].get("conditions", [])
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return ready and not is_leaving(pod)

@@ -14,6 +14,8 @@ ETCD = [f"postgres-etcd-{place}" for place in range(3)]
 POSTMASTER = r"^\S*/postgres -D"  # command lines, for signals
 WALRECEIVER = "^postgres: .*walreceiver"
 PATRONI = "/etc/patroni/patroni.yml"
+LEASE = 20  # seconds: the ttl of the profile ha
+LEASE_GAP = LEASE + 5  # and some to promote and to reconnect
 _ROLES = ["leader", "replica", "sync_standby"]
 _ASK = """
 import base64, os, sys, urllib.request

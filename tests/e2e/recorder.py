@@ -38,8 +38,7 @@ _NEXT_TRY = 0.1
 _NAMESPACE = UUID("8f7fa4b6-0f54-4b0e-8a0c-6c3f6f3f4d55")
 _TABLE = """
     CREATE TABLE IF NOT EXISTS recorded (n bigint PRIMARY KEY,
-        at timestamptz NOT NULL DEFAULT clock_timestamp(), server inet DEFAULT inet_server_addr(),
-        timeline text DEFAULT substring(pg_walfile_name(pg_current_wal_lsn()), 1, 8))
+        at timestamptz NOT NULL DEFAULT clock_timestamp())
 """
 # A repeat writes too: only then does its commit wait for the standby that the first one may lack.
 _INSERT = """

@@ -4,7 +4,7 @@ import base64
 import os
 import subprocess
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 from tests.e2e.cluster import ROOT, Cluster
 from tests.e2e.helm import Values
@@ -28,13 +28,15 @@ def start(namespace: Cluster) -> None:
     namespace.apply(pod("s3", ["sh", "-c", _RUN]))
     namespace("expose", "pod", "s3", "--port=8080")
     namespace("wait", "--for=condition=Ready", "--timeout=60s", "pod/s3")
-    program = base64.b64encode(_build().read_bytes()).decode()
+    program = base64.b64encode(_build()).decode()
     namespace("exec", "--stdin", "s3", "--", "sh", "-c", _RECEIVE, stdin=program)
 
 
-def _build() -> Path:
-    program = Path(mkdtemp(prefix="aeterna-s3-")) / "server"
-    build = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(program), "."]
-    folder, environment = ROOT / "tests" / "e2e" / "s3server", {**os.environ, "CGO_ENABLED": "0"}
-    subprocess.run(build, cwd=folder, env=environment, check=True)
-    return program
+def _build() -> bytes:
+    """The program."""
+    sources, environment = ROOT / "tests" / "e2e" / "s3server", {**os.environ, "CGO_ENABLED": "0"}
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "server"
+        build = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(program), "."]
+        subprocess.run(build, cwd=sources, env=environment, check=True)
+        return program.read_bytes()

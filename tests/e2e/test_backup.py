@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,14 +102,8 @@ def test_a_restore_to_before_a_bad_delete_after_a_failover_has_exactly_the_rows_
     origin.archive_all()
 
     assert any(file.endswith(".history") for file in origin.archive())
-    with origin.stopped() as digest:
-        before, begun = digest(), time.monotonic()
-        with restored(origin, "before", moment) as copy:
-            record_property("restore_seconds", round(time.monotonic() - begun, 1))
-            assert copy.numbers() == set(range(3000))
-            copy.insert(range(5000, 6000))
-            copy.archive_all()
-        assert digest() == before
+    with restored_beside(origin, record_property, "before", moment) as copy:
+        assert copy.numbers() == set(range(3000))
 
 
 def test_a_restore_without_a_time_has_the_newest_rows_of_the_archive(
@@ -121,14 +115,8 @@ def test_a_restore_without_a_time_has_the_newest_rows_of_the_archive(
     origin.sql("DELETE FROM numbers WHERE n % 3 = 0")
     origin.archive_all()
 
-    with origin.stopped() as digest:
-        before, begun = digest(), time.monotonic()
-        with restored(origin, "newest", "", *_ONE_MEMBER) as copy:
-            record_property("restore_seconds", round(time.monotonic() - begun, 1))
-            assert copy.numbers() == {n for n in range(2000) if n % 3}
-            copy.insert(range(5000, 6000))
-            copy.archive_all()
-        assert digest() == before
+    with restored_beside(origin, record_property, "newest", "", *_ONE_MEMBER) as copy:
+        assert copy.numbers() == {n for n in range(2000) if n % 3}
 
 
 def test_archive_backup_and_restore_work_on_an_encrypted_repository_in_s3(
@@ -146,6 +134,25 @@ def test_archive_backup_and_restore_work_on_an_encrypted_repository_in_s3(
         assert "status: ok" in origin.verify()
         with restored(origin, "copy", "", *values) as copy:
             assert copy.numbers() == set(range(2000))
+
+
+@contextmanager
+def restored_beside(
+    origin: Database,
+    record_property: RecordProperty,
+    name: str,
+    moment: str,
+    *values: Path | Values,
+) -> Iterator[Database]:
+    """As `restored`; what the copy writes changes nothing in the origin's repository."""
+    with origin.stopped() as digest:
+        before, begun = digest(), time.monotonic()
+        with restored(origin, name, moment, *values) as copy:
+            record_property("restore_seconds", round(time.monotonic() - begun, 1))
+            yield copy
+            copy.insert(range(5000, 6000))
+            copy.archive_all()
+        assert digest() == before
 
 
 def restored(

@@ -12,11 +12,11 @@ import pytest
 from tests.e2e import stack as stacks
 from tests.e2e.cluster import ROOT, Cluster, wait_until
 from tests.e2e.helm import Values, rendered
-from tests.e2e.pods import SUITE
+from tests.e2e.pods import SUITE_TWIN, is_leaving
 from tests.e2e.postgres import Postgres
 from tests.e2e.stack import SERVICES, Stack
 
-_SAME_IMAGE = {"aeterna": {"image": {"repository": "docker.io/library/aeterna"}}}
+_TWIN = {"aeterna": {"image": {"repository": SUITE_TWIN.rpartition(":")[0]}}}
 _VALUES = [
     each
     for each in sorted((ROOT / "charts").glob("*/ci/*-values.yaml"))
@@ -62,12 +62,12 @@ def test_a_profile_comes_up_without_a_warning_and_passes_its_own_test(
 def test_an_upgrade_under_writes_loses_nothing_and_changes_no_secret(dev: Stack) -> None:
     before = secrets(dev.namespace)
     with dev.memories() as recorder:
-        dev.release.install(_SAME_IMAGE)
+        dev.release.install(_TWIN)
         outcome = recorder.stop()
 
     assert outcome.is_exact
     assert secrets(dev.namespace) == before
-    assert images(dev.namespace) == {f"docker.io/library/{SUITE}"}
+    assert images(dev.namespace) == {SUITE_TWIN}
 
 
 @pytest.mark.essential
@@ -137,5 +137,4 @@ def secrets(namespace: Cluster) -> dict[str, Any]:
 def images(namespace: Cluster) -> set[str]:
     """Of the services' pods that are to stay."""
     pods = namespace.get("pods", "--selector=aeterna.io/color")["items"]
-    staying = [each for each in pods if "deletionTimestamp" not in each["metadata"]]
-    return {each["spec"]["containers"][0]["image"] for each in staying}
+    return {each["spec"]["containers"][0]["image"] for each in pods if not is_leaving(each)}

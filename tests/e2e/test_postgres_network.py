@@ -1,17 +1,13 @@
 """Cuts in the network of PostgreSQL's primary, and the loss of etcd, under W: P7 and P8."""
 
 import time
-from collections.abc import Callable
 
 from tests.e2e.cluster import wait_until
-from tests.e2e.postgres import ETCD, NAMES, Postgres
+from tests.e2e.postgres import ETCD, LEASE, LEASE_GAP, NAMES, Postgres
 from tests.e2e.stack import Stack
-from tests.e2e.workload import Outcome, Recorder
+from tests.e2e.workload import OutcomeOf
 
-OutcomeOf = Callable[[Recorder], Outcome]
-_LEASE = 20  # seconds
-_LEASE_GAP = _LEASE + 5
-_LONGER = _LEASE + 3
+_LONGER = LEASE + 3
 _NO_GAP = 5
 
 
@@ -28,13 +24,13 @@ def test_a_primary_that_is_cut_off_steps_down_before_another_takes_over(
     old = postgres.leader
     with stack.sql() as writer:
         with stack.faults.cut(old, *stack.others(old)):
-            assert wait_until_demoted(postgres, old) <= _LEASE
+            assert wait_until_demoted(postgres, old) <= LEASE
             postgres.wait_until_another_leads(than=old)
             writer.write_for(5)
         postgres.wait_until_whole()
         outcome = outcome_of(writer)
 
-    assert outcome.gap <= _LEASE_GAP
+    assert outcome.gap <= LEASE_GAP
 
 
 def test_a_primary_without_etcd_goes_on_while_every_member_answers_it(
@@ -58,13 +54,13 @@ def test_a_primary_without_etcd_and_failsafe_steps_down_for_another(
     old = postgres.leader
     with stack.sql() as writer, postgres.setting("failsafe_mode", value=False):
         with stack.faults.cut(old, *ETCD):
-            assert wait_until_demoted(postgres, old) <= _LEASE
+            assert wait_until_demoted(postgres, old) <= LEASE
             postgres.wait_until_another_leads(than=old)
             writer.write_for(3)
         postgres.wait_until_whole()
         outcome = outcome_of(writer)
 
-    assert outcome.gap <= _LEASE_GAP
+    assert outcome.gap <= LEASE_GAP
 
 
 def test_a_primary_that_only_etcd_can_hear_acknowledges_nothing(
@@ -98,7 +94,7 @@ def test_a_standby_whose_confirmations_do_not_arrive_is_replaced_as_the_synchron
         outcome = outcome_of(writer)
 
     assert postgres.leader == old
-    assert outcome.gap <= _LEASE_GAP
+    assert outcome.gap <= LEASE_GAP
 
 
 def test_the_loss_of_etcd_one_member_after_the_other_stops_no_write(

@@ -5,14 +5,13 @@ At any time one server takes writes, or none; postgresql alone is killed in test
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.postgres import NAMES, PATRONI, Postgres
 from tests.e2e.stack import Stack
-from tests.e2e.workload import Outcome, Recorder
+from tests.e2e.workload import OutcomeOf
 
-OutcomeOf = Callable[[Recorder], Outcome]
 _AWAY = 13  # seconds: a write is given up after 5 and made again, twice
 _NO_GAP = 6
 

@@ -3,20 +3,19 @@
 The pods are stand-ins with real health and metrics: what is tested is the way a release goes.
 """
 
-import subprocess
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.cluster import ROOT, Cluster, wait_until
+from tests.e2e.pods import SUITE, SUITE_TWIN
 from tests.e2e.releaser import Releaser
 
 pytestmark = pytest.mark.essential
 
-_OLD, _NEW = "aeterna:0.1.0", "docker.io/library/aeterna:0.1.0"  # one image, two names for it
+_OLD, _NEW = SUITE, SUITE_TWIN
 _MISSING = "aeterna:no-such-tag"
 _INSTANCE = {"app.kubernetes.io/part-of": "aeterna", "app.kubernetes.io/component": "memory"}
 _ROLLBACK_SECONDS = 10
@@ -80,7 +79,8 @@ class Memory:
     """The service in its namespace, and the command that releases it."""
 
     def __init__(self, namespace: Cluster, releaser: Releaser) -> None:
-        self._namespace, self._releaser = namespace, releaser
+        self._namespace = namespace
+        self.release, self.releasing = releaser.release, releaser.releasing
 
     def color_of(self, name: str) -> str:
         return str(self._namespace.get("service", name)["spec"]["selector"]["aeterna.io/color"])
@@ -104,12 +104,6 @@ class Memory:
         query = ",".join(f"{name}={value}" for name, value in labels(color).items())
         pod = self._namespace.get("pods", f"--selector={query}")["items"][0]["metadata"]["name"]
         self._namespace("exec", pod, "--", "touch", "/tmp/sick")
-
-    def releasing(self, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
-        return self._releaser.releasing(*arguments)
-
-    def release(self, *arguments: str) -> tuple[int, str, str]:
-        return self._releaser.release(*arguments)
 
 
 @pytest.fixture

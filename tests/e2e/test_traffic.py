@@ -12,13 +12,13 @@ import pytest
 
 from tests.e2e.cluster import wait_until
 from tests.e2e.helm import Values
-from tests.e2e.pods import SUITE, VERSION
+from tests.e2e.pods import SUITE_TWIN, VERSION, is_ready
 from tests.e2e.releaser import Releaser
 from tests.e2e.stack import CONNECTION_AGE, SERVICES, Stack
 
-_NEW = f"docker.io/library/{SUITE}"  # the same image by another name
 _CRASHING = f"aeterna-redis:{VERSION}"  # it has no program called aeterna
 _ROLLBACK_SECONDS = 10
+_DRAIN = f"{CONNECTION_AGE + 10}s"  # until no connection to the old pods is left
 _FEWEST, _MOST = 2, 5
 _LEAST_SHARE = 0.1  # of the calls, for one of five pods
 _AT_ONCE = [{"type": "Percent", "value": 100, "periodSeconds": 5}]
@@ -48,7 +48,13 @@ def test_releases_and_a_rollback_fail_no_call_and_break_no_stream(
         for service in ("memory", "sync"):
             before = color_of(stack, service)
             code, _, error = releaser.release(
-                service, "--image", _NEW, "--watch", "5s", "--drain", f"{CONNECTION_AGE + 10}s"
+                service,
+                "--image",
+                SUITE_TWIN,
+                "--watch",
+                "5s",
+                "--drain",
+                _DRAIN,
             )
             assert code == 0, error
             assert color_of(stack, service) != before
@@ -132,22 +138,17 @@ def pods(stack: Stack, service: str) -> list[str]:
     return sorted(
         each["metadata"]["name"]
         for each in stack.namespace.get("pods", query)["items"]
-        if "deletionTimestamp" not in each["metadata"] and is_ready(each)
+        if is_ready(each)
     )
-
-
-def is_ready(pod: dict[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def seconds_of_rollback(stack: Stack, releaser: Releaser, service: str) -> float:
     """From the command, given while a release watches its new colour, to the traffic moved back."""
     before = color_of(stack, service)
-    with releaser.releasing(service, "--image", _NEW, "--watch", "90s"):
+    with releaser.releasing(service, "--image", SUITE_TWIN, "--watch", "90s"):
         wait_until(lambda: color_of(stack, service) != before, "the switch", 90)
         begun = time.monotonic()
-        with releaser.releasing("rollback", service, "--drain", f"{CONNECTION_AGE + 10}s") as back:
+        with releaser.releasing("rollback", service, "--drain", _DRAIN) as back:
             wait_until(lambda: color_of(stack, service) == before, "the way back", 60)
             seconds = time.monotonic() - begun
             assert back.wait(90) == 0

@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from subprocess import CalledProcessError
 from typing import Any
 
 from tests.e2e.cluster import ROOT, Cluster, wait_until
@@ -67,6 +68,9 @@ class Recorder:
         return self._outcome
 
 
+OutcomeOf = Callable[[Recorder], Outcome]
+
+
 @contextmanager
 def recording(
     namespace: Cluster,
@@ -93,7 +97,8 @@ def recording(
         wait_until(lambda: "writing" in namespace("logs", name), f"{name} writes", 90)
         yield Recorder(namespace, name)
     except BaseException:
-        print(namespace("logs", name))  # the pod is gone when the others' logs are kept
+        with suppress(CalledProcessError):
+            print(namespace("logs", name))  # the pod is gone when the others' logs are kept
         raise
     finally:
         namespace("delete", "pod", name, "--now")
