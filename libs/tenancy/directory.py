@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from libs.postgres import DatabaseSettings, lend, open_pool, store_errors
+from libs.postgres.listen import SILENCE, listen
 from libs.tenancy import Route, ShardId, TenantId, TenantNotFound, TenantSuspended
 
 log = structlog.get_logger(__name__)
@@ -57,9 +58,9 @@ class ShardPools:
 class Directory:
     """Routes by tenant. Open it with `open_directory`."""
 
-    def __init__(self, control: asyncpg.Pool, pools: ShardPools) -> None:
+    def __init__(self, control: asyncpg.Pool, pools: ShardPools, silence: float) -> None:
         self.control = control  # the pool of the control database
-        self._pools = pools
+        self._pools, self._silence = pools, silence
         self._routes: dict[TenantId, Route] = {}
         self._listening = False
         self._generation = 0  # counts announcements, to discard an answer that one overtook
@@ -108,26 +109,20 @@ class Directory:
         """Hears announcements until cancelled; reconnects when the connection is lost."""
         while True:
             try:
-                async with self.control.acquire() as conn:
-                    await self._hear(conn)
+                await listen(
+                    self.control, _CHANNEL, self._hear, self._announced, silence=self._silence
+                )
             except _LOST as exc:
                 log.warning("directory.deaf", error=type(exc).__name__)
             self._deafen()
             await asyncio.sleep(_RETRY)
 
-    async def _hear(self, conn: asyncpg.pool.PoolConnectionProxy) -> None:
-        lost = asyncio.Event()
-        conn.add_termination_listener(lambda _: lost.set())
-        await conn.add_listener(_CHANNEL, self._announced)
+    def _hear(self) -> None:
         self._deafen()  # what was learned before may have changed unheard
         self._listening = True
-        try:
-            await lost.wait()
-        finally:
-            await conn.remove_listener(_CHANNEL, self._announced)
 
-    def _announced(self, *event: object) -> None:
-        self.forget(TenantId(str(event[-1])))
+    def _announced(self, tenant: str) -> None:
+        self.forget(TenantId(tenant))
 
     def _deafen(self) -> None:
         self._listening = False
@@ -136,11 +131,16 @@ class Directory:
 
 
 @asynccontextmanager
-async def open_directory(control: DatabaseSettings) -> AsyncIterator[Directory]:
-    """A directory over the control database; shards are reached with the same role and password."""
+async def open_directory(
+    control: DatabaseSettings, *, silence: float = SILENCE
+) -> AsyncIterator[Directory]:
+    """A directory over the control database; shards are reached with the same role and password.
+
+    `silence`: as of `listen`.
+    """
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(control))
-        directory = Directory(pool, ShardPools(control, stack))
+        directory = Directory(pool, ShardPools(control, stack), silence)
         listener = asyncio.create_task(directory.listen())
         try:
             yield directory
