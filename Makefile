@@ -96,9 +96,12 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench
+.PHONY: bench bench-retrieval
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
+
+bench-retrieval: setup ## Measure what is found in conversations (LOCOMO=FILE: in these)
+	LOCOMO=$(LOCOMO) $(BIN)/python -m bench retrieval
 
 ##@ Leave no trace
 

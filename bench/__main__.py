@@ -1,5 +1,6 @@
 """`python -m bench [name ...]`: runs benchmarks, writes their results and prints the tables."""
 
+import json
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from importlib import import_module
@@ -18,6 +19,7 @@ class Name(StrEnum):
     SEARCH = "search"
     ADD = "add"
     ROUTING = "routing"
+    RETRIEVAL = "retrieval"
     PEERS = "peers"
 
 
@@ -40,7 +42,9 @@ def main(
         run: Callable[..., Awaitable[Report]] = import_module(_MODULES[name]).run
         report = uvloop.run(_report(run, quick=quick))
         typer.echo(report.write(about, suffix="-quick" if quick else ""))
-    typer.echo(f"Results: {RESULTS}")
+        typer.echo(f"Results: {RESULTS}")
+        if report.summary:
+            typer.echo(json.dumps(report.summary))
 
 
 async def _report(run: Callable[..., Awaitable[Report]], *, quick: bool) -> Report:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-_DATA = Path(os.environ.get("AETERNA_DATA_DIR", ROOT.parent / "shared" / "data"))
-_LOCOMO = _DATA / "locomo" / "dev.json"
+DATA = Path(os.environ.get("AETERNA_DATA_DIR", ROOT.parent / "shared" / "data"))
+_LOCOMO = DATA / "locomo" / "dev.json"
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _SEED = 20
 

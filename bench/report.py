@@ -43,6 +43,7 @@ class Report:
     title: str
     sections: Sequence[Section]
     facts: Sequence[str] = ()
+    summary: Mapping[str, float] | None = None  # for programs: printed last, on one line
 
     def write(self, machine: Mapping[str, str], *, suffix: str = "") -> str:
         """Writes NAME.json and NAME.md in RESULTS over what is there; returns the Markdown."""

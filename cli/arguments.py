@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.json_format import Parse, ParseError
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import invalid
 
@@ -36,6 +37,16 @@ def struct(text: str) -> Struct:
         message: Struct = Parse(text, Struct())
     except ParseError:
         raise invalid("metadata", "must be a JSON object") from None
+    return message
+
+
+def moment(text: str, field: str) -> Timestamp:
+    """A time of RFC 3339: `2026-01-31T09:00:00Z`."""
+    message = Timestamp()
+    try:
+        message.FromJsonString(text)
+    except ValueError:
+        raise invalid(field, "must be a time as 2026-01-31T09:00:00Z") from None
     return message
 
 

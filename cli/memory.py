@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from aeterna.memory.v1 import memory_pb2 as pb
-from cli.arguments import enum, name, struct, text_or_input
+from cli.arguments import enum, moment, name, struct, text_or_input
 from cli.command import command
 from cli.options import ScopeIds
 from cli.paging import Limit, collect
@@ -28,6 +28,14 @@ class Layer(StrEnum):
     COMPANY = "company"
 
 
+class Strategy(StrEnum):
+    """How to search."""
+
+    SEMANTIC = "semantic"
+    LEXICAL = "lexical"
+    HYBRID = "hybrid"
+
+
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
 Version = Annotated[
     int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
@@ -35,6 +43,9 @@ Version = Annotated[
 Metadata = Annotated[str | None, typer.Option(help="A JSON object.", show_default=False)]
 Importance = Annotated[
     float | None, typer.Option(min=0, max=1, help="How much it matters.", show_default=False)
+]
+Time = Annotated[
+    str, typer.Option(help="When it happened, as 2026-01-31T09:00:00Z.", show_default="now")
 ]
 _ADD = 'aeterna memory add "Deploys are frozen on Fridays." --layer team --team payments'
 _LIST = 'aeterna memory list --filter \'layer = "user" AND user_id = "ann"\''
@@ -48,6 +59,8 @@ async def add(
     layer: Annotated[Layer, typer.Option(help="How broadly it applies.")] = Layer.USER,
     metadata: Metadata = None,
     importance: Importance = None,
+    author: Annotated[str, typer.Option(help="Who said or wrote it.", show_default=False)] = "",
+    at: Time = "",
     request_id: Annotated[
         str, typer.Option(help="A UUID; a repeat with it gets the first answer.", metavar="UUID")
     ] = "",
@@ -57,8 +70,8 @@ async def add(
     A layer needs its ids: user --user; session --user and --session; agent --user and --agent;
     project, team and org the one of their name; company none.
     """
-    memory = _memory(text_or_input(content), metadata, importance)
-    memory.MergeFrom(pb.Memory(layer=_layer(layer), scope=scope.message()))
+    memory = _memory(text_or_input(content), metadata, importance, at)
+    memory.MergeFrom(pb.Memory(layer=_layer(layer), scope=scope.message(), author=author))
     request = pb.CreateMemoryRequest(memory=memory, request_id=request_id)
     return await session.memory.CreateMemory(request)
 
@@ -90,16 +103,24 @@ async def search(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
     min_score: Annotated[
-        float, typer.Option(min=-1, max=1, help="Leave out what is less similar; 0: nothing.")
+        float, typer.Option(help="Leave out what scores less in the strategy; 0: nothing.")
     ] = 0.0,
+    strategy: Annotated[
+        Strategy, typer.Option(help="By meaning, by words, or by both.")
+    ] = Strategy.HYBRID,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell what each score is made of.")
+    ] = False,
 ) -> Shown:
-    """Find the memories nearest in meaning, best first."""
+    """Find the memories that answer a question best."""
     request = pb.SearchMemoriesRequest(
         query=text_or_input(query),
         scope=scope.message(),
         layers=[_layer(each) for each in layer or ()],
         limit=limit,
         min_score=min_score,
+        strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy)),
+        explain=explain,
     )
     return (await session.memory.SearchMemories(request)).results
 
@@ -113,12 +134,19 @@ async def update(
     ] = None,
     metadata: Metadata = None,
     importance: Importance = None,
+    at: Annotated[str | None, typer.Option(help="When it happened.", show_default=False)] = None,
     version: Version = 0,
 ) -> Shown:
     """Change what is given."""
-    patch = _memory(None if content is None else text_or_input(content), metadata, importance)
+    text = None if content is None else text_or_input(content)
+    patch = _memory(text, metadata, importance, at)
     patch.name, patch.version = name("memories", memory), version
-    given = {"content": content, "metadata": metadata, "importance": importance}
+    given = {
+        "content": content,
+        "metadata": metadata,
+        "importance": importance,
+        "event_time": at,
+    }
     request = pb.UpdateMemoryRequest(memory=patch)
     request.update_mask.paths.extend(field for field, value in given.items() if value is not None)
     return await session.memory.UpdateMemory(request)
@@ -161,9 +189,12 @@ def _layer(layer: Layer) -> pb.Layer.ValueType:
     return pb.Layer.ValueType(enum(pb.Layer, layer))
 
 
-def _memory(content: str | None, metadata: str | None, importance: float | None) -> pb.Memory:
+def _memory(
+    content: str | None, metadata: str | None, importance: float | None, at: str | None
+) -> pb.Memory:
     return pb.Memory(
         content=content or "",
         metadata=None if metadata is None else struct(metadata),
         importance=importance,
+        event_time=moment(at, "at") if at else None,
     )

@@ -19,6 +19,7 @@ COMPONENTS = (
     "libs.spine",
     "libs.encryption",
     "libs.vectors",
+    "libs.lexical",
     "services.memory",
     "services.knowledge",
 )

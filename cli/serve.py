@@ -62,6 +62,7 @@ def serve_all(
 ) -> None:
     """Run all four services in this process, on stores of their own under one folder."""
     with exits():
+        _keep_to_one_thread()
         import uvloop
 
         from libs import logs
@@ -75,10 +76,18 @@ def _service(name: str, port: int) -> None:
     @app.command(name, help=f"Run the {name} service; settings: {name.upper()}_... (port {port}).")
     def serve() -> None:
         with exits():
+            _keep_to_one_thread()
             from libs.service.server import run
 
             wiring = importlib.import_module(f"services.{name}.wiring")
             run(name, settings_of(name), wiring.wire)
+
+
+def _keep_to_one_thread() -> None:
+    """For the small matrices and batches of a request, threads of libraries cost more than they
+    give; they look at these variables when they are imported."""
+    environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 for _place, _name in enumerate(Addresses.__dataclass_fields__):

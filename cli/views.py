@@ -81,9 +81,19 @@ _CHANGED = _of(_CHANGE, lambda each: each.change)
 _REVISION = ("NUMBER", "TIME", "OPERATION", "ACTOR")
 _SCORE: Columns = {"SCORE": lambda each: f"{each.score:.3f}"}
 
+
+def _explained(result: memory_pb2.SearchResult) -> str:
+    """The score, with what it is made of, if that was asked for."""
+    parts = [f"{each.contribution:+.2f} {each.name}" for each in result.signals]
+    return " ".join([f"{result.score:.3f}", *parts])
+
+
 _COLUMNS: dict[type[Message], Columns] = {
     memory_pb2.Memory: _MEMORY,
-    memory_pb2.SearchResult: {**_SCORE, **_of(_MEMORY, lambda each: each.memory)},
+    memory_pb2.SearchResult: {
+        "SCORE": _explained,
+        **_of(_MEMORY, lambda each: each.memory),
+    },
     memory_pb2.MemoryRevision: {
         **{title: _CHANGED[title] for title in _REVISION},
         "V": lambda each: str(each.memory.version) if each.HasField("memory") else "",

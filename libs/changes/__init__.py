@@ -1,6 +1,6 @@
 """What a change is: who asked for it, what it does to an entity, how the log tells it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]  # one row, L2-normalised
+Terms = Mapping[int, int]  # keyed hash of a term, signed 64 bits, and how often it occurs
 
 
 class Operation(StrEnum):
@@ -105,14 +106,15 @@ E = TypeVar("E", bound=Entity)
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[E]):
-    """One change of one entity: what it was, what it is now, its new vector if it has one, and the
-    number of the change once it is in the log."""
+    """One change of one entity: what it was, what it is now, its new vector and terms if it has
+    some, and the number of the change once it is in the log."""
 
     operation: Operation
     before: E | None
     after: E | None
     vector: Vector | None = None
-    indexed: bool = True  # whether the vector index must hear of it
+    terms: Terms | None = None
+    indexed: bool = True  # whether the indexes must hear of it
     number: int = 0
 
     @property

@@ -152,8 +152,14 @@ class Keyring:
         Raises:
             TenantKeyMissing: the tenant was not provisioned.
         """
+        (code,) = await self.macs(route, purpose, [data])
+        return code
+
+    async def macs(self, route: Route, purpose: str, items: Sequence[bytes]) -> list[bytes]:
+        """As `mac`, of each item."""
         key = self._mac_keys.get((route.tenant, purpose), self._clock())
-        return hmac.digest(key or await self._mac_key(route, purpose), data, "sha256")
+        key = key or await self._mac_key(route, purpose)
+        return [hmac.digest(key, data, "sha256") for data in items]
 
     async def destroy_subject(self, route: Route, subject: str) -> int:
         """Delete a subject's keys for good: what they sealed is erased, in backups too.

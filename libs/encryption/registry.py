@@ -12,10 +12,17 @@ class Field(NamedTuple):
 
 MEMORY_CONTENT = Field("memory", "content")
 MEMORY_METADATA = Field("memory", "metadata")
+MEMORY_AUTHOR = Field("memory", "author")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
 
 # A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
 ENCRYPTED_FIELDS = frozenset(
-    {MEMORY_CONTENT, MEMORY_METADATA, KNOWLEDGE_ITEM_TITLE, KNOWLEDGE_ITEM_CONTENT}
+    {
+        MEMORY_CONTENT,
+        MEMORY_METADATA,
+        MEMORY_AUTHOR,
+        KNOWLEDGE_ITEM_TITLE,
+        KNOWLEDGE_ITEM_CONTENT,
+    }
 )

@@ -40,6 +40,18 @@ def timestamp(moment: datetime) -> Timestamp:
     return message
 
 
+def moment(message: Timestamp, field: str) -> datetime:
+    """The moment of a message, to the microsecond.
+
+    Raises:
+        InvalidRequest: It is not in the years 1 to 9999; `field` is named.
+    """
+    try:
+        return message.ToDatetime(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise invalid(field, "must be between the years 1 and 9999") from exc
+
+
 def change_to(change: LoggedChange) -> change_pb2.Change:
     """The message of a row of the change log."""
     return change_pb2.Change(

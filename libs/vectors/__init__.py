@@ -108,6 +108,11 @@ class VectorIndex(Protocol):
     ) -> list[Hit]:
         """The nearest points of the tenant that pass the filter, best first, at most `limit`."""
 
+    async def scores(
+        self, route: Route, collection: Collection, vector: Vector, ids: Sequence[UUID]
+    ) -> list[Hit]:
+        """Those of these entities of the tenant that are in the index, in any order."""
+
     def within(
         self, collection: Collection, vector: Vector, where: Filter, limit: int
     ) -> Within | None:

@@ -4,13 +4,15 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 
 from libs.changes import Vector
-from libs.spine import Write, writing
+from libs.spine import Write, read, writing
 from libs.tenancy import Route
 from libs.vectors import Collection, Filter, Hit, Point, Then, Within
+from libs.vectors.conditions import conditions
 
 _PUT = """
     INSERT INTO aeterna.vector_{dimensions}
@@ -30,6 +32,11 @@ _SEARCH = """
     WHERE tenant_id = $1 AND collection = $2 AND space = $3{where}
     ORDER BY (embedding <#> $4::halfvec){exactly}
     LIMIT {limit}
+"""
+_SCORES = """
+    SELECT entity_id AS id, -(embedding <#> $4::halfvec) AS score
+    FROM aeterna.vector_{dimensions}
+    WHERE tenant_id = $1 AND collection = $2 AND space = $3 AND entity_id = ANY($5::uuid[])
 """
 _EXACTLY = " + 0"  # no index has this order
 _HEADER = struct.Struct(">HH")
@@ -70,12 +77,20 @@ class PgVectorIndex:
         rows = await self.within(collection, vector, where, limit).fetch(route)
         return [Hit(row["id"], row["score"]) for row in rows]
 
+    async def scores(
+        self, route: Route, collection: Collection, vector: Vector, ids: Sequence[UUID]
+    ) -> list[Hit]:
+        sql = _SCORES.format(dimensions=collection.dimensions)
+        target = (collection.name, collection.space, packed(vector))
+        rows = await read(route, sql, *target, list(ids)) if ids else []
+        return [Hit(row["id"], row["score"]) for row in rows]
+
     def within(self, collection: Collection, vector: Vector, where: Filter, limit: int) -> Within:
-        conditions, values = _conditions(where)
+        passing, values = conditions(where, 5)
 
         def search(exactly: str) -> str:
             return _SEARCH.format(
-                dimensions=collection.dimensions, where=conditions, exactly=exactly, limit=limit
+                dimensions=collection.dimensions, where=passing, exactly=exactly, limit=limit
             )
 
         # When the walk gives fewer there are no more, or it gave up before it met them.
@@ -107,14 +122,3 @@ def _put(write: Write, collection: Collection, points: Sequence[Point]) -> None:
 def packed(vector: Vector) -> bytes:
     """A halfvec as pgvector receives it: length, zero, 16-bit floats, all big-endian."""
     return _HEADER.pack(len(vector), 0) + vector.astype(_HALF).tobytes()
-
-
-def _conditions(where: Filter) -> tuple[str, list[object]]:
-    """SQL and its values, from parameter 5 on: key and accepted values in turn."""
-    sql = ""
-    values: list[object] = []
-    for place, (key, accepted) in enumerate(where.items()):
-        first = 5 + 2 * place
-        sql += f" AND coalesce(payload ->> ${first}, '') = ANY(${first + 1}::text[])"
-        values += [key, list(accepted)]
-    return sql, values

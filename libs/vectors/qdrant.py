@@ -89,12 +89,26 @@ class QdrantIndex:
     async def search(
         self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
     ) -> list[Hit]:
+        return await self._query(collection, vector, _passing(route.tenant, where), limit)
+
+    async def scores(
+        self, route: Route, collection: Collection, vector: Vector, ids: Sequence[UUID]
+    ) -> list[Hit]:
+        if not ids:
+            return []
+        points = models.HasIdCondition(has_id=[_point_id(route.tenant, each) for each in ids])
+        chosen = models.Filter(must=[_is_of(route.tenant), points])
+        return await self._query(collection, vector, chosen, len(ids))
+
+    async def _query(
+        self, collection: Collection, vector: Vector, chosen: models.Filter, limit: int
+    ) -> list[Hit]:
         async with self._answering():
             try:
                 found = await self.client.query_points(
                     _name(collection),
                     query=vector.tolist(),
-                    query_filter=_passing(route.tenant, where),
+                    query_filter=chosen,
                     limit=limit,
                     with_payload=[_ENTITY],
                 )

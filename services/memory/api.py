@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from google.protobuf import empty_pb2, json_format
@@ -21,6 +22,7 @@ from libs.service.convert import (
     change_to,
     enum_from,
     masked,
+    moment,
     scope_from,
     scope_to,
     timestamp,
@@ -29,17 +31,26 @@ from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from services.memory.domain.memory import Layer, Memory, View
 from services.memory.operations import Draft, MemoryOperations, Patch
+from services.memory.search import Found, Query, Search, Strategy
 
 COLLECTION = "memories"
 _METADATA_BYTES = 16 * 1024
 _IMPORTANCE = 0.5
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
+_MUTABLE = ("content", "metadata", "importance", "event_time")
+_STRATEGIES = {
+    pb.SEARCH_STRATEGY_UNSPECIFIED: Strategy.HYBRID,
+    pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
+    pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
+    pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
+}
 _LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
 _FILTER = {
     **{name: Field(name, Kind.TEXT) for name in _TEXTS},
     "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
     "importance": Field("importance", Kind.NUMBER),
+    "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
     "create_time": Field("created_at", Kind.TIME),
     "update_time": Field("updated_at", Kind.TIME),
 }
@@ -48,8 +59,8 @@ _FILTER = {
 class MemoryServicer(pb_grpc.MemoryServiceServicer):
     """`aeterna.memory.v1.MemoryService` over the operations."""
 
-    def __init__(self, operations: MemoryOperations, keyring: Keyring) -> None:
-        self._do, self._keyring = operations, keyring
+    def __init__(self, operations: MemoryOperations, search: Search, keyring: Keyring) -> None:
+        self._do, self._search, self._keyring = operations, search, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(WRITERS), request)
@@ -104,9 +115,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def UpdateMemory(self, request: pb.UpdateMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
         memory_id = resource_uuid(request.memory.name, COLLECTION, "memory.name")
-        names = masked(
-            request.memory, list(request.update_mask.paths), ("content", "metadata", "importance")
-        )
+        names = masked(request.memory, list(request.update_mask.paths), _MUTABLE)
         patch = _patch(request.memory, names)
         by = await self._asked(current, "UpdateMemory", request)
         memory = await self._do.update(current.route, by, memory_id, request.memory.version, patch)
@@ -135,13 +144,18 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, request: pb.SearchMemoriesRequest, context: Context
     ) -> pb.SearchMemoriesResponse:
         view = View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers))
-        # Without a bound given, nothing is left out: the least cosine is -1.
-        floor = request.min_score or -1.0
-        found = await self._do.search(
-            caller().route, request.query, view, request.limit or 10, floor
+        query = Query(
+            request.query,
+            view,
+            request.limit or 10,
+            request.min_score or None,
+            _STRATEGIES[request.strategy],
         )
-        results = [pb.SearchResult(memory=_memory(each.memory), score=each.score) for each in found]
-        return pb.SearchMemoriesResponse(results=results)
+        results = await self._search(caller().route, query)
+        return pb.SearchMemoriesResponse(
+            results=[_result(each, explain=request.explain) for each in results.found],
+            missing_signals=results.missing,
+        )
 
     async def ListMemoryRevisions(
         self, request: pb.ListMemoryRevisionsRequest, context: Context
@@ -196,7 +210,16 @@ def _draft(memory: pb.Memory, field: str) -> Draft:
         content=memory.content,
         metadata=_metadata(memory.metadata, f"{field}.metadata"),
         importance=memory.importance if memory.HasField("importance") else _IMPORTANCE,
+        author=memory.author,
+        event_time=_moment(memory, field),
     )
+
+
+def _moment(memory: pb.Memory, field: str) -> datetime | None:
+    """The time of the event, if it is given."""
+    if not memory.HasField("event_time"):
+        return None
+    return moment(memory.event_time, f"{field}.event_time")
 
 
 def _patch(memory: pb.Memory, names: tuple[str, ...]) -> Patch:
@@ -206,7 +229,14 @@ def _patch(memory: pb.Memory, names: tuple[str, ...]) -> Patch:
         content=memory.content if "content" in names else None,
         metadata=_metadata(memory.metadata, "memory.metadata") if "metadata" in names else None,
         importance=_importance(memory) if "importance" in names else None,
+        event_time=_new_moment(memory) if "event_time" in names else None,
     )
+
+
+def _new_moment(memory: pb.Memory) -> datetime:
+    if not memory.HasField("event_time"):
+        raise invalid("memory.event_time", "must not be empty")
+    return moment(memory.event_time, "memory.event_time")
 
 
 def _importance(memory: pb.Memory) -> float:
@@ -220,6 +250,13 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         return json_format.MessageToDict(struct)
     except (json_format.Error, ValueError) as exc:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
+
+
+def _result(found: Found, *, explain: bool) -> pb.SearchResult:
+    result = pb.SearchResult(memory=_memory(found.memory), score=found.score)
+    for each in found.signals if explain else ():
+        result.signals.add(name=each.name, value=each.value, contribution=each.contribution)
+    return result
 
 
 def _size(memory: Memory) -> int:
@@ -239,6 +276,8 @@ def _memory(memory: Memory) -> pb.Memory:
         change_number=stored.number,
         create_time=timestamp(stored.created_at),
         update_time=timestamp(stored.updated_at),
+        author=memory.author,
+        event_time=timestamp(stored.event_at),
     )
     message.metadata.update(memory.metadata)
     return message

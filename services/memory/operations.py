@@ -8,16 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from libs.aip.filtering import Comparison
-from libs.changes import Asked, Command, Vector
+from libs.changes import Asked, Command, Terms, Vector
 from libs.embedding import Embedder
 from libs.encryption.keyring import Keyring, Plain, Sealed
-from libs.encryption.registry import MEMORY_CONTENT, MEMORY_METADATA, Field
+from libs.encryption.registry import MEMORY_AUTHOR, MEMORY_CONTENT, MEMORY_METADATA, Field
+from libs.lexical import blinded
+from libs.lexical.analysis import terms
 from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
-from libs.vectors.nearest import Nearest
 from services.memory.domain.changes import Create, Delete, Promote, Update
-from services.memory.domain.memory import REQUIRED, Layer, Memory, Stored, View
+from services.memory.domain.memory import REQUIRED, Layer, Memory, Stored, searchable
 from services.memory.errors import MemoryNotFound
 from services.memory.ports import Memories
 
@@ -31,6 +32,13 @@ class Draft:
     content: str
     metadata: dict[str, Any]
     importance: float
+    author: str = ""
+    event_time: datetime | None = None  # that of the creation, if not given
+
+    @property
+    def searchable(self) -> str:
+        """The text that searches look at."""
+        return searchable(self.author, self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +48,7 @@ class Patch:
     content: str | None = None
     metadata: dict[str, Any] | None = None
     importance: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A search result; `score` is the cosine similarity, -1 to 1."""
-
-    memory: Memory
-    score: float
+    event_time: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class MemoryOperations:
     memories: Memories
     keyring: Keyring
     embedder: Embedder
-    nearest: Nearest[Stored]
+    collection: str
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
 
@@ -68,32 +69,33 @@ class MemoryOperations:
         for place, draft in enumerate(drafts):
             path = f"{field.format(place)}.scope"
             draft.scope.demand(REQUIRED[draft.layer], draft.layer, path)
-        vectors = await self.embedder.embed([draft.content for draft in drafts])
+        texts = [draft.searchable for draft in drafts]
+        vectors = await self.embedder.embed(texts)
+        terms = await self._terms(route, texts)
         stored = await self._seal(route, drafts)
-        body = Create(tuple(stored), tuple(vectors))
+        body = Create(tuple(stored), tuple(vectors), tuple(terms))
         written = await self.memories.submit(route, Command(asked.origin, asked.request, body))
-        return await self.open(route, written)
+        return await opened(self.keyring, route, written)
 
     async def get(self, route: Route, memory_id: UUID) -> Memory:
         """One memory; raises MemoryNotFound."""
-        (memory,) = await self.open(route, [await self._one(route, memory_id)])
+        (memory,) = await opened(self.keyring, route, [await self._one(route, memory_id)])
         return memory
 
     async def page(
         self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
     ) -> list[Memory]:
         """Newest first, those older than `before`."""
-        return await self.open(route, await self.memories.page(route, where, before, limit))
+        stored = await self.memories.page(route, where, before, limit)
+        return await opened(self.keyring, route, stored)
 
     async def update(
         self, route: Route, asked: Asked, memory_id: UUID, version: int, patch: Patch
     ) -> Memory:
         """Replaces what the patch gives."""
-        subject = (await self._one(route, memory_id)).scope.user_id
-        vector: Vector | None = None
-        if patch.content is not None:
-            (vector,) = await self.embedder.embed([patch.content])
-        sealed = await self._seal_patch(route, subject, memory_id, patch)
+        current = await self._one(route, memory_id)
+        vector, terms = await self._indexed(route, current, patch.content)
+        sealed = await self._seal_patch(route, current.subject, memory_id, patch)
         body = Update(
             memory_id,
             version,
@@ -101,7 +103,9 @@ class MemoryOperations:
             content=sealed.get(MEMORY_CONTENT),
             metadata=sealed.get(MEMORY_METADATA),
             importance=patch.importance,
+            event_at=patch.event_time,
             vector=vector,
+            terms=terms,
         )
         return await self._change(route, asked, body)
 
@@ -123,16 +127,6 @@ class MemoryOperations:
         body = Promote(memory_id, version, self.now(), layer, scope)
         return await self._change(route, asked, body)
 
-    async def search(
-        self, route: Route, query: str, view: View, limit: int, min_score: float
-    ) -> list[Found]:
-        """The memories nearest in meaning, best first."""
-        (vector,) = await self.embedder.embed([query])
-        nearest = await self.nearest(route, vector, view.filter(), limit)
-        shown = [each for each in nearest if each.score >= min_score and view.shows(each.entity)]
-        memories = await self.open(route, [each.entity for each in shown[:limit]])
-        return [Found(memory, each.score) for memory, each in zip(memories, shown, strict=False)]
-
     async def history(
         self, route: Route, memory_id: UUID, since: int, limit: int
     ) -> list[tuple[LoggedChange, Memory | None]]:
@@ -141,28 +135,13 @@ class MemoryOperations:
         Raises:
             MemoryNotFound: There never was such a memory.
         """
-        changes = await changes_of(
-            route, f"{self.nearest.collection.name}/{memory_id}", since, limit
-        )
+        changes = await changes_of(route, f"{self.collection}/{memory_id}", since, limit)
         if not changes and since == 0:
             raise MemoryNotFound(memory_id)
         numbers = [change.number for change in changes]
         stored = await self.memories.versions(route, memory_id, numbers)
-        memories = {each.stored.number: each for each in await self.open(route, stored)}
+        memories = {each.stored.number: each for each in await opened(self.keyring, route, stored)}
         return [(change, memories.get(change.number)) for change in changes]
-
-    async def open(self, route: Route, stored: Sequence[Stored]) -> list[Memory]:
-        """Opens what is sealed."""
-        sealed = [
-            Sealed(field, memory.id, blob)
-            for memory in stored
-            for field, blob in (
-                (MEMORY_CONTENT, memory.content),
-                (MEMORY_METADATA, memory.metadata),
-            )
-        ]
-        opened = iter(await self.keyring.open(route, sealed))
-        return [Memory(each, next(opened).decode(), json.loads(next(opened))) for each in stored]
 
     async def _one(self, route: Route, memory_id: UUID) -> Stored:
         found = await self.memories.get_many(route, [memory_id])
@@ -172,13 +151,41 @@ class MemoryOperations:
 
     async def _change(self, route: Route, asked: Asked, body: Update | Promote) -> Memory:
         written = await self.memories.submit(route, Command(asked.origin, asked.request, body))
-        (memory,) = await self.open(route, written)
+        (memory,) = await opened(self.keyring, route, written)
         return memory
+
+    async def _indexed(
+        self, route: Route, current: Stored, content: str | None
+    ) -> tuple[Vector | None, Terms | None]:
+        """For the indexes, what the new content makes of the memory, whose author never changes."""
+        if content is None:
+            return None, None
+        (before,) = await opened(self.keyring, route, [current])
+        text = searchable(before.author, content)
+        (vector,) = await self.embedder.embed([text])
+        (terms,) = await self._terms(route, [text])
+        return vector, terms
+
+    async def _terms(self, route: Route, texts: Sequence[str]) -> list[dict[int, int]]:
+        return await blinded(self.keyring, route, [terms(text) for text in texts])
 
     async def _seal(self, route: Route, drafts: Sequence[Draft]) -> list[Stored]:
         now = self.now()
         empty = [
-            Stored(self.new_id(), each.layer, each.scope, each.importance, 1, 0, b"", b"", now, now)
+            Stored(
+                id=self.new_id(),
+                layer=each.layer,
+                scope=each.scope,
+                importance=each.importance,
+                version=1,
+                number=0,
+                content=b"",
+                metadata=b"",
+                created_at=now,
+                updated_at=now,
+                author=b"",
+                event_at=each.event_time or now,
+            )
             for each in drafts
         ]
         sealed = iter(
@@ -187,11 +194,19 @@ class MemoryOperations:
                 [
                     Plain(draft.scope.user_id, field, row.id, data)
                     for draft, row in zip(drafts, empty, strict=True)
-                    for field, data in _plain(draft.content, draft.metadata).items()
+                    for field, data in _plain(draft.content, draft.metadata, draft.author).items()
                 ],
             )
         )
-        return [replace(row, content=next(sealed), metadata=next(sealed)) for row in empty]
+        return [
+            replace(
+                row,
+                content=next(sealed),
+                metadata=next(sealed),
+                author=next(sealed) if draft.author else b"",
+            )
+            for draft, row in zip(drafts, empty, strict=True)
+        ]
 
     async def _seal_patch(
         self, route: Route, subject: str, memory_id: UUID, patch: Patch
@@ -201,11 +216,53 @@ class MemoryOperations:
         return dict(zip(plain, await self.keyring.seal(route, items), strict=True))
 
 
-def _plain(content: str | None, metadata: dict[str, Any] | None) -> dict[Field, bytes]:
-    """What is given, as the bytes to seal: content first."""
+async def opened(keyring: Keyring, route: Route, stored: Sequence[Stored]) -> list[Memory]:
+    """The memories, with what is sealed in them opened."""
+    sealed = [
+        Sealed(field, memory.id, blob)
+        for memory in stored
+        for field, blob in (
+            (MEMORY_CONTENT, memory.content),
+            (MEMORY_METADATA, memory.metadata),
+            (MEMORY_AUTHOR, memory.author),
+        )
+        if blob
+    ]
+    values = iter(await keyring.open(route, sealed))
+    return [
+        Memory(
+            each,
+            content=next(values).decode(),
+            metadata=json.loads(next(values)),
+            author=next(values).decode() if each.author else "",
+        )
+        for each in stored
+    ]
+
+
+async def opened_texts(
+    keyring: Keyring, route: Route, stored: Sequence[Stored]
+) -> list[tuple[str, str]]:
+    """Content and author of each, for those that are looked at but perhaps not shown."""
+    contents = [Sealed(MEMORY_CONTENT, each.id, each.content) for each in stored]
+    authors = [Sealed(MEMORY_AUTHOR, each.id, each.author) for each in stored if each.author]
+    values = iter(await keyring.open(route, [*contents, *authors]))
+    texts = [next(values).decode() for _ in contents]
+    return [
+        (text, next(values).decode() if each.author else "")
+        for text, each in zip(texts, stored, strict=True)
+    ]
+
+
+def _plain(
+    content: str | None, metadata: dict[str, Any] | None, author: str = ""
+) -> dict[Field, bytes]:
+    """What is given, as the bytes to seal, in the order of a memory's fields."""
     plain = {}
     if content is not None:
         plain[MEMORY_CONTENT] = content.encode()
     if metadata is not None:
         plain[MEMORY_METADATA] = json.dumps(metadata, ensure_ascii=False).encode()
+    if author:
+        plain[MEMORY_AUTHOR] = author.encode()
     return plain

@@ -1,7 +1,7 @@
 """What the operations need from the outside."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from libs.aip.filtering import Comparison
@@ -9,6 +9,15 @@ from libs.changes import Command
 from libs.tenancy import Route
 from services.memory.domain.changes import Body
 from services.memory.domain.memory import Stored
+
+
+class Near(NamedTuple):
+    """A memory, and those stored before and after it in its session, nearest first, at most two
+    each; those of a memory that was not asked for are not told."""
+
+    memory: Stored
+    before: Sequence[UUID]
+    after: Sequence[UUID]
 
 
 class Memories(Protocol):
@@ -26,6 +35,12 @@ class Memories(Protocol):
 
     async def get_many(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
         """Those that exist, in the order of `ids`."""
+
+    async def around(
+        self, route: Route, ids: Sequence[UUID], centres: Sequence[UUID]
+    ) -> list[Near]:
+        """Those of `ids` that exist, and the two stored before and after each of `centres`, which
+        are among them, in its session."""
 
     async def page(
         self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int

@@ -7,7 +7,9 @@ from functools import partial
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
+from libs.embedding.local import LocalEmbedder
 from libs.embedding.settings import open_embedder
+from libs.lexical.postings import Postings
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -17,6 +19,7 @@ from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
 from services.memory.operations import MemoryOperations
+from services.memory.search import Search
 from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
@@ -31,14 +34,18 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
         projector = Projector(index, collection, memory_source(platform.keyring, embedder))
-        memories = PostgresMemories(projector, platform.wakeups)
+        postings = Postings(COLLECTION)
+        memories = PostgresMemories(postings, projector, platform.wakeups)
         stack.push_async_callback(memories.close)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
         nearest = Nearest(memories, index, collection)
         operations = MemoryOperations(
-            memories, platform.keyring, embedder, nearest, Uuid7(), utc_now
+            memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
         )
-        servicer = MemoryServicer(operations, platform.keyring)
+        search = Search(
+            memories, platform.keyring, embedder, nearest, postings, LocalEmbedder().words
+        )
+        servicer = MemoryServicer(operations, search, platform.keyring)
         add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
         yield [Registration("aeterna.memory.v1.MemoryService", add)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from libs.changes import Operation, Step, Vector
+from libs.changes import Operation, Step, Terms, Vector
 from libs.scope import SCOPE_IDS, Scope
 from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored
 from services.memory.errors import MemoryNotFound, NotBroader, VersionMismatch
@@ -17,11 +17,12 @@ class Create:
 
     memories: tuple[Stored, ...]
     vectors: tuple[Vector, ...]
+    terms: tuple[Terms, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace what is not None. `vector` belongs to `content`."""
+    """Replace what is not None. `vector` and `terms` belong to `content`."""
 
     id: UUID
     version: int  # expected; 0 for any
@@ -29,7 +30,9 @@ class Update:
     content: bytes | None = None
     metadata: bytes | None = None
     importance: float | None = None
+    event_at: datetime | None = None
     vector: Vector | None = None
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,15 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
     match body:
         case Create():
             return [
-                Step(Operation.CREATED, None, memory, vector)
-                for memory, vector in zip(body.memories, body.vectors, strict=True)
+                Step(Operation.CREATED, None, memory, vector, terms)
+                for memory, vector, terms in zip(
+                    body.memories, body.vectors, body.terms, strict=True
+                )
             ]
         case Update():
             before = _expect(current, body.id, body.version)
-            indexed = body.vector is not None
-            return [Step(Operation.UPDATED, before, _updated(before, body), body.vector, indexed)]
+            after, indexed = _updated(before, body), body.vector is not None
+            return [Step(Operation.UPDATED, before, after, body.vector, body.terms, indexed)]
         case Delete():
             return [Step(Operation.DELETED, _expect(current, body.id, body.version), None)]
         case Promote():
@@ -104,6 +109,7 @@ def _updated(before: Stored, update: Update) -> Stored:
         content=before.content if update.content is None else update.content,
         metadata=before.metadata if update.metadata is None else update.metadata,
         importance=before.importance if update.importance is None else update.importance,
+        event_at=before.event_at if update.event_at is None else update.event_at,
     )
 
 

@@ -44,7 +44,7 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A memory as it is stored: content and metadata are sealed."""
+    """A memory as it is stored: content, metadata and author are sealed."""
 
     id: UUID
     layer: Layer
@@ -56,11 +56,20 @@ class Stored:
     metadata: bytes
     created_at: datetime
     updated_at: datetime
+    author: bytes  # sealed; empty for nobody
+    event_at: datetime
 
     @property
     def subject(self) -> str:
         """The user that it is about, "" for nobody."""
         return self.scope.user_id
+
+    @property
+    def session(self) -> str:
+        """Which conversation it is a turn of, "" for none; sessions belong to users."""
+        if self.layer is not Layer.SESSION:
+            return ""
+        return f"{self.scope.user_id}\0{self.scope.session_id}"
 
     @property
     def layer_name(self) -> str:
@@ -87,6 +96,17 @@ class Memory:
     stored: Stored
     content: str
     metadata: dict[str, Any]
+    author: str
+
+    @property
+    def searchable(self) -> str:
+        """The text that searches look at."""
+        return searchable(self.author, self.content)
+
+
+def searchable(author: str, content: str) -> str:
+    """The text of a memory for the indexes: who speaks is a part of what is said."""
+    return f"{author}: {content}" if author else content
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,12 @@
 """Memories in PostgreSQL."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from libs.changes import Command
+from libs.changes import Command, Step
+from libs.lexical import documents
+from libs.lexical.postings import Postings
+from libs.spine import Write, read
 from libs.spine.entities import Entities, Rules
 from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
@@ -10,20 +14,56 @@ from libs.vectors.projection import Projector
 from libs.wakeups import Wakeups
 from services.memory.domain.changes import Body, decide, targets, weigh
 from services.memory.domain.memory import Stored
+from services.memory.ports import Near
 from services.memory.store.rows import MEMORIES
+
+# Both of layer `session` with the same ids: a filter that one passes, the other passes, too.
+_NEXT_TO = """
+    ARRAY(
+        SELECT n.id FROM aeterna.memory AS n
+        WHERE n.tenant_id = $1 AND n.user_id = m.user_id AND n.session_id = m.session_id
+          AND n.layer = 'session' AND m.layer = 'session' AND n.id {order} LIMIT 2
+    )
+"""
+_AROUND = f"""
+    WITH found AS (
+        SELECT m.id, {_NEXT_TO.format(order="< m.id ORDER BY n.id DESC")} AS before,
+            {_NEXT_TO.format(order="> m.id ORDER BY n.id")} AS after
+        FROM aeterna.memory AS m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[])
+    ), near AS (
+        SELECT DISTINCT unnest(before || after) AS id FROM found WHERE id = ANY($3::uuid[])
+    ), wanted AS (
+        SELECT * FROM found
+        UNION ALL SELECT id, '{{}}', '{{}}' FROM near WHERE id NOT IN (SELECT id FROM found)
+    )
+    SELECT m.*, w.before, w.after
+    FROM wanted AS w JOIN aeterna.memory AS m ON m.tenant_id = $1 AND m.id = w.id
+"""
 
 
 class PostgresMemories(VersionedTable[Stored]):
-    """`Memories` in PostgreSQL; the index hears of each commit before the answers go out."""
+    """`Memories` in PostgreSQL; the vector index hears of each commit before the answers go out,
+    the lexical one is part of it."""
 
-    def __init__(self, projector: Projector, wakeups: Wakeups) -> None:
+    def __init__(self, postings: Postings, projector: Projector, wakeups: Wakeups) -> None:
         super().__init__(MEMORIES)
+        self._postings = postings
         rules = Rules[Stored, Body](decide, targets, weigh)
         self._entities = Entities(self, rules, wakeups, projector)
 
     async def close(self) -> None:
         """Finishes what was submitted."""
         await self._entities.close()
+
+    async def save(self, write: Write, steps: Sequence[Step[Stored]]) -> None:
+        await super().save(write, steps)
+        self._postings.join(write, *documents(steps))
+
+    async def around(
+        self, route: Route, ids: Sequence[UUID], centres: Sequence[UUID]
+    ) -> list[Near]:
+        rows = await read(route, _AROUND, list(ids), list(centres)) if ids else []
+        return [Near(self.entity(row), row["before"], row["after"]) for row in rows]
 
     async def submit(self, route: Route, command: Command[Body]) -> Sequence[Stored]:
         return await self._entities.submit(route, command)

@@ -22,6 +22,8 @@ def _from_row(row: asyncpg.Record) -> Stored:
         metadata=row["metadata"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        author=row["author"],
+        event_at=row["event_at"] or row["created_at"],
     )
 
 
@@ -37,6 +39,8 @@ def _to_row(memory: Stored) -> tuple[object, ...]:
         memory.metadata,
         memory.created_at,
         memory.updated_at,
+        memory.author,
+        memory.event_at,
     )
 
 
@@ -55,6 +59,8 @@ MEMORIES = Shape(
         "metadata": "bytea",
         "created_at": "timestamptz",
         "updated_at": "timestamptz",
+        "author": "bytea",
+        "event_at": "timestamptz",
     },
     from_row=_from_row,
     to_row=_to_row,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -40,9 +41,15 @@ async def _add(suite: Suite, acme: Metadata, content: str) -> str:
     return (await suite.memory.CreateMemory(request, metadata=acme)).name
 
 
-async def _search(suite: Suite, acme: Metadata, query: str) -> list[str]:
-    request = pb.SearchMemoriesRequest(query=query)
-    results = (await suite.memory.SearchMemories(request, metadata=acme)).results
+async def _answer(
+    suite: Suite, acme: Metadata, query: str, **values: Any
+) -> pb.SearchMemoriesResponse:
+    request = pb.SearchMemoriesRequest(query=query, **values)
+    return await suite.memory.SearchMemories(request, metadata=acme)
+
+
+async def _search(suite: Suite, acme: Metadata, query: str, **values: Any) -> list[str]:
+    results = (await _answer(suite, acme, query, **values)).results
     return [result.memory.content for result in results]
 
 
@@ -60,7 +67,10 @@ async def test_what_was_written_while_the_index_was_down_is_found_when_it_is_bac
     changed = pb.Memory(name=before, content="dogs, after a change")
     await suite.memory.UpdateMemory(pb.UpdateMemoryRequest(memory=changed), metadata=acme)
     with fails_with("INDEX_UNAVAILABLE", code=grpc.StatusCode.UNAVAILABLE):
-        await _search(suite, acme, "cats")
+        await _search(suite, acme, "cats", strategy=pb.SEARCH_STRATEGY_SEMANTIC)
+    answer = await _answer(suite, acme, "cats")
+    assert [each.memory.content for each in answer.results] == ["cats during the outage"]
+    assert answer.missing_signals == ["semantic"]
     read = await suite.memory.GetMemory(pb.GetMemoryRequest(name=during), metadata=acme)
     assert read.content == "cats during the outage"
     assert await _waiting(suite) == 3
@@ -68,7 +78,7 @@ async def test_what_was_written_while_the_index_was_down_is_found_when_it_is_bac
     index.start()
 
     async def caught_up() -> bool:
-        found = await _search(suite, acme, "cats")
+        found = await _search(suite, acme, "cats", strategy=pb.SEARCH_STRATEGY_SEMANTIC)
         return found == ["cats during the outage", "dogs, after a change"]
 
     await eventually(caught_up)

@@ -100,14 +100,17 @@ async def test_a_memory_is_found_by_meaning_as_soon_as_it_is_stored(client: Clie
 async def test_scores_order_the_results_and_a_minimum_cuts_them(client: Client) -> None:
     for text in ("a cat sleeps", "a cat naps on the sofa", "quarterly tax report"):
         await client.add(text)
-    request = pb.SearchMemoriesRequest(query="a cat sleeps")
+    request = pb.SearchMemoriesRequest(query="a cat sleeps", strategy=pb.SEARCH_STRATEGY_SEMANTIC)
 
     results = (await client.suite.memory.SearchMemories(request, metadata=client.metadata)).results
 
     scores = [result.score for result in results]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] == pytest.approx(1, abs=1e-3)
-    assert await client.search("a cat sleeps", min_score=0.99) == ["a cat sleeps"]
+    exact = await client.search(
+        "a cat sleeps", min_score=0.99, strategy=pb.SEARCH_STRATEGY_SEMANTIC
+    )
+    assert exact == ["a cat sleeps"]
 
 
 @pytest.mark.parametrize(

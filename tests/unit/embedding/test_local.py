@@ -185,3 +185,22 @@ def test_a_frequency_survives_its_code_within_five_percent(frequencies: list[flo
 
 def test_frequencies_too_small_for_a_code_are_zero() -> None:
     assert restored(quantised(np.array([0.0, 2**-40]))).tolist() == [0.0, 0.0]
+
+
+async def test_single_words_have_the_vectors_of_texts(embedder: LocalEmbedder) -> None:
+    words = ["painting", "quetzalcoatl", "", "don't", "東京", "the", "quetzalcoatl"]
+
+    together = embedder.words(words)
+
+    np.testing.assert_allclose(together, await embedder.embed(words), atol=1e-6)
+    np.testing.assert_array_equal(embedder.words(words), together)  # remembered ones, too
+
+
+async def test_words_are_right_when_too_many_were_met(
+    embedder: LocalEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.embedding.local._PARTED", 2)
+    words = ["quetzalcoatl", "popocatepetl", "xochimilco"]
+
+    for _ in range(2):
+        np.testing.assert_allclose(embedder.words(words), await embedder.embed(words), atol=1e-6)

@@ -29,7 +29,7 @@ IDS = [UUID(int=place) for place in range(4)]
 
 
 def stored(memory_id: UUID = IDS[0], layer: Layer = Layer.USER, scope: Scope = EVERYONE) -> Stored:
-    return Stored(memory_id, layer, scope, 0.5, 1, 0, b"content", b"{}", NOW, NOW)
+    return Stored(memory_id, layer, scope, 0.5, 1, 0, b"content", b"{}", NOW, NOW, b"author", NOW)
 
 
 def vector() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -39,7 +39,7 @@ def vector() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 memory_ids = st.sampled_from(IDS)
 versions = st.integers(0, 5)
 bodies: st.SearchStrategy[Body] = st.one_of(
-    memory_ids.map(lambda each: Create((stored(each),), (vector(),))),
+    memory_ids.map(lambda each: Create((stored(each),), (vector(),), ({},))),
     st.builds(Update, memory_ids, versions, st.just(NOW), st.one_of(st.none(), st.binary())),
     st.builds(Delete, memory_ids, versions),
     st.builds(

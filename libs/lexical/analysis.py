@@ -1,0 +1,70 @@
+"""Terms of a text: words without their endings, and without those that every text has. Pure.
+
+English stems; words of other languages pass as they are, runs of Chinese, Japanese and Korean
+characters as overlapping pairs.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+import Stemmer
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+# Kana, Han, Hangul.
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]+")
+_LONGEST = 64  # characters of a word; what is longer is no word, and its beginning tells it apart
+_ENGLISH = Stemmer.Stemmer("english")
+
+# Words that say how a sentence is built, not what it is about.
+STOP_WORDS = frozenset(
+    """
+    a about above after again against all also am an and any are aren't as at be because been
+    before being below between both but by can can't cannot could couldn't did didn't do does
+    doesn't doing don't done down during each either ever every few for from further get gets
+    getting go goes going gonna got had hadn't has hasn't have haven't having he he'd he'll
+    he's her here hers herself hey hi him himself his how i i'd i'll i'm i've if in into is
+    isn't it it's its itself just let let's lets many may me might more most much must mustn't
+    my myself need neither never no nor not now of off oh ok okay on once only or other ought
+    our ours ourselves out over own please really same shall shan't she she'd she'll she's
+    should shouldn't so some still such than thank thanks that that's the their theirs them
+    themselves then there there's these they they'd they'll they're they've this those through
+    to too under until up very was wasn't we we'd we'll we're we've were weren't what what's
+    when where which while who whom whose why will with won't would wouldn't wow yeah yes yet
+    you you'd you'll you're you've your yours yourself yourselves
+    """.split()  # noqa: SIM905 - a list of words is read as words
+)
+
+
+def words(text: str) -> list[str]:
+    """Words in order: composed, folded to one case, with a straight apostrophe."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    found = [word[:_LONGEST] for word in _WORD.findall(folded.replace("\u2019", "'"))]
+    if _UNSPACED.search(folded):
+        return [part for word in found for part in _parted(word)]
+    return found
+
+
+def terms(text: str) -> Counter[str]:
+    """How often each term occurs; empty for a text of nothing but stop words."""
+    return Counter(stem(word) for word in words(text) if word not in STOP_WORDS)
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """The term of a word as `words` gives it."""
+    bare = word.removesuffix("'s").removesuffix("'")
+    return str(_ENGLISH.stemWord(bare))
+
+
+def _parted(word: str) -> list[str]:
+    """The word, or the pairs of characters of one that is written without spaces."""
+    if not _UNSPACED.search(word):
+        return [word]
+    parts: list[str] = []
+    for piece in _UNSPACED.split(word):
+        parts += [piece] if piece else []
+    for run in _UNSPACED.findall(word):
+        parts += [run[at : at + 2] for at in range(max(1, len(run) - 1))]
+    return parts

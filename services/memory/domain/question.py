@@ -1,0 +1,85 @@
+"""What a question asks for: its words, whom it names, which times, what kind of answer. Pure.
+
+English; questions in other languages have words and nothing else.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from libs.lexical.analysis import STOP_WORDS, stem, words
+
+MONTHS = {
+    name: number
+    for number, name in enumerate(
+        """
+        january february march april may june july august september october november december
+        """.split(),  # noqa: SIM905 - a list of words is read as words
+        start=1,
+    )
+}
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+
+
+class Kind(Enum):
+    """What an answer has to hold."""
+
+    TIME = auto()
+    NAME = auto()
+    PLACE = auto()
+
+
+_THING = "book|movie|film|game|song|band|artist|city|country|state|place|brand|company|team"
+_KINDS = {
+    Kind.TIME: re.compile(
+        r"^when|\b(?:what|which) (?:year|month|week|day|date|time)|\bhow long\b|\bsince when\b"
+        r"|\bhow many (?:days|weeks|months|years)\b"
+    ),
+    Kind.NAME: re.compile(rf"\bwhom?\b|\bname|\bcalled\b|\b(?:what|which)(?: \w+)? (?:{_THING})\b"),
+    Kind.PLACE: re.compile(
+        r"\bwhere\b|\bcit(?:y|ies)\b|\bcountr|\bplaces?\b|\blocation|\bstates?\b"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, taken apart.
+
+    Attributes:
+        words: What carries meaning, by term, in order: no stop words, no names of authors.
+        about: The one author that it names, in small letters; "" for none or several.
+        months: 1 to 12, those that it names.
+        years: Those that it names.
+    """
+
+    words: dict[str, str]
+    about: str
+    kinds: frozenset[Kind]
+    months: frozenset[int]
+    years: frozenset[int]
+
+
+def analysed(text: str, authors: Iterable[str]) -> Question:
+    """Takes a question apart; `authors` are those whose memories may answer it."""
+    found = words(text)
+    bare = [word.removesuffix("'s") for word in found]
+    names = {author.casefold() for author in authors} & set(bare)
+    content: dict[str, str] = {}
+    for word in bare:
+        if word not in STOP_WORDS and word not in names:
+            content.setdefault(stem(word), word)
+    return Question(
+        words=content,
+        about=next(iter(names)) if len(names) == 1 else "",
+        kinds=frozenset(kind for kind, each in _KINDS.items() if each.search(text.casefold())),
+        months=frozenset(_months(text, bare)),
+        years=frozenset(int(year) for year in _YEAR.findall(text)),
+    )
+
+
+def _months(text: str, found: list[str]) -> Iterable[int]:
+    for name, number in MONTHS.items():
+        if name in found and (name != "may" or "May" in text):
+            yield number

@@ -1,0 +1,213 @@
+"""From what is known of some memories and a question to one order of them. Pure.
+
+A linear model over standardised signals. Its weights were fitted on conversations (LoCoMo, listwise
+softmax), each signal chosen for a reason that holds elsewhere: see docs/retrieval.md.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from libs.lexical.statistics import Statistics
+from services.memory.domain.pool import Pool, Row
+from services.memory.domain.question import Kind, Question
+
+WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]  # rows of length 1 or 0
+
+_SATURATION, _BY_LENGTH = 1.2, 0.75  # of BM25
+_ALIKE = 0.4  # cosine of two words from which they count as related
+_BEFORE, _AFTER = 0.8, 0.4  # how much of a match passes on to what follows it, and what precedes
+_WEIGHTS: Mapping[str, float] = {
+    "semantic": 0.55,
+    "words": 0.77,
+    "session": 0.57,
+    "next": 0.09,
+    "before_last": 0.12,
+    "asked_before": 0.2,
+    "answers": 0.39,
+    "has_question": -0.41,
+    "asks": -0.39,
+    "author": 1.17,
+    "speaks_of_itself": 0.69,
+    "time_words": 0.52,
+    "time_asked": 2.18,
+    "time_at_opening": 0.9,
+    "month": 4.0,
+    "year": 2.5,
+    "names": 0.8,
+    "name_asked": 1.85,
+    "place_asked": 1.55,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One thing that speaks for a memory: its value, and its part of the score."""
+
+    name: str
+    value: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A memory in the order; the score compares with others of the same order only."""
+
+    id: UUID
+    score: float
+    signals: Sequence[Signal]
+
+
+def signals(
+    question: Question,
+    pool: Pool,
+    cosines: Mapping[UUID, float],
+    statistics: Statistics,
+    hashes: Mapping[str, int],
+    vectors: WordVectors,
+) -> dict[str, Row]:
+    """Each signal over the N memories of the pool.
+
+    Args:
+        cosines: Of question and memory; empty when they could not be had.
+        statistics: Of the tenant's lexical index, by the hashes of the question's terms.
+        hashes: Of the question's terms.
+        vectors: Of single words, for those that are related but not the same.
+    """
+    meaning = _column(pool, cosines)
+    words = _Words(question, pool, statistics, hashes, vectors)
+    both = _standard(meaning) + _standard(words.bm25) + _standard(words.related)
+    own = _standard(both)
+    mass = pool.by_session(np.exp(both - both.max(initial=0.0)))
+    about = _about(question, pool)
+    when, name, place = (
+        float(each in question.kinds) for each in (Kind.TIME, Kind.NAME, Kind.PLACE)
+    )
+    return {
+        "semantic": _standard(meaning),
+        "words": _standard(words.around),
+        "session": pool.among_turns(np.log(mass)),
+        "next": pool.shifted(own, -1),
+        "before_last": pool.shifted(own, 2),
+        "asked_before": pool.shifted(own * pool.asks, 1),
+        "answers": pool.shifted(pool.asks, 1),
+        "has_question": pool.relative(pool.questions),
+        "asks": pool.relative(pool.asks),
+        "author": about,
+        "speaks_of_itself": pool.relative(pool.speaks),
+        "time_words": pool.relative(pool.times),
+        "time_asked": when * pool.times,
+        "time_at_opening": when * pool.opening,
+        "month": _months(question, pool),
+        "year": _years(question, pool),
+        "names": pool.relative(pool.capitals),
+        "name_asked": name * pool.capitals,
+        "place_asked": place * pool.places,
+    }
+
+
+def ranked(pool: Pool, found: Mapping[str, Row]) -> Iterator[Ranked]:
+    """All memories of the pool, best first."""
+    parts = {name: _WEIGHTS[name] * values for name, values in found.items()}
+    scores: Row = sum(parts.values(), np.zeros(pool.size))
+    for at in np.argsort(-scores, kind="stable"):
+        yield Ranked(
+            pool.items[at].id,
+            float(scores[at]),
+            [Signal(name, float(found[name][at]), float(parts[name][at])) for name in found],
+        )
+
+
+def fused(cosines: Mapping[UUID, float], words: Mapping[UUID, float]) -> list[UUID]:
+    """All that either found, best first, by the sum of their standardised scores."""
+    ids = [*{**cosines, **words}]
+    least = min(cosines.values(), default=0.0)
+    meaning = np.array([cosines.get(each, least) for each in ids], np.float64)
+    shared = np.array([words.get(each, 0.0) for each in ids], np.float64)
+    scores = _standard(meaning) + _standard(shared)
+    return [ids[at] for at in np.argsort(-scores, kind="stable")]
+
+
+class _Words:
+    """How the words of a question meet those of each memory: the same, or related ones.
+
+    `bm25`, `related` and `around` (what the memories next to one say counts, too): shape (N,).
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        pool: Pool,
+        statistics: Statistics,
+        hashes: Mapping[str, int],
+        vectors: WordVectors,
+    ) -> None:
+        terms = list(question.words) or [""]
+        rarity = np.array([statistics.rarity(hashes.get(term, 0)) for term in terms])
+        share = rarity / rarity.sum()
+        same = _same(terms, pool)
+        like = _like([question.words.get(term, "") for term in terms], pool, vectors)
+        alike = np.maximum(like, same)
+        counts = pool.summed(same)
+        norm = 1 - _BY_LENGTH + _BY_LENGTH * pool.length / (statistics.mean_length or 1.0)
+        self.bm25: Row = rarity @ (counts * (_SATURATION + 1) / (counts + _SATURATION * norm))
+        nearest = pool.largest(alike)
+        self.related: Row = share @ np.clip((nearest - _ALIKE) / (1 - _ALIKE), 0, 1)
+        self.around: Row = share @ pool.spread(nearest, _BEFORE, _AFTER)
+
+
+def _same(terms: Sequence[str], pool: Pool) -> Row:
+    """1 where a word of the pool has the term, shape (terms, V)."""
+    stems = np.array(pool.stems)
+    return np.array([(stems == term) & pool.telling for term in terms], np.float64)
+
+
+def _like(asked: Sequence[str], pool: Pool, vectors: WordVectors) -> Row:
+    """Cosines of words, at least 0, shape (terms, V)."""
+    known = vectors(pool.vocabulary) * pool.telling[:, None]
+    like: Row = np.maximum(vectors(asked) @ known.T, 0).astype(np.float64)
+    return like
+
+
+def _about(question: Question, pool: Pool) -> Row:
+    """0.5 for what the person said that is asked about, -0.5 for others."""
+    if not question.about:
+        return np.zeros(pool.size)
+    return np.array([author == question.about for author in pool.authors], np.float64) - 0.5
+
+
+def _months(question: Question, pool: Pool) -> Row:
+    """1 in a month that is asked about, less in the one after it, when it is looked back at."""
+    asked = list(question.months)
+    if not asked:
+        return np.zeros(pool.size)
+    after = np.isin((pool.months - 2) % 12 + 1, asked)
+    match: Row = np.isin(pool.months, asked) + 0.4 * after
+    if question.years:
+        match = match * (np.isin(pool.years, list(question.years)) | (pool.months == 1))
+    return match
+
+
+def _years(question: Question, pool: Pool) -> Row:
+    """1 in a year that is asked about without a month."""
+    if not question.years or question.months:
+        return np.zeros(pool.size)
+    return np.isin(pool.years, list(question.years)).astype(np.float64)
+
+
+def _column(pool: Pool, values: Mapping[UUID, float]) -> Row:
+    """Of each memory; the least for those without one."""
+    least = min(values.values(), default=0.0)
+    return np.array([values.get(item.id, least) for item in pool.items], np.float64)
+
+
+def _standard(values: Row) -> Row:
+    """Mean 0, deviation 1; all 0 where all are equal."""
+    deviation = values.std() if values.size else 0.0
+    if deviation < 1e-9:
+        return np.zeros(values.size)
+    standard: Row = (values - values.mean()) / deviation
+    return standard
