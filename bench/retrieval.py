@@ -20,14 +20,14 @@ from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from bench.client import BATCH
 from bench.locomo import CATEGORIES, Conversation, Place, Question, Turn, load, path
 from bench.measure import Sample, chunks
-from bench.ranking import Answer, interval
+from bench.ranking import Answer, auroc, interval
 from bench.report import Report, Row, Section
 from bench.stack import Stack, open_stack
 
 _USER = "listener"
 _DEPTH = 100  # results of a search whose ranks count
 _USUAL = 10  # of one whose time counts
-_MULTI_HOP = 1
+_MULTI_HOP, _ADVERSARIAL = 1, 5
 _STRATEGIES = {
     "dense": pb.SEARCH_STRATEGY_SEMANTIC,
     "lexical": pb.SEARCH_STRATEGY_LEXICAL,
@@ -111,7 +111,15 @@ class Asked:
     """What came back for every question, and how long each took."""
 
     results: Sequence[tuple[Recalled, Question, Results]]
+    answerable: Sequence[float]  # as the service says of each question
     sample: Sample
+
+    def abstention(self) -> float:
+        """How well that tells questions with an answer from adversarial ones, as AUROC."""
+        sides: dict[bool, list[float]] = {False: [], True: []}
+        for (_, question, _), value in zip(self.results, self.answerable, strict=True):
+            sides[question.category == _ADVERSARIAL].append(value)
+        return auroc(sides[False], sides[True])
 
     def answers(self, score: Callable[[pb.SearchResult], float] | None = None) -> list[Answer]:
         """In the order of the service, or of another score."""
@@ -126,7 +134,7 @@ class Asked:
 
 async def _ask(recalled: Sequence[Recalled], strategy: pb.SearchStrategy.ValueType) -> Asked:
     results: list[tuple[Recalled, Question, Results]] = []
-    latencies = []
+    latencies, answerable = [], []
     begun = time.perf_counter()
     for each in recalled:
         for question in each.conversation.questions:
@@ -135,7 +143,8 @@ async def _ask(recalled: Sequence[Recalled], strategy: pb.SearchStrategy.ValueTy
             await each.ask(question, strategy, _USUAL)
             latencies.append(time.perf_counter() - asked)
             results.append((each, question, answer.results))
-    return Asked(results, Sample(time.perf_counter() - begun, latencies))
+            answerable.append(answer.answerable)
+    return Asked(results, answerable, Sample(time.perf_counter() - begun, latencies))
 
 
 def _report(name: str, recalled: Sequence[Recalled], asked: Mapping[str, Asked]) -> Report:
@@ -151,11 +160,14 @@ def _report(name: str, recalled: Sequence[Recalled], asked: Mapping[str, Asked])
         "multi_hop_recall_at_10": fmean(each.recall(10) for each in _of(best, _MULTI_HOP)),
         "all_at_10": fmean(each.whole(10) for each in best),
         "recall_1024_tokens": fmean(each.within_budget(turns[each.conversation]) for each in best),
+        "abstention_auroc": hybrid.abstention(),
         "hybrid_p95_ms": hybrid.sample.quantile(0.95),
     }
     facts = [
         f"Data: {name}; {len(recalled)} conversations, {sum(map(len, turns.values())):,} turns,"
         f" {len(best):,} questions of all five categories.",
+        "Questions with an answer against adversarial ones, by `answerable` of hybrid: AUROC"
+        f" {hybrid.abstention():.3f}.",
         "Intervals: 95 %, bootstrap by conversation. `without`: the same results in the order that"
         " their other signals give.",
     ]

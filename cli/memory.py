@@ -1,5 +1,6 @@
 """`aeterna memory`: what agents and people remember."""
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -47,6 +48,7 @@ Importance = Annotated[
 Time = Annotated[
     str, typer.Option(help="When it happened, as 2026-01-31T09:00:00Z.", show_default="now")
 ]
+_LIKELY = 0.5  # from here on an answer is more likely than not
 _ADD = 'aeterna memory add "Deploys are frozen on Fridays." --layer team --team payments'
 _LIST = 'aeterna memory list --filter \'layer = "user" AND user_id = "ann"\''
 
@@ -122,7 +124,12 @@ async def search(
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy)),
         explain=explain,
     )
-    return (await session.memory.SearchMemories(request)).results
+    answer = await session.memory.SearchMemories(request)
+    if answer.missing_signals:
+        print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
+    if answer.HasField("answerable") and answer.answerable < _LIKELY:
+        print("note: an answer is probably not among these", file=sys.stderr)
+    return answer.results
 
 
 @command(app, "update")

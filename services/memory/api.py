@@ -155,6 +155,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         return pb.SearchMemoriesResponse(
             results=[_result(each, explain=request.explain) for each in results.found],
             missing_signals=results.missing,
+            answerable=results.answerable,
         )
 
     async def ListMemoryRevisions(

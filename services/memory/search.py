@@ -21,10 +21,11 @@ from libs.lexical.statistics import Statistics
 from libs.tenancy import Route
 from libs.vectors import IndexUnavailable
 from libs.vectors.nearest import Nearest
+from services.memory.domain.abstention import answerable
 from services.memory.domain.memory import Memory, Stored, View
 from services.memory.domain.pool import Candidate, Pool
 from services.memory.domain.question import analysed
-from services.memory.domain.ranking import Ranked, Signal, WordVectors, fused, ranked, signals
+from services.memory.domain.ranking import Ranked, Signal, WordVectors, evidence, fused, ranked
 from services.memory.operations import opened, opened_texts
 from services.memory.ports import Memories, Near
 
@@ -80,6 +81,7 @@ class Results:
 
     found: Sequence[Found]
     missing: Sequence[str] = ()
+    answerable: float | None = None  # how likely an answer is among them, if that is known
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,13 @@ class Search:
             self.postings.search(route, list(hashes.values()), query.view.filter(), _DEPTH),
         )
         pool, rows, cosines = await self._gather(route, query, meaning, matches)
+        missing = () if meaning else (SEMANTIC,)
         if not rows:
-            return Results([], missing=() if meaning else (SEMANTIC,))
-        order = await asyncio.to_thread(
+            return Results([], missing, answerable=0.0)
+        order, answer = await asyncio.to_thread(
             self._rank, query.text, pool, cosines, matches.statistics, hashes
         )
-        found = await self._found(route, query, order, rows)
-        return Results(found, missing=() if meaning else (SEMANTIC,))
+        return Results(await self._found(route, query, order, rows), missing, answer)
 
     async def _gather(
         self, route: Route, query: Query, meaning: "_Meaning | None", matches: Matches
@@ -173,11 +175,12 @@ class Search:
         cosines: Mapping[UUID, float],
         statistics: Statistics,
         hashes: Mapping[str, int],
-    ) -> Iterator[Ranked]:
+    ) -> tuple[Iterator[Ranked], float]:
+        """The order of the candidates, and how likely an answer is among them."""
         pool = Pool(candidates)
         question = analysed(text, pool.authors)
-        found = signals(question, pool, cosines, statistics, hashes, self.words)
-        return ranked(pool, found)
+        found = evidence(question, pool, cosines, statistics, hashes, self.words)
+        return ranked(pool, found), answerable(question, pool, found)
 
     async def _meaning(self, route: Route, query: Query) -> "_Meaning | None":
         """The nearest; None when embedder or index do not answer."""

@@ -33,7 +33,7 @@ class Kind(Enum):
 _THING = "book|movie|film|game|song|band|artist|city|country|state|place|brand|company|team"
 _KINDS = {
     Kind.TIME: re.compile(
-        r"^when|\b(?:what|which) (?:year|month|week|day|date|time)|\bhow long\b|\bsince when\b"
+        r"^when\b|\b(?:what|which) (?:year|month|week|day|date|time)|\bhow long\b|\bsince when\b"
         r"|\bhow many (?:days|weeks|months|years)\b"
     ),
     Kind.NAME: re.compile(rf"\bwhom?\b|\bname|\bcalled\b|\b(?:what|which)(?: \w+)? (?:{_THING})\b"),

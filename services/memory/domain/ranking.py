@@ -61,15 +61,33 @@ class Ranked:
     signals: Sequence[Signal]
 
 
-def signals(
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found out about the N memories of a pool.
+
+    Attributes:
+        signals: By name, in their own units.
+        covered: Share of the question's words, by rarity, that a memory itself has, 0 to 1.
+    """
+
+    signals: Mapping[str, Row]
+    covered: Row
+
+    @property
+    def parts(self) -> dict[str, Row]:
+        """What each signal adds to the scores."""
+        return {name: _WEIGHTS[name] * values for name, values in self.signals.items()}
+
+
+def evidence(
     question: Question,
     pool: Pool,
     cosines: Mapping[UUID, float],
     statistics: Statistics,
     hashes: Mapping[str, int],
     vectors: WordVectors,
-) -> dict[str, Row]:
-    """Each signal over the N memories of the pool.
+) -> Evidence:
+    """What speaks for each memory.
 
     Args:
         cosines: Of question and memory; empty when they could not be had.
@@ -77,47 +95,37 @@ def signals(
         hashes: Of the question's terms.
         vectors: Of single words, for those that are related but not the same.
     """
-    meaning = _column(pool, cosines)
+    meaning = _standard(_column(pool, cosines))
     words = _Words(question, pool, statistics, hashes, vectors)
-    both = _standard(meaning) + _standard(words.bm25) + _standard(words.related)
+    related = _standard(words.related)
+    both = meaning + _standard(words.bm25) + related
     own = _standard(both)
-    mass = pool.by_session(np.exp(both - both.max(initial=0.0)))
-    about = _about(question, pool)
-    when, name, place = (
-        float(each in question.kinds) for each in (Kind.TIME, Kind.NAME, Kind.PLACE)
-    )
-    return {
-        "semantic": _standard(meaning),
+    session = pool.by_session(np.exp(both - both.max(initial=0.0)))
+    found = {
+        "semantic": meaning,
         "words": _standard(words.around),
-        "session": pool.among_turns(np.log(mass)),
-        "next": pool.shifted(own, -1),
-        "before_last": pool.shifted(own, 2),
-        "asked_before": pool.shifted(own * pool.asks, 1),
-        "answers": pool.shifted(pool.asks, 1),
-        "has_question": pool.relative(pool.questions),
-        "asks": pool.relative(pool.asks),
-        "author": about,
-        "speaks_of_itself": pool.relative(pool.speaks),
-        "time_words": pool.relative(pool.times),
-        "time_asked": when * pool.times,
-        "time_at_opening": when * pool.opening,
+        "session": pool.among_turns(np.log(session)),
+        **_neighbours(pool, own),
+        "author": _about(question, pool),
+        **_form(question, pool),
         "month": _months(question, pool),
         "year": _years(question, pool),
-        "names": pool.relative(pool.capitals),
-        "name_asked": name * pool.capitals,
-        "place_asked": place * pool.places,
     }
+    return Evidence(found, words.covered)
 
 
-def ranked(pool: Pool, found: Mapping[str, Row]) -> Iterator[Ranked]:
+def ranked(pool: Pool, found: Evidence) -> Iterator[Ranked]:
     """All memories of the pool, best first."""
-    parts = {name: _WEIGHTS[name] * values for name, values in found.items()}
+    parts = found.parts
     scores: Row = sum(parts.values(), np.zeros(pool.size))
     for at in np.argsort(-scores, kind="stable"):
         yield Ranked(
             pool.items[at].id,
             float(scores[at]),
-            [Signal(name, float(found[name][at]), float(parts[name][at])) for name in found],
+            [
+                Signal(name, float(found.signals[name][at]), float(part[at]))
+                for name, part in parts.items()
+            ],
         )
 
 
@@ -131,10 +139,39 @@ def fused(cosines: Mapping[UUID, float], words: Mapping[UUID, float]) -> list[UU
     return [ids[at] for at in np.argsort(-scores, kind="stable")]
 
 
+def _neighbours(pool: Pool, own: Row) -> dict[str, Row]:
+    """What stands beside a turn: an answer follows its question."""
+    return {
+        "next": pool.shifted(own, -1),
+        "before_last": pool.shifted(own, 2),
+        "asked_before": pool.shifted(own * pool.asks, 1),
+        "answers": pool.shifted(pool.asks, 1),
+    }
+
+
+def _form(question: Question, pool: Pool) -> dict[str, Row]:
+    """What kind of thing a memory says, alone and against what is asked for."""
+    when, name, place = (
+        float(each in question.kinds) for each in (Kind.TIME, Kind.NAME, Kind.PLACE)
+    )
+    return {
+        "has_question": pool.relative(pool.questions),
+        "asks": pool.relative(pool.asks),
+        "speaks_of_itself": pool.relative(pool.speaks),
+        "time_words": pool.relative(pool.times),
+        "time_asked": when * pool.times,
+        "time_at_opening": when * pool.opening,
+        "names": pool.relative(pool.capitals),
+        "name_asked": name * pool.capitals,
+        "place_asked": place * pool.places,
+    }
+
+
 class _Words:
     """How the words of a question meet those of each memory: the same, or related ones.
 
-    `bm25`, `related` and `around` (what the memories next to one say counts, too): shape (N,).
+    Shape (N,): `bm25`; the shares of the question's words, by rarity, that a memory has
+    (`covered`), has something related to (`related`), or has beside it (`around`).
     """
 
     def __init__(
@@ -154,6 +191,7 @@ class _Words:
         counts = pool.summed(same)
         norm = 1 - _BY_LENGTH + _BY_LENGTH * pool.length / (statistics.mean_length or 1.0)
         self.bm25: Row = rarity @ (counts * (_SATURATION + 1) / (counts + _SATURATION * norm))
+        self.covered: Row = share @ (counts > 0)
         nearest = pool.largest(alike)
         self.related: Row = share @ np.clip((nearest - _ALIKE) / (1 - _ALIKE), 0, 1)
         self.around: Row = share @ pool.spread(nearest, _BEFORE, _AFTER)

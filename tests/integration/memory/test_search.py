@@ -150,6 +150,27 @@ async def test_who_said_it_counts(client: Client) -> None:
         assert answer.results[0].memory.author == "Melanie"
 
 
+async def test_a_search_tells_whether_an_answer_is_likely(client: Client) -> None:
+    for author, text in (("Ann", "I bought a red kayak."), ("Bob", "I sold my old car.")):
+        for _ in range(3):
+            await client.add(text, author=author)
+
+    said = await client.answer("Which kayak did Ann buy?")
+    never = await client.answer("Which kayak did Bob buy?")
+
+    assert 0 <= never.answerable < said.answerable <= 1
+    for strategy in (SEMANTIC, LEXICAL):
+        assert not (await client.answer("kayak", strategy=strategy)).HasField("answerable")
+
+
+async def test_an_empty_memory_has_no_answer(client: Client) -> None:
+    answer = await client.answer("anything?")
+
+    assert not answer.results
+    assert answer.HasField("answerable")
+    assert answer.answerable == 0
+
+
 async def test_an_author_stays_whatever_is_changed(client: Client) -> None:
     created = await client.add("I like tea.", author="Zoë")
 

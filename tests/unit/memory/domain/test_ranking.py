@@ -1,0 +1,203 @@
+"""What speaks for a memory, and the order that it makes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from libs.lexical.statistics import Statistics
+from services.memory.domain.abstention import answerable
+from services.memory.domain.pool import Candidate, Pool
+from services.memory.domain.question import Kind, Question, analysed
+from services.memory.domain.ranking import Evidence, Ranked, evidence, fused, ranked
+
+MAY = datetime(2023, 5, 8, tzinfo=UTC)
+
+
+def identity(number: int) -> UUID:
+    return UUID(int=number)
+
+
+def chat(
+    *turns: str, authors: Sequence[str] = (), session: str = "s", first: int = 0
+) -> list[Candidate]:
+    """The turns of a session, all of them at hand."""
+    ids = [identity(first + place) for place in range(len(turns))]
+    return [
+        Candidate(
+            ids[at],
+            content,
+            authors[at] if authors else "",
+            session,
+            MAY,
+            ids[max(0, at - 2) : at][::-1],
+            ids[at + 1 : at + 3],
+        )
+        for at, content in enumerate(turns)
+    ]
+
+
+def unlike(words: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors of words that are like nothing."""
+    return np.zeros((len(words), 4), np.float32)
+
+
+def found(text: str, candidates: Sequence[Candidate]) -> tuple[Pool, Evidence]:
+    pool = Pool(candidates)
+    question = analysed(text, pool.authors)
+    hashes = {term: place for place, term in enumerate(question.words)}
+    statistics = Statistics(1000, 8.0, dict.fromkeys(hashes.values(), 10))
+    return pool, evidence(question, pool, {}, statistics, hashes, unlike)
+
+
+def order(text: str, candidates: Sequence[Candidate]) -> list[Ranked]:
+    return list(ranked(*found(text, candidates)))
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("When did Ann move?", {Kind.TIME}),
+        ("How long did it take?", {Kind.TIME}),
+        ("Who wrote it?", {Kind.NAME}),
+        ("Which book does she like?", {Kind.NAME}),
+        ("Where did they eat?", {Kind.PLACE}),
+        ("What happened?", set()),
+        ("Whenever I sing", set()),
+    ],
+)
+def test_a_question_tells_what_it_wants(text: str, kinds: set[Kind]) -> None:
+    assert analysed(text, []).kinds == kinds
+
+
+def test_a_question_is_about_the_one_author_it_names() -> None:
+    authors = ["Caroline", "Melanie", "Ann Lee"]
+
+    assert analysed("What does Melanie's son play?", authors).about == "melanie"
+    assert analysed("Do Caroline and Melanie sing?", authors).about == ""
+    assert analysed("Does anybody sing?", authors).about == ""
+    assert set(analysed("What does Melanie's son play?", authors).words) == {"son", "play"}
+
+
+def test_a_question_names_months_and_years() -> None:
+    assert analysed("What happened in May 2023?", []).months == {5}
+    assert analysed("What happened in May 2023?", []).years == {2023}
+    assert analysed("What may happen in march?", []).months == {3}
+    assert analysed("Room 2150, line 12019", []).years == set()
+
+
+@given(st.text(), st.lists(st.text(max_size=10), max_size=3))
+def test_any_text_is_a_question(text: str, authors: list[str]) -> None:
+    question = analysed(text, authors)
+
+    assert isinstance(question, Question)
+    assert "" not in question.words.values()
+
+
+def test_neighbours_are_those_that_follow_each_other() -> None:
+    turns = chat("a", "b", "c", "d")
+    pool = Pool([turns[3], turns[0], turns[1], *chat("x", "y", session="t", first=10)])
+    values = np.arange(1.0, 6.0)  # a, b, d of one session, then x, y
+
+    np.testing.assert_array_equal(pool.shifted(values, 1), [0, 1, 0, 0, 4])
+    np.testing.assert_array_equal(pool.shifted(values, -1), [2, 0, 0, 5, 0])
+    np.testing.assert_array_equal(pool.shifted(values, 2), [0, 0, 0, 0, 0])
+
+
+def test_what_is_no_turn_has_no_neighbours_and_no_form() -> None:
+    facts = [Candidate(identity(at), f"I saw fact {at}?", "", "", MAY) for at in range(3)]
+
+    pool, evidence_found = found("fact", [*facts, *chat("Did you?", "I did.", first=10)])
+
+    alone = [at for at, item in enumerate(pool.items) if not item.session]
+    for name in ("next", "answers", "asks", "has_question", "speaks_of_itself", "session"):
+        assert not evidence_found.signals[name][alone].any(), name
+
+
+def test_an_answer_is_ahead_of_the_same_words_elsewhere() -> None:
+    turns = chat("Which paint did you choose?", "The green one.", "Well.", "The green one.")
+
+    best = [each.id for each in order("paint choose", turns)]
+
+    assert best.index(identity(1)) < best.index(identity(3))
+
+
+def test_what_the_named_person_said_is_ahead() -> None:
+    turns = chat("I paint.", "Well.", "Fine.", "I paint.", authors=["Ann", "Bob", "Ann", "Bob"])
+
+    assert order("Does Bob paint?", turns)[0].id == identity(3)
+    assert order("Does Ann paint?", turns)[0].id == identity(0)
+
+
+def test_the_month_that_is_asked_about_is_ahead() -> None:
+    june = Candidate(identity(1), "We went hiking.", "", "", datetime(2023, 6, 1, tzinfo=UTC))
+    august = Candidate(identity(2), "We went hiking.", "", "", datetime(2023, 8, 1, tzinfo=UTC))
+
+    assert order("Where did they hike in August?", [june, august])[0].id == august.id
+    assert order("Where did they hike in June 2023?", [june, august])[0].id == june.id
+
+
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        st.uuids(),
+        st.text(max_size=40),
+        st.sampled_from(["", "Ann", "Bob"]),
+        st.sampled_from(["", "s", "t"]),
+        st.datetimes(timezones=st.just(UTC)),
+        st.lists(st.uuids(), max_size=2),
+        st.lists(st.uuids(), max_size=2),
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda each: each.id,
+)
+
+
+@given(st.text(max_size=60), candidates)
+def test_every_candidate_is_ranked_once_with_what_its_score_is_made_of(
+    text: str, given_candidates: list[Candidate]
+) -> None:
+    result = order(text, given_candidates)
+
+    assert {each.id for each in result} == {each.id for each in given_candidates}
+    assert len(result) == len(given_candidates)
+    scores = [each.score for each in result]
+    assert scores == sorted(scores, reverse=True)
+    assert np.isfinite(scores).all()
+    for each in result:
+        assert sum(part.contribution for part in each.signals) == pytest.approx(each.score)
+
+
+def test_what_only_somebody_else_said_is_less_likely_an_answer() -> None:
+    turns = chat(
+        *("I bought a kayak.", "Nice weather.", "I sold my car.", "Good.") * 3,
+        authors=["Ann", "Bob", "Bob", "Ann"] * 3,
+    )
+
+    def likely(text: str) -> float:
+        pool, seen = found(text, turns)
+        return answerable(analysed(text, pool.authors), pool, seen)
+
+    assert likely("What did Ann do with the kayak?") > likely("What did Bob do with the kayak?")
+    assert likely("Did Bob sell the car?") > likely("Did Ann sell the car?")
+
+
+@given(st.text(max_size=60), candidates)
+def test_an_answer_is_always_a_probability(text: str, some: list[Candidate]) -> None:
+    pool, seen = found(text, some)
+
+    assert 0 <= answerable(analysed(text, pool.authors), pool, seen) <= 1
+
+
+def test_what_both_found_is_first_among_what_was_found() -> None:
+    one, two, three = map(identity, (1, 2, 3))
+
+    assert fused({one: 0.9, two: 0.8}, {two: 5.0, three: 4.0})[0] == two
+    assert fused({}, {}) == []
+    assert fused({one: 0.5}, {}) == [one]
