@@ -48,7 +48,6 @@ Importance = Annotated[
 Time = Annotated[
     str, typer.Option(help="When it happened, as 2026-01-31T09:00:00Z.", show_default="now")
 ]
-_LIKELY = 0.5  # from here on an answer is more likely than not
 _ADD = 'aeterna memory add "Deploys are frozen on Fridays." --layer team --team payments'
 _LIST = 'aeterna memory list --filter \'layer = "user" AND user_id = "ann"\''
 
@@ -127,8 +126,6 @@ async def search(
     answer = await session.memory.SearchMemories(request)
     if answer.missing_signals:
         print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
-    if answer.HasField("answerable") and answer.answerable < _LIKELY:
-        print("note: an answer is probably not among these", file=sys.stderr)
     return answer.results
 
 
