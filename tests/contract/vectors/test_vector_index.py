@@ -72,6 +72,27 @@ async def test_no_more_than_the_limit_are_found(index: VectorIndex, acme: Route)
         assert [hit.id for hit in hits] == [point.id for point in expected]
 
 
+async def test_entities_are_scored_by_their_ids(
+    index: VectorIndex, store: Store, acme: Route
+) -> None:
+    other = await store.new_tenant()
+    east, north, gone_ = (make_point(row) for row in (EAST, NORTH, EAST))
+    foreign = make_point(EAST)
+    await index.apply(acme, MEMORIES, [east, north, gone_, make_point(EAST)])
+    await index.apply(acme, MEMORIES, [gone(gone_)])
+    await index.apply(other, MEMORIES, [foreign])
+    asked = [each.id for each in (north, gone_, east, foreign)]
+
+    hits = await index.scores(acme, MEMORIES, EAST, [*asked, uuid4()])
+
+    assert {hit.id: hit.score for hit in hits} == pytest.approx(
+        {east.id: 1, north.id: 0}, abs=ROUNDING
+    )
+    assert await index.scores(acme, MEMORIES, EAST, []) == []
+    untouched = replace(MEMORIES, space=str(uuid4()))
+    assert await index.scores(acme, untouched, EAST, asked) == []
+
+
 async def test_a_point_is_replaced_whole(index: VectorIndex, acme: Route) -> None:
     before = make_point(EAST, layer="user", user_id="ada")
     await index.apply(acme, MEMORIES, [before])
