@@ -39,9 +39,13 @@ class Client:
         await next(self.stubs).BatchCreateMemories(request, metadata=self._metadata)
 
     async def search(self, query: str, limit: int, *, user: str = "") -> list[tuple[str, str]]:
-        """Ids and contents, best first, of the whole tenant or as one user sees it."""
-        scope = scope_pb2.Scope(user_id=user)
-        request = pb.SearchMemoriesRequest(query=query, limit=limit, scope=scope)
+        """Ids and contents, nearest first, of the whole tenant or as one user sees it."""
+        request = pb.SearchMemoriesRequest(
+            query=query,
+            limit=limit,
+            scope=scope_pb2.Scope(user_id=user),
+            strategy=pb.SEARCH_STRATEGY_SEMANTIC,
+        )
         answer = await next(self.stubs).SearchMemories(request, metadata=self._metadata)
         return [(each.memory.name, each.memory.content) for each in answer.results]
 

@@ -20,11 +20,15 @@ _HASH_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An entity's entry: its terms, None for those it has already, and the ids to filter by."""
+    """An entity's entry: its terms, None for those it has already, and the ids to filter by.
+
+    `new`: Whether it is known that the entity has no entry yet, which saves looking for it.
+    """
 
     id: UUID
     terms: Terms | None
     payload: Mapping[str, str]
+    new: bool = False
 
 
 class BlindKey(Protocol):
@@ -55,13 +59,19 @@ def documents(steps: Iterable[Step[E]]) -> tuple[list[Document], list[UUID]]:
     """What the steps, in order, leave for the index to enter, and what is gone from it."""
     newest: dict[UUID, Step[E]] = {}
     terms: dict[UUID, Terms] = {}
+    created: set[UUID] = set()
     for step in steps:
+        if step.before is None:
+            created.add(step.entity.id)
         if step.indexed:
             newest[step.entity.id] = step
         if step.terms is not None:
             terms[step.entity.id] = step.terms
     present = [step.after for step in newest.values() if step.after]
-    entered = [Document(each.id, terms.get(each.id), each.payload()) for each in present]
+    entered = [
+        Document(each.id, terms.get(each.id), each.payload(), new=each.id in created)
+        for each in present
+    ]
     return entered, [entity for entity, step in newest.items() if step.after is None]
 
 

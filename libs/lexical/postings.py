@@ -147,7 +147,8 @@ class Postings:
         none: list[int | None] = [None] * len(gone)
         owners, terms, frequencies, beside = _columns(entered)
         write.add(_COUNT, self.collection, [*ids, *gone], [*lengths, *none])
-        write.add(_DROP, self.collection, [*ids, *gone], owners, terms)
+        if known := [*(each.id for each in entered if not each.new), *gone]:
+            write.add(_DROP, self.collection, known, owners, terms)
         if terms:
             write.add(_PUT, self.collection, owners, terms, frequencies, beside)
         if ids:
