@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.lexical.analysis import STOP_WORDS, stem, words
-from services.memory.domain.question import MONTHS
+from services.memory.domain.question import MONTHS, name_parts
 
 Row = NDArray[np.float64]  # a number for each memory
 Mask = NDArray[np.bool_]
@@ -65,9 +65,10 @@ class Pool:
         self.flat: Indices = np.array([places[word] for text in texts for word in text], np.intp)
         self.starts: Indices = np.cumsum([0, *map(len, texts)])[:-1]
         self.vocabulary = [word.removesuffix("'s") for word in places]
-        names = {item.author.casefold() for item in self.items}
+        self.authors = [item.author for item in self.items]
+        silent = STOP_WORDS.union(*map(name_parts, set(self.authors)))
         self.telling = np.array(
-            [bool(each) and each not in STOP_WORDS and each not in names for each in places], bool
+            [bool(each) and each not in silent for each in self.vocabulary], bool
         )
         self.stems = [stem(word) for word in self.vocabulary]
         self.length = self._count(self.telling)
@@ -82,7 +83,6 @@ class Pool:
         self.questions = _row("?" in text for text in contents)
         self.capitals = _row(min(3, len(_CAPITAL.findall(text))) / 3 for text in contents)  # to 1
         self.places = _row(_PLACE.search(text) is not None for text in contents)
-        self.authors = [item.author.casefold() for item in self.items]
         self.months = _row(item.at.month for item in self.items)  # 1 to 12
         self.years = _row(item.at.year for item in self.items)
 

@@ -4,7 +4,7 @@ English; questions in other languages have words and nothing else.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -49,7 +49,7 @@ class Question:
 
     Attributes:
         words: What carries meaning, by term, in order: no stop words, no names of authors.
-        about: The one author that it names, in small letters; "" for none or several.
+        about: The one author that it names; "" for none or several.
         months: 1 to 12, those that it names.
         years: Those that it names.
     """
@@ -63,20 +63,32 @@ class Question:
 
 def analysed(text: str, authors: Iterable[str]) -> Question:
     """Takes a question apart; `authors` are those whose memories may answer it."""
-    found = words(text)
-    bare = [word.removesuffix("'s") for word in found]
-    names = {author.casefold() for author in authors} & set(bare)
+    bare = [word.removesuffix("'s") for word in words(text)]
+    named = {author: name_parts(author) & set(bare) for author in set(authors)}
+    names = frozenset[str]().union(*named.values())
     content: dict[str, str] = {}
     for word in bare:
         if word not in STOP_WORDS and word not in names:
             content.setdefault(stem(word), word)
     return Question(
         words=content,
-        about=next(iter(names)) if len(names) == 1 else "",
+        about=_most_named(named),
         kinds=frozenset(kind for kind, each in _KINDS.items() if each.search(text.casefold())),
         months=frozenset(_months(text, bare)),
         years=frozenset(int(year) for year in _YEAR.findall(text)),
     )
+
+
+def name_parts(author: str) -> frozenset[str]:
+    """The words by which an author is called: any of `Ann Lee` or `ann.lee`."""
+    return frozenset(words(author)) - STOP_WORDS
+
+
+def _most_named(named: Mapping[str, frozenset[str]]) -> str:
+    """The author of whose name most is said; "" when that is nobody or not the only one."""
+    most = max(map(len, named.values()), default=0)
+    best = [author for author, parts in named.items() if len(parts) == most]
+    return best[0] if most and len(best) == 1 else ""
 
 
 def _months(text: str, found: list[str]) -> Iterable[int]:

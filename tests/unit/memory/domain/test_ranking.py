@@ -76,9 +76,13 @@ def test_a_question_tells_what_it_wants(text: str, kinds: set[Kind]) -> None:
 
 
 def test_a_question_is_about_the_one_author_it_names() -> None:
-    authors = ["Caroline", "Melanie", "Ann Lee"]
+    authors = ["Caroline", "Melanie", "Ann Lee", "bob.lee", "Will"]
 
-    assert analysed("What does Melanie's son play?", authors).about == "melanie"
+    assert analysed("What does Melanie's son play?", authors).about == "Melanie"
+    assert analysed("what does ann sing?", authors).about == "Ann Lee"
+    assert analysed("What does Bob Lee sing?", authors).about == "bob.lee"
+    assert analysed("What does Lee sing?", authors).about == ""
+    assert analysed("What will he sing?", authors).about == ""
     assert analysed("Do Caroline and Melanie sing?", authors).about == ""
     assert analysed("Does anybody sing?", authors).about == ""
     assert set(analysed("What does Melanie's son play?", authors).words) == {"son", "play"}
