@@ -82,6 +82,7 @@ class Subscription:
                     if response.HasField("change"):
                         yield response.change
             except grpc.aio.AioRpcError as error:
+                _heed_cancellation()
                 delay = _delay(error, accepted=accepted)
             finally:
                 call.cancel()
@@ -99,7 +100,15 @@ class Subscription:
                 response = await call.read()
         except TimeoutError:
             return None
+        _heed_cancellation()
         return response if isinstance(response, pb.SubscribeResponse) else None
+
+
+def _heed_cancellation() -> None:
+    """A call that is cancelled as it ends may give its end instead: then nobody would stop."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def advance(number: int | None, response: pb.SubscribeResponse, *, filtered: bool) -> int:
