@@ -9,7 +9,7 @@ import asyncio
 import importlib.util
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +52,9 @@ class LocalEmbedder:
         self.dimensions = dimensions
         self.identity = f"wordllama-l2-supercat/{dimensions}/sif-1"
         self._tokenizer = load_tokenizer()
-        self._whole = _whole_words()
         self._parted: dict[int, Vectors] = {}  # by the hash of a word, which differs by process
-        table = _load_vectors(dimensions)
-        self._nothing = len(table)  # a token without direction
-        self._vectors = np.vstack([table, np.zeros((1, dimensions), np.float32)])
+        self._vectors = _load_vectors(dimensions)
+        self._nothing = len(self._vectors) - 1
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As the port says; small batches run at once, larger ones in a thread."""
@@ -77,6 +75,15 @@ class LocalEmbedder:
         for at, word in parted:
             vectors[at] = known[hash(word)]
         return unit_rows(vectors)
+
+    @cached_property
+    def _whole(self) -> dict[str, int]:
+        """Words that are one token."""
+        return {
+            token.removeprefix(_SPACE): number
+            for token, number in self._tokenizer.get_vocab().items()
+            if token.startswith(_SPACE) and token != _SPACE
+        }
 
     def _met(self, words: Sequence[str]) -> dict[int, Vectors]:
         """The sums of the tokens of these words and others; begins anew when they are too many."""
@@ -106,16 +113,6 @@ def load_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-@lru_cache
-def _whole_words() -> dict[str, int]:
-    """Words that are one token."""
-    return {
-        token.removeprefix(_SPACE): number
-        for token, number in load_tokenizer().get_vocab().items()
-        if token.startswith(_SPACE) and token != _SPACE
-    }
-
-
 def quantised(frequencies: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Codes of frequencies in [0, 1]: the negative logarithm in steps of 1/8 octave, 255 for 0."""
     with np.errstate(divide="ignore"):
@@ -131,11 +128,13 @@ def restored(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 @lru_cache
 def _load_vectors(dimensions: int) -> Vectors:
-    """Token vectors times their weights a / (a + p), shape (tokens, dimensions)."""
+    """Token vectors times their weights a / (a + p), and one more without direction: shape
+    (tokens + 1, dimensions)."""
     (table,) = load_file(_home() / "weights/l2_supercat_256.safetensors").values()
     frequencies = restored(np.frombuffer(_FREQUENCIES.read_bytes(), np.uint8))
     weights = (_SMOOTHING / (_SMOOTHING + frequencies)).astype(np.float32)
-    return table[:, :dimensions].astype(np.float32) * weights[:, None]
+    weighted = table[:, :dimensions].astype(np.float32) * weights[:, None]
+    return np.vstack([weighted, np.zeros((1, dimensions), np.float32)])
 
 
 def _home() -> Path:

@@ -5,9 +5,9 @@ characters as overlapping pairs.
 """
 
 import re
+import threading
 import unicodedata
 from collections import Counter
-from functools import lru_cache
 
 import Stemmer
 
@@ -15,7 +15,7 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 # Kana, Han, Hangul.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]+")
 _LONGEST = 64  # characters of a word; what is longer is no word, and its beginning tells it apart
-_ENGLISH = Stemmer.Stemmer("english")
+_REMEMBERED = 0  # words that a stemmer keeps: they come from sealed texts
 
 # Words that say how a sentence is built, not what it is about.
 STOP_WORDS = frozenset(
@@ -51,11 +51,20 @@ def terms(text: str) -> Counter[str]:
     return Counter(stem(word) for word in words(text) if word not in STOP_WORDS)
 
 
-@lru_cache(maxsize=65_536)
+class _Stemmers(threading.local):
+    """One for each thread: two must not share one."""
+
+    def __init__(self) -> None:
+        self.english = Stemmer.Stemmer("english", _REMEMBERED)
+
+
+_STEMMERS = _Stemmers()
+
+
 def stem(word: str) -> str:
     """The term of a word as `words` gives it."""
     bare = word.removesuffix("'s").removesuffix("'")
-    return str(_ENGLISH.stemWord(bare))
+    return str(_STEMMERS.english.stemWord(bare))
 
 
 def _parted(word: str) -> list[str]:

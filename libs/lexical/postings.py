@@ -13,14 +13,11 @@ from uuid import UUID
 import asyncpg
 
 from libs.lexical import Document
-from libs.lexical.statistics import Statistics
+from libs.lexical.statistics import BY_LENGTH, SATURATION, Statistics
 from libs.spine import Write, read
 from libs.tenancy import Route
 from libs.vectors import Filter
 from libs.vectors.conditions import conditions
-
-# Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
-_SATURATION, _BY_LENGTH = 1.2, 0.75  # k1 and b
 
 _COUNT = """
     INSERT INTO aeterna.lexicon AS l (tenant_id, collection, documents, length)
@@ -82,8 +79,8 @@ _SEARCH = f"""
     ), scored AS (
         SELECT f.entity_id AS id, sum(
             ln(1 + (l.documents - f.documents + 0.5) / (f.documents + 0.5))
-            * f.frequency * {1 + _SATURATION}
-            / (f.frequency + {_SATURATION} * ({1 - _BY_LENGTH} + {_BY_LENGTH} * f.length / l.mean))
+            * f.frequency * {1 + SATURATION}
+            / (f.frequency + {SATURATION} * ({1 - BY_LENGTH} + {BY_LENGTH} * f.length / l.mean))
         ) AS score
         FROM found AS f, lexicon AS l GROUP BY f.entity_id
     )

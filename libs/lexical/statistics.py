@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+# Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
+SATURATION, BY_LENGTH = 1.2, 0.75  # k1 and b
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:

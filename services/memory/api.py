@@ -235,9 +235,10 @@ def _patch(memory: pb.Memory, names: tuple[str, ...]) -> Patch:
 
 
 def _new_moment(memory: pb.Memory) -> datetime:
-    if not memory.HasField("event_time"):
+    given = _moment(memory, "memory")
+    if given is None:
         raise invalid("memory.event_time", "must not be empty")
-    return moment(memory.event_time, "memory.event_time")
+    return given
 
 
 def _importance(memory: pb.Memory) -> float:

@@ -160,8 +160,8 @@ class MemoryOperations:
         """For the indexes, what the new content makes of the memory, whose author never changes."""
         if content is None:
             return None, None
-        (before,) = await opened(self.keyring, route, [current])
-        text = searchable(before.author, content)
+        ((_, author),) = await opened_texts(self.keyring, route, [current])
+        text = searchable(author, content)
         (vector,) = await self.embedder.embed([text])
         (terms,) = await self._terms(route, [text])
         return vector, terms

@@ -118,17 +118,18 @@ class Search:
         return Results(await self._found(route, query, order, rows))
 
     async def _lexical(self, route: Route, query: Query) -> Results:
-        matches = await self._matches(route, query, query.limit + _SPARE)
-        order = [_single(LEXICAL, each, score) for each, score in matches.items()]
-        rows = {each.id: each for each in await self.memories.get_many(route, list(matches))}
+        hashes = await self._hashes(route, query)
+        matches = await self._matches(route, query, hashes, query.limit + _SPARE)
+        order = [_single(LEXICAL, each.id, each.score) for each in matches.best]
+        wanted = await self.memories.get_many(route, [each.id for each in matches.best])
+        rows = {each.id: each for each in wanted}
         return Results(await self._found(route, query, order, rows))
 
     async def _hybrid(self, route: Route, query: Query) -> Results:
         """By words and meaning; by words alone while meaning cannot be had."""
-        hashes = await hashed(self.keyring, route, list(terms(query.text)))
+        hashes = await self._hashes(route, query)
         meaning, matches = await asyncio.gather(
-            self._meaning(route, query),
-            self.postings.search(route, list(hashes.values()), query.view.filter(), _DEPTH),
+            self._meaning(route, query), self._matches(route, query, hashes, _DEPTH)
         )
         pool, rows, cosines = await self._gather(route, query, meaning, matches)
         missing = () if meaning else (SEMANTIC,)
@@ -206,11 +207,14 @@ class Search:
             return {}
         return {hit.id: hit.score for hit in hits}
 
-    async def _matches(self, route: Route, query: Query, limit: int) -> Mapping[UUID, float]:
-        hashes = await hashed(self.keyring, route, list(terms(query.text)))
+    async def _hashes(self, route: Route, query: Query) -> dict[str, int]:
+        return await hashed(self.keyring, route, list(terms(query.text)))
+
+    async def _matches(
+        self, route: Route, query: Query, hashes: Mapping[str, int], limit: int
+    ) -> Matches:
         where = query.view.filter()
-        found = await self.postings.search(route, list(hashes.values()), where, limit)
-        return dict(found.best)
+        return await self.postings.search(route, list(hashes.values()), where, limit)
 
     async def _vector(self, query: Query) -> Vector:
         vector: Vector = (await self.embedder.embed([query.text]))[0]

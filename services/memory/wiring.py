@@ -43,9 +43,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         operations = MemoryOperations(
             memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
         )
-        search = Search(
-            memories, platform.keyring, embedder, nearest, postings, LocalEmbedder().words
-        )
+        local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
+        search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
         servicer = MemoryServicer(operations, search, platform.keyring)
         add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
         yield [Registration("aeterna.memory.v1.MemoryService", add)]

@@ -38,12 +38,10 @@ def answerable(question: Question, pool: Pool, found: Evidence) -> float:
 
 def features(question: Question, pool: Pool, found: Evidence) -> dict[str, float]:
     """What the probability is made of; 0 for what cannot be told."""
-    parts = found.parts
-    scores: Row = sum(parts.values(), np.zeros(pool.size))
-    blind = scores - parts["author"]  # as if nobody were named
+    blind = found.scores - found.parts["author"]  # as if nobody were named
     weight = np.exp(blind - blind.max())
     weight /= weight.sum()
-    best = np.sort(scores)[::-1]
+    best = np.sort(found.scores)[::-1]
     return {
         **_gaps(found, blind, weight),
         "best": float(best[0]),

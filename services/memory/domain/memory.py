@@ -98,11 +98,6 @@ class Memory:
     metadata: dict[str, Any]
     author: str
 
-    @property
-    def searchable(self) -> str:
-        """The text that searches look at."""
-        return searchable(self.author, self.content)
-
 
 def searchable(author: str, content: str) -> str:
     """The text of a memory for the indexes: who speaks is a part of what is said."""

@@ -11,13 +11,12 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.lexical.statistics import Statistics
+from libs.lexical.statistics import BY_LENGTH, SATURATION, Statistics
 from services.memory.domain.pool import Pool, Row
 from services.memory.domain.question import Kind, Question
 
 WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]  # rows of length 1 or 0
 
-_SATURATION, _BY_LENGTH = 1.2, 0.75  # of BM25
 _ALIKE = 0.4  # cosine of two words from which they count as related
 _BEFORE, _AFTER = 0.8, 0.4  # how much of a match passes on to what follows it, and what precedes
 _WEIGHTS: Mapping[str, float] = {
@@ -67,16 +66,15 @@ class Evidence:
 
     Attributes:
         signals: By name, in their own units.
+        parts: What each signal adds to the scores.
+        scores: The sums of the parts.
         covered: Share of the question's words, by rarity, that a memory itself has, 0 to 1.
     """
 
     signals: Mapping[str, Row]
+    parts: Mapping[str, Row]
+    scores: Row
     covered: Row
-
-    @property
-    def parts(self) -> dict[str, Row]:
-        """What each signal adds to the scores."""
-        return {name: _WEIGHTS[name] * values for name, values in self.signals.items()}
 
 
 def evidence(
@@ -95,10 +93,9 @@ def evidence(
         hashes: Of the question's terms.
         vectors: Of single words, for those that are related but not the same.
     """
-    meaning = _standard(_column(pool, cosines))
+    meaning = _standard(_column([item.id for item in pool.items], cosines))
     words = _Words(question, pool, statistics, hashes, vectors)
-    related = _standard(words.related)
-    both = meaning + _standard(words.bm25) + related
+    both = meaning + _standard(words.bm25) + _standard(words.related)
     own = _standard(both)
     session = pool.by_session(np.exp(both - both.max(initial=0.0)))
     found = {
@@ -111,20 +108,19 @@ def evidence(
         "month": _months(question, pool),
         "year": _years(question, pool),
     }
-    return Evidence(found, words.covered)
+    parts = {name: _WEIGHTS[name] * values for name, values in found.items()}
+    return Evidence(found, parts, sum(parts.values(), np.zeros(pool.size)), words.covered)
 
 
 def ranked(pool: Pool, found: Evidence) -> Iterator[Ranked]:
     """All memories of the pool, best first."""
-    parts = found.parts
-    scores: Row = sum(parts.values(), np.zeros(pool.size))
-    for at in np.argsort(-scores, kind="stable"):
+    for at in np.argsort(-found.scores, kind="stable"):
         yield Ranked(
             pool.items[at].id,
-            float(scores[at]),
+            float(found.scores[at]),
             [
                 Signal(name, float(found.signals[name][at]), float(part[at]))
-                for name, part in parts.items()
+                for name, part in found.parts.items()
             ],
         )
 
@@ -132,10 +128,8 @@ def ranked(pool: Pool, found: Evidence) -> Iterator[Ranked]:
 def fused(cosines: Mapping[UUID, float], words: Mapping[UUID, float]) -> list[UUID]:
     """All that either found, best first, by the sum of their standardised scores."""
     ids = [*{**cosines, **words}]
-    least = min(cosines.values(), default=0.0)
-    meaning = np.array([cosines.get(each, least) for each in ids], np.float64)
     shared = np.array([words.get(each, 0.0) for each in ids], np.float64)
-    scores = _standard(meaning) + _standard(shared)
+    scores = _standard(_column(ids, cosines)) + _standard(shared)
     return [ids[at] for at in np.argsort(-scores, kind="stable")]
 
 
@@ -189,8 +183,8 @@ class _Words:
         like = _like([question.words.get(term, "") for term in terms], pool, vectors)
         alike = np.maximum(like, same)
         counts = pool.summed(same)
-        norm = 1 - _BY_LENGTH + _BY_LENGTH * pool.length / (statistics.mean_length or 1.0)
-        self.bm25: Row = rarity @ (counts * (_SATURATION + 1) / (counts + _SATURATION * norm))
+        norm = 1 - BY_LENGTH + BY_LENGTH * pool.length / (statistics.mean_length or 1.0)
+        self.bm25: Row = rarity @ (counts * (SATURATION + 1) / (counts + SATURATION * norm))
         self.covered: Row = share @ (counts > 0)
         nearest = pool.largest(alike)
         self.related: Row = share @ np.clip((nearest - _ALIKE) / (1 - _ALIKE), 0, 1)
@@ -236,10 +230,10 @@ def _years(question: Question, pool: Pool) -> Row:
     return np.isin(pool.years, list(question.years)).astype(np.float64)
 
 
-def _column(pool: Pool, values: Mapping[UUID, float]) -> Row:
+def _column(ids: Sequence[UUID], values: Mapping[UUID, float]) -> Row:
     """Of each memory; the least for those without one."""
     least = min(values.values(), default=0.0)
-    return np.array([values.get(item.id, least) for item in pool.items], np.float64)
+    return np.array([values.get(each, least) for each in ids], np.float64)
 
 
 def _standard(values: Row) -> Row:

@@ -7,8 +7,8 @@ from libs.encryption.keyring import Keyring
 from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
 from libs.vectors.source import EmbeddingSource
-from services.memory.domain.memory import Stored
-from services.memory.operations import opened
+from services.memory.domain.memory import Stored, searchable
+from services.memory.operations import opened_texts
 from services.memory.store.rows import MEMORIES
 
 
@@ -16,6 +16,9 @@ def memory_source(keyring: Keyring, embedder: Embedder) -> EmbeddingSource[Store
     """Embeds author and content of memories."""
 
     async def texts(route: Route, stored: Sequence[Stored]) -> list[str]:
-        return [memory.searchable for memory in await opened(keyring, route, stored)]
+        return [
+            searchable(author, content)
+            for content, author in await opened_texts(keyring, route, stored)
+        ]
 
     return EmbeddingSource(VersionedTable(MEMORIES).get_many, texts, embedder)
