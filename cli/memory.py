@@ -107,8 +107,9 @@ async def search(
         float, typer.Option(help="Leave out what scores less in the strategy; 0: nothing.")
     ] = 0.0,
     strategy: Annotated[
-        Strategy, typer.Option(help="By meaning, by words, or by both.")
-    ] = Strategy.HYBRID,
+        Strategy | None,
+        typer.Option(help="By meaning, by words, or by both.", show_default="the tenant's"),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
     ] = False,
@@ -120,7 +121,7 @@ async def search(
         layers=[_layer(each) for each in layer or ()],
         limit=limit,
         min_score=min_score,
-        strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy)),
+        strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy or "unspecified")),
         explain=explain,
     )
     answer = await session.memory.SearchMemories(request)

@@ -9,7 +9,7 @@ import grpc
 
 from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
-from aeterna.memory.v1 import memory_pb2_grpc
+from aeterna.memory.v1 import memory_pb2_grpc, settings_pb2_grpc
 from aeterna.sync.v1 import sync_pb2_grpc
 
 
@@ -22,6 +22,10 @@ class Stubs:
     @property
     def memory(self) -> memory_pb2_grpc.MemoryServiceAsyncStub:
         return memory_pb2_grpc.MemoryServiceStub(self.channels["memory"])
+
+    @property
+    def memory_settings(self) -> settings_pb2_grpc.MemorySettingsServiceAsyncStub:
+        return settings_pb2_grpc.MemorySettingsServiceStub(self.channels["memory"])
 
     @property
     def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:

@@ -29,9 +29,12 @@ from libs.service.convert import (
 )
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
+from libs.tenancy import Route
 from services.memory.domain.memory import Layer, Memory, View
 from services.memory.operations import Draft, MemoryOperations, Patch
 from services.memory.search import Found, Query, Search, Strategy
+from services.memory.tenant_settings.domain import DefaultStrategy
+from services.memory.tenant_settings.ports import SettingsStore
 
 COLLECTION = "memories"
 _METADATA_BYTES = 16 * 1024
@@ -39,7 +42,6 @@ _IMPORTANCE = 0.5
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
 _MUTABLE = ("content", "metadata", "importance", "event_time")
 _STRATEGIES = {
-    pb.SEARCH_STRATEGY_UNSPECIFIED: Strategy.HYBRID,
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
     pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
@@ -59,8 +61,15 @@ _FILTER = {
 class MemoryServicer(pb_grpc.MemoryServiceServicer):
     """`aeterna.memory.v1.MemoryService` over the operations."""
 
-    def __init__(self, operations: MemoryOperations, search: Search, keyring: Keyring) -> None:
-        self._do, self._search, self._keyring = operations, search, keyring
+    def __init__(
+        self,
+        operations: MemoryOperations,
+        search: Search,
+        settings: SettingsStore,
+        keyring: Keyring,
+    ) -> None:
+        self._do, self._search = operations, search
+        self._settings, self._keyring = settings, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(WRITERS), request)
@@ -143,15 +152,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def SearchMemories(
         self, request: pb.SearchMemoriesRequest, context: Context
     ) -> pb.SearchMemoriesResponse:
+        route = caller().route
         view = View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers))
         query = Query(
             request.query,
             view,
             request.limit or 10,
             request.min_score or None,
-            _STRATEGIES[request.strategy],
+            _STRATEGIES.get(request.strategy) or await self._default_strategy(route),
         )
-        results = await self._search(caller().route, query)
+        results = await self._search(route, query)
         return pb.SearchMemoriesResponse(
             results=[_result(each, explain=request.explain) for each in results.found],
             missing_signals=results.missing,
@@ -189,6 +199,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         except AppError as error:
             status = to_status(expected(error))
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
+
+    async def _default_strategy(self, route: Route) -> Strategy:
+        chosen = (await self._settings.get(route)).values.default_search_strategy
+        return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)

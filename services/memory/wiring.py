@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
+from aeterna.memory.v1 import settings_pb2_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
 from libs.embedding.local import LocalEmbedder
@@ -24,6 +25,8 @@ from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
 from services.memory.store.source import memory_source
+from services.memory.tenant_settings.api import MemorySettingsServicer
+from services.memory.tenant_settings.store import PostgresSettings
 
 
 @asynccontextmanager
@@ -45,6 +48,18 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         )
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
         search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
-        servicer = MemoryServicer(operations, search, platform.keyring)
-        add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
-        yield [Registration("aeterna.memory.v1.MemoryService", add)]
+        settings_of = PostgresSettings(platform.wakeups, utc_now)
+        servicer = MemoryServicer(operations, search, settings_of, platform.keyring)
+        settings_servicer = MemorySettingsServicer(settings_of, platform.keyring)
+        yield [
+            Registration(
+                "aeterna.memory.v1.MemoryService",
+                partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer),
+            ),
+            Registration(
+                "aeterna.memory.v1.MemorySettingsService",
+                partial(
+                    settings_pb2_grpc.add_MemorySettingsServiceServicer_to_server, settings_servicer
+                ),
+            ),
+        ]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aeterna.governance.v1 import audit_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
-from aeterna.memory.v1 import memory_pb2
+from aeterna.memory.v1 import memory_pb2, settings_pb2
 from aeterna.sync.v1 import sync_pb2
 from libs.auth import Role
 from tests.errors import reason_of
@@ -24,7 +24,7 @@ from tests.fuzz.messages import garbage, messages
 from tests.suite import Metadata, Suite
 
 _SERVICES = {
-    "memory": [memory_pb2.DESCRIPTOR],
+    "memory": [memory_pb2.DESCRIPTOR, settings_pb2.DESCRIPTOR],
     "knowledge": [knowledge_pb2.DESCRIPTOR],
     "governance": [tenants_pb2.DESCRIPTOR, audit_pb2.DESCRIPTOR],
     "sync": [sync_pb2.DESCRIPTOR],
@@ -111,7 +111,14 @@ class Target:
             call.cancel()
 
     async def _written(self) -> tuple[int, ...]:
-        tables = ("change", "request", "memory", "memory_version", "knowledge_item")
+        tables = (
+            "change",
+            "request",
+            "memory",
+            "memory_version",
+            "memory_settings",
+            "knowledge_item",
+        )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables
         )

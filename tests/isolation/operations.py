@@ -8,6 +8,7 @@ from uuid import uuid4
 from aeterna.governance.v1 import audit_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import memory_pb2 as mb
+from aeterna.memory.v1 import settings_pb2
 from aeterna.sync.v1 import sync_pb2
 from libs.service.pipeline import TENANT_HEADER
 from tests.isolation.world import IDS, REFUSED_IDS, Leak, Tenant, World, must_fail, ok
@@ -157,6 +158,25 @@ async def search_memories(world: World, rng: random.Random, tenant: Tenant) -> N
     scope: Any = tenant.ids(rng) if rng.random() < 0.5 else {}
     request = mb.SearchMemoriesRequest(query=query, scope=scope, limit=rng.randint(1, 100))
     await world.call(tenant, world.suite.memory.SearchMemories, request)
+
+
+async def memory_settings(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, strategy = world.suite.memory_settings, _value(rng, 1, 3)
+    if rng.random() < 0.5:
+        request = settings_pb2.GetMemorySettingsRequest(name="memorySettings")
+        answer = await world.call(tenant, stub.GetMemorySettings, request)
+    else:
+        settings = settings_pb2.MemorySettings(
+            name="memorySettings", default_search_strategy=strategy
+        )
+        change = settings_pb2.UpdateMemorySettingsRequest(
+            memory_settings=settings, request_id=_request_id(rng, world, tenant)
+        )
+        tenant.settings += 1
+        answer = await world.call(tenant, stub.UpdateMemorySettings, change)
+        tenant.changes += ok(answer)
+    if ok(answer) and answer.version > tenant.settings + 1:
+        raise Leak(f"{tenant.name} has settings that somebody else changed")
 
 
 async def memory_history(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -339,6 +359,7 @@ OPERATIONS: tuple[Operation, ...] = (
     delete_memory,
     promote_memory,
     search_memories,
+    memory_settings,
     memory_history,
     create_item,
     move_item,

@@ -58,6 +58,7 @@ class Tenant:
     relations: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    settings: int = 0  # how often they were to change
     changes: int = 0  # how many the log should hold
 
     def text(self, rng: random.Random) -> str:

@@ -280,3 +280,20 @@ async def alter(served: Folder, tenant: str) -> None:
         )
     finally:
         await connection.close()
+
+
+def test_settings_are_shown_and_changed(served: Folder) -> None:
+    user = str(uuid4())
+    served.run("memory", "add", "A fox.", "--user", user)
+    set_ = ("memory", "settings", "set", "--default-search-strategy")
+
+    changed = served.json(*set_, "lexical")
+    shown = served.json("memory", "settings", "get")
+    (found,) = served.json("memory", "search", "fox", "--user", user, "--explain")
+    stale = served.run(*set_, "semantic", "--version", "1")
+    served.json(*set_, "unspecified")
+
+    assert changed == shown
+    assert shown["defaultSearchStrategy"] == "SEARCH_STRATEGY_LEXICAL"
+    assert [signal["name"] for signal in found["signals"]] == ["lexical"]
+    assert (stale.code, "VERSION_MISMATCH" in stale.err) == (5, True)
