@@ -1,6 +1,7 @@
 """`aeterna memory`: what agents and people remember."""
 
 import sys
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -35,6 +36,16 @@ class Strategy(StrEnum):
     SEMANTIC = "semantic"
     LEXICAL = "lexical"
     HYBRID = "hybrid"
+
+
+class Policy(StrEnum):
+    """How far to look among shortened vectors."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    RANKING = "ranking"
+    PRECISE = "precise"
+    ADAPTIVE = "adaptive"
 
 
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
@@ -110,6 +121,13 @@ async def search(
         Strategy | None,
         typer.Option(help="By meaning, by words, or by both.", show_default="the tenant's"),
     ] = None,
+    policy: Annotated[
+        Policy, typer.Option(help="How far to look where the index has shortened vectors.")
+    ] = Policy.BALANCED,
+    latency_budget: Annotated[
+        float,
+        typer.Option(min=0, max=60, metavar="SECONDS", help="For adaptive: how long it may take."),
+    ] = 0.0,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
     ] = False,
@@ -122,11 +140,16 @@ async def search(
         limit=limit,
         min_score=min_score,
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy or "unspecified")),
+        policy=pb.SearchPolicy.ValueType(enum(pb.SearchPolicy, policy)),
         explain=explain,
     )
+    if latency_budget:
+        request.latency_budget.FromTimedelta(timedelta(seconds=latency_budget))
     answer = await session.memory.SearchMemories(request)
     if answer.missing_signals:
         print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
+    if explain and answer.HasField("vector_use"):
+        print(f"note: {_use(answer.vector_use)}", file=sys.stderr)
     return answer.results
 
 
@@ -188,6 +211,14 @@ async def history(session: Session, memory: Name, limit: Limit = 50) -> Shown:
     """Show what happened to a memory, oldest first."""
     request = pb.ListMemoryRevisionsRequest(name=name("memories", memory))
     return await collect(session.memory.ListMemoryRevisions, request, "revisions", limit)
+
+
+def _use(use: pb.VectorUse) -> str:
+    policy = pb.SearchPolicy.Name(use.policy).removeprefix("SEARCH_POLICY_").lower()
+    return (
+        f"policy {policy}: found by {use.searched_dimensions} dimensions, {use.oversampling} for"
+        f" each result, scored by {use.scored_dimensions}"
+    )
 
 
 def _layer(layer: Layer) -> pb.Layer.ValueType:

@@ -110,6 +110,11 @@ class Projector:
             PROJECTIONS.labels(self.collection.name, "worker").inc(len(rows))
         return len(rows)
 
+    async def refresh(self, route: Route, ids: Sequence[UUID]) -> None:
+        """Projects entities anew as their rows are now; raises what their rows or the index do."""
+        await self._from_rows(route, dict.fromkeys(ids, 0))
+        PROJECTIONS.labels(self.collection.name, "refresh").inc(len(ids))
+
     async def _project(self, route: Route, projections: Sequence[Projection]) -> None:
         if not projections:
             return

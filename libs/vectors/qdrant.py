@@ -1,17 +1,20 @@
 """The vector index in a Qdrant server, over REST: one collection for vectors that compare.
 
 Tenants share a collection; a point's id is made of tenant and entity, and every request names the
-tenant. Knows nothing of what the ids in a payload mean.
+tenant. Prefixes of vectors are searched in collections of their own, one for each length, that keep
+the whole vector beside them, on disk and without a graph. Knows nothing of what the ids in a
+payload mean.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 from json import JSONDecodeError
+from typing import Any
 from uuid import UUID, uuid5
 
 import structlog
@@ -20,16 +23,19 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from libs.changes import Vector
+from libs.embedding.rules import shortened
 from libs.scope import SCOPE_IDS
 from libs.spine import Write, writing
 from libs.tenancy import Route, TenantId
-from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Then
+from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Reach, Then
+from libs.vectors.layouts import LayoutReader, Layouts
 
 log = structlog.get_logger(__name__)
 
 # A point's payload: tenant and entity, and apart from them, so that no key can pass for these, the
 # ids to filter by.
 _TENANT, _ENTITY, _IDS = "tenant", "entity", "ids"
+_SHORT, _WHOLE = "short", "whole"  # vectors of a point in a collection of prefixes
 _INDEXES = {
     _TENANT: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     **{
@@ -54,6 +60,7 @@ class QdrantIndex:
     client: AsyncQdrantClient
     replicas: int
     patience: timedelta
+    layouts: LayoutReader = field(default_factory=Layouts)
     _ready: set[str] = field(default_factory=set)
 
     async def apply(
@@ -63,52 +70,87 @@ class QdrantIndex:
         points: Sequence[Point],
         then: Then | None = None,
     ) -> None:
-        if operations := _operations(route.tenant, points):
-            await self._update(collection, operations)
-        if then:
+        layout = await self.layouts.now(route, collection)
+        await self._put(route.tenant, collection, layout.held, points)
+        while then or collection.prefixes:
             async with writing(route, durable=False) as write:
-                await then(write)
+                now = await self.layouts.locked(write, collection)
+                if now == layout:
+                    if then:
+                        await then(write)
+                    return
+            # It changed meanwhile: what was written has to be where it is held now, only there.
+            await self._put(route.tenant, collection, now.held, points)
+            gone = [replace(point, vector=None) for point in points]
+            await self._put(route.tenant, collection, layout.held - now.held, gone)
+            layout = now
 
     def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
         return False
 
-    async def _update(
-        self, collection: Collection, operations: list[models.UpdateOperation]
+    async def _put(
+        self,
+        tenant: TenantId,
+        collection: Collection,
+        lengths: Iterable[int],
+        points: Sequence[Point],
     ) -> None:
-        name = _name(collection)
+        for length in lengths:
+            if operations := _operations(tenant, points, _Place(collection, length)):
+                await self._update(_Place(collection, length), operations)
+
+    async def _update(self, place: "_Place", operations: list[models.UpdateOperation]) -> None:
         async with self._answering():
-            if name not in self._ready:
-                await self._prepare(name, collection.dimensions)
+            if place.name not in self._ready:
+                await self._prepare(place)
             # Through one leader, or replicas might keep different outcomes of simultaneous writes.
             results = await self.client.batch_update_points(
-                name, operations, wait=True, ordering=models.WriteOrdering.STRONG
+                place.name, operations, wait=True, ordering=models.WriteOrdering.STRONG
             )
         if any(result.status != models.UpdateStatus.COMPLETED for result in results):
             raise self._unavailable("accepted, but not visible in time")
 
     async def search(
-        self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
     ) -> list[Hit]:
-        return await self._query(collection, vector, _passing(route.tenant, where), limit)
+        chosen = _passing(route.tenant, where)
+        return await self._query(collection, vector, chosen, limit, reach)
 
     async def scores(
-        self, route: Route, collection: Collection, vector: Vector, ids: Sequence[UUID]
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        ids: Sequence[UUID],
+        reach: Reach | None = None,
     ) -> list[Hit]:
         if not ids:
             return []
         points = models.HasIdCondition(has_id=[_point_id(route.tenant, each) for each in ids])
         chosen = models.Filter(must=[_is_of(route.tenant), points])
-        return await self._query(collection, vector, chosen, len(ids))
+        exactly = reach and replace(reach, oversampling=min(reach.oversampling, 1))
+        return await self._query(collection, vector, chosen, len(ids), exactly)
 
     async def _query(
-        self, collection: Collection, vector: Vector, chosen: models.Filter, limit: int
+        self,
+        collection: Collection,
+        vector: Vector,
+        chosen: models.Filter,
+        limit: int,
+        reach: Reach | None,
     ) -> list[Hit]:
+        place = _Place(collection, reach.dimensions if reach else collection.dimensions)
         async with self._answering():
             try:
                 found = await self.client.query_points(
-                    _name(collection),
-                    query=vector.tolist(),
-                    query_filter=chosen,
+                    place.name,
+                    **_question(place, vector, chosen, limit, reach),
                     limit=limit,
                     with_payload=[_ENTITY],
                 )
@@ -118,15 +160,43 @@ class QdrantIndex:
                 raise
         return [_hit(point) for point in found.points]
 
-    def within(self, collection: Collection, vector: Vector, where: Filter, limit: int) -> None:
+    def within(
+        self,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
+    ) -> None:
         return None
 
-    async def _prepare(self, name: str, dimensions: int) -> None:
+    async def purge(self, route: Route, collection: Collection, limit: int) -> int:
+        held = (await self.layouts.now(route, collection)).held
+        chosen = models.Filter(must=[_is_of(route.tenant)])
+        removed = 0
+        for length in sorted(set(collection.lengths) - held):
+            removed += await self._remove(_Place(collection, length).name, chosen)
+        return removed
+
+    async def _remove(self, name: str, chosen: models.Filter) -> int:
+        async with self._answering():
+            try:
+                found = await self.client.count(name, count_filter=chosen)
+                if found.count:
+                    await self.client.delete(name, chosen, wait=True)
+            except UnexpectedResponse as exc:
+                if exc.status_code == HTTPStatus.NOT_FOUND:
+                    return 0
+                raise
+        return found.count
+
+    async def _prepare(self, place: "_Place") -> None:
         """Makes a collection with its payload indexes, or what is missing of it."""
-        # Vectors come normalised, so this is the cosine, and 0 for a vector without direction.
-        vectors = models.VectorParams(size=dimensions, distance=models.Distance.DOT)
+        name = place.name
         try:
-            await self.client.create_collection(name, vectors, replication_factor=self.replicas)
+            await self.client.create_collection(
+                name, place.vectors(), replication_factor=self.replicas
+            )
         except UnexpectedResponse as exc:
             if exc.status_code != HTTPStatus.CONFLICT:  # another process may be faster
                 raise
@@ -176,14 +246,67 @@ async def open_qdrant(
         await client.close()
 
 
-def _name(collection: Collection) -> str:
-    """Differs by embedding space, whose own name may hold anything."""
-    space = hashlib.blake2b(collection.space.encode(), digest_size=8).hexdigest()
-    return f"{collection.name}-{collection.dimensions}-{space}"
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The server's collection for vectors that are searched by one length."""
+
+    collection: Collection
+    length: int
+
+    @property
+    def is_short(self) -> bool:
+        return self.length < self.collection.dimensions
+
+    @property
+    def name(self) -> str:
+        """Differs by embedding space, whose own name may hold anything."""
+        space = hashlib.blake2b(self.collection.space.encode(), digest_size=8).hexdigest()
+        whole = f"{self.collection.name}-{self.collection.dimensions}-{space}"
+        return f"{whole}-by-{self.length}" if self.is_short else whole
+
+    def vectors(self) -> models.VectorParams | dict[str, models.VectorParams]:
+        """How they are kept."""
+        # Vectors come normalised, so this is the cosine, and 0 for a vector without direction.
+        searched = models.VectorParams(size=self.length, distance=models.Distance.DOT)
+        if not self.is_short:
+            return searched
+        whole = models.VectorParams(
+            size=self.collection.dimensions,
+            distance=models.Distance.DOT,
+            on_disk=True,
+            hnsw_config=models.HnswConfigDiff(m=0),  # no graph
+        )
+        return {_SHORT: searched, _WHOLE: whole}
+
+    def stored(self, vector: Vector) -> models.VectorStruct:
+        """A vector as a point has it."""
+        if not self.is_short:
+            stored: list[float] = vector.tolist()
+            return stored
+        return {_SHORT: shortened(vector, self.length).tolist(), _WHOLE: vector.tolist()}
 
 
-def _operations(tenant: TenantId, points: Sequence[Point]) -> list[models.UpdateOperation]:
-    kept = [_struct(tenant, point, point.vector) for point in points if point.vector is not None]
+def _question(
+    place: _Place, vector: Vector, chosen: models.Filter, limit: int, reach: Reach | None
+) -> dict[str, Any]:
+    """What is asked of the points that are chosen."""
+    if not (place.is_short and reach):
+        return {"query": vector.tolist(), "query_filter": chosen}
+    short = {"query": shortened(vector, place.length).tolist(), "using": _SHORT}
+    if not reach.rescored:
+        return {**short, "query_filter": chosen}
+    shortlist = models.Prefetch(**short, filter=chosen, limit=reach.candidates(limit))
+    return {"prefetch": shortlist, "query": vector.tolist(), "using": _WHOLE}
+
+
+def _operations(
+    tenant: TenantId, points: Sequence[Point], place: _Place
+) -> list[models.UpdateOperation]:
+    kept = [
+        _struct(tenant, point, place.stored(point.vector))
+        for point in points
+        if point.vector is not None
+    ]
     gone = [_point_id(tenant, point.id) for point in points if point.vector is None]
     operations: list[models.UpdateOperation] = []
     if kept:
@@ -194,11 +317,9 @@ def _operations(tenant: TenantId, points: Sequence[Point]) -> list[models.Update
     return operations
 
 
-def _struct(tenant: TenantId, point: Point, vector: Vector) -> models.PointStruct:
+def _struct(tenant: TenantId, point: Point, vector: models.VectorStruct) -> models.PointStruct:
     payload = {_TENANT: tenant, _ENTITY: str(point.id), _IDS: dict(point.payload)}
-    return models.PointStruct(
-        id=_point_id(tenant, point.id), vector=vector.tolist(), payload=payload
-    )
+    return models.PointStruct(id=_point_id(tenant, point.id), vector=vector, payload=payload)
 
 
 def _point_id(tenant: TenantId, entity: UUID) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.protobuf import empty_pb2, json_format
@@ -31,8 +31,10 @@ from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
 from services.memory.domain.memory import Layer, Memory, View
+from services.memory.domain.policy import Policy
 from services.memory.operations import Draft, MemoryOperations, Patch
-from services.memory.search import Found, Query, Search, Strategy
+from services.memory.policies import PolicySearch, Used
+from services.memory.search import Found, Query, Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy
 from services.memory.tenant_settings.ports import SettingsStore
 
@@ -45,6 +47,10 @@ _STRATEGIES = {
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
     pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
+}
+_POLICIES = {
+    pb.SEARCH_POLICY_UNSPECIFIED: Policy.BALANCED,
+    **{pb.SearchPolicy.Value(f"SEARCH_POLICY_{each.name}"): each for each in Policy},
 }
 _LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
@@ -64,7 +70,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     def __init__(
         self,
         operations: MemoryOperations,
-        search: Search,
+        search: PolicySearch,
         settings: SettingsStore,
         keyring: Keyring,
     ) -> None:
@@ -161,11 +167,13 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
             request.min_score or None,
             _STRATEGIES.get(request.strategy) or await self._default_strategy(route),
         )
-        results = await self._search(route, query)
+        policy, budget = _policy(request)
+        results, used = await self._search(route, query, policy, budget)
         return pb.SearchMemoriesResponse(
             results=[_result(each, explain=request.explain) for each in results.found],
             missing_signals=results.missing,
             answerable=results.answerable,
+            vector_use=_use(used) if used else None,
         )
 
     async def ListMemoryRevisions(
@@ -266,6 +274,25 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         return json_format.MessageToDict(struct)
     except (json_format.Error, ValueError) as exc:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
+
+
+def _policy(request: pb.SearchMemoriesRequest) -> tuple[Policy, timedelta | None]:
+    """The policy and, with ADAPTIVE, the budget that it has."""
+    policy, given = _POLICIES[request.policy], request.HasField("latency_budget")
+    if given and policy is not Policy.ADAPTIVE:
+        raise invalid("latency_budget", "belongs to SEARCH_POLICY_ADAPTIVE")
+    if policy is Policy.ADAPTIVE and not given:
+        raise invalid("latency_budget", "is required with SEARCH_POLICY_ADAPTIVE")
+    return policy, request.latency_budget.ToTimedelta() if given else None
+
+
+def _use(used: Used) -> pb.VectorUse:
+    return pb.VectorUse(
+        policy=pb.SearchPolicy.Value(f"SEARCH_POLICY_{used.policy.name}"),
+        searched_dimensions=used.reach.dimensions,
+        scored_dimensions=used.scored,
+        oversampling=used.reach.oversampling or 1,
+    )
 
 
 def _result(found: Found, *, explain: bool) -> pb.SearchResult:

@@ -19,7 +19,7 @@ from libs.lexical.analysis import terms
 from libs.lexical.postings import Matches, Postings
 from libs.lexical.statistics import Statistics
 from libs.tenancy import Route
-from libs.vectors import IndexUnavailable
+from libs.vectors import IndexUnavailable, Reach
 from libs.vectors.nearest import Nearest
 from services.memory.domain.abstention import answerable
 from services.memory.domain.memory import Memory, Stored, View
@@ -61,6 +61,7 @@ class Query:
     limit: int
     floor: float | None  # results below this score are left out
     strategy: Strategy
+    reach: Reach | None = None  # among vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ class Search:
 
     async def _semantic(self, route: Route, query: Query) -> Results:
         vector = await self._vector(query)
-        nearest = await self.nearest(route, vector, query.view.filter(), query.limit)
+        where = query.view.filter()
+        nearest = await self.nearest(route, vector, where, query.limit, query.reach)
         order = [_single(SEMANTIC, each.entity.id, each.score) for each in nearest]
         rows = {each.entity.id: each.entity for each in nearest}
         return Results(await self._found(route, query, order, rows))
@@ -151,7 +153,8 @@ class Search:
         shown = [each for each in near if query.view.shows(each.memory)]
         rows = {each.memory.id: each.memory for each in shown}
         if meaning:
-            cosines |= await self._cosines(route, meaning, rows.keys() - cosines.keys())
+            others = rows.keys() - cosines.keys()
+            cosines |= await self._cosines(route, meaning, others, query.reach)
         return await self._candidates(route, shown), rows, cosines
 
     async def _candidates(self, route: Route, near: Sequence[Near]) -> list[Candidate]:
@@ -188,7 +191,9 @@ class Search:
         try:
             vector = await self._vector(query)
             where, collection = query.view.filter(), self.nearest.collection
-            hits = await self.nearest.index.search(route, collection, vector, where, _DEPTH)
+            hits = await self.nearest.index.search(
+                route, collection, vector, where, _DEPTH, query.reach
+            )
         except AppError as exc:
             if exc.kind is not Kind.UNAVAILABLE:
                 raise
@@ -197,12 +202,12 @@ class Search:
         return _Meaning(vector, {hit.id: hit.score for hit in hits})
 
     async def _cosines(
-        self, route: Route, meaning: "_Meaning", ids: Collection[UUID]
+        self, route: Route, meaning: "_Meaning", ids: Collection[UUID], reach: Reach | None
     ) -> dict[UUID, float]:
         """Of memories that are not among the nearest; none while the index is away."""
         index, collection = self.nearest.index, self.nearest.collection
         try:
-            hits = await index.scores(route, collection, meaning.vector, list(ids))
+            hits = await index.scores(route, collection, meaning.vector, list(ids), reach)
         except IndexUnavailable:
             return {}
         return {hit.id: hit.score for hit in hits}

@@ -15,11 +15,13 @@ from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.vectors import Collection
+from libs.vectors.layouts import Layouts
 from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
 from services.memory.operations import MemoryOperations
+from services.memory.policies import PolicySearch
 from services.memory.search import Search
 from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
@@ -35,7 +37,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
     async with AsyncExitStack() as stack:
         embedder = await stack.enter_async_context(open_embedder(settings.embedding))
         index = await stack.enter_async_context(open_index(settings.index))
-        collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
+        collection = Collection(
+            COLLECTION, embedder.identity, embedder.dimensions, embedder.prefixes
+        )
         projector = Projector(index, collection, memory_source(platform.keyring, embedder))
         postings = Postings(COLLECTION)
         memories = PostgresMemories(postings, projector, platform.wakeups)
@@ -49,7 +53,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
         search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
         settings_of = PostgresSettings(platform.wakeups, utc_now)
-        servicer = MemoryServicer(operations, search, settings_of, platform.keyring)
+        servicer = MemoryServicer(
+            operations, PolicySearch(search, Layouts()), settings_of, platform.keyring
+        )
         settings_servicer = MemorySettingsServicer(settings_of, platform.keyring)
         yield [
             Registration(
