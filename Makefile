@@ -96,12 +96,15 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval
+.PHONY: bench bench-retrieval bench-matryoshka
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
 bench-retrieval: setup ## Measure what is found in conversations (LOCOMO=FILE: in these)
 	LOCOMO=$(LOCOMO) $(BIN)/python -m bench retrieval
+
+bench-matryoshka: setup ## Measure shorter vectors in the searched index at 100,000 vectors (QUICK=1: at few)
+	$(BIN)/python -m bench matryoshka $(if $(QUICK),--quick)
 
 ##@ Leave no trace
 
