@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -87,7 +89,7 @@ class World:
         )
         return {hit.id: hit.score for hit in hits}
 
-    def truth(self) -> dict[UUID, float]:
+    def truth(self) -> dict[UUID, Any]:
         return {
             each: pytest.approx(float(vector @ _direction(0)), abs=2e-3)
             for each, (_, vector) in self.entities.rows.items()
@@ -174,10 +176,8 @@ async def test_a_process_that_dies_at_any_write_is_followed_by_one_that_goes_on(
         await write(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Reindexing, "_write", dying)
-    try:
+    with suppress(Killed):
         await world.process().run(world.route, 64, quiet)
-    except Killed:
-        pass
     monkeypatch.setattr(Reindexing, "_write", write)
     assert await world.found(await searched(world)) == world.truth()
     await world.put(next(iter(world.entities.rows)), None)
