@@ -32,8 +32,8 @@ from services.memory.ports import Memories, Near
 log = structlog.get_logger(__name__)
 
 SEMANTIC, LEXICAL = "semantic", "lexical"
-_DEPTH = 100  # memories that each index is asked for, to fuse
-_CENTRES = 50  # of them, the best by both: what is next to them may be the answer, too
+_DEPTH = 60  # memories that each index is asked for, to fuse
+_CENTRES = 40  # of them, the best by both: what is next to them may be the answer, too
 _SPARE = 8  # results beyond the limit, for those whose row is gone or says otherwise
 
 
@@ -150,9 +150,11 @@ class Search:
         near = await self.memories.around(route, [*{**cosines, **words}], centres)
         shown = [each for each in near if query.view.shows(each.memory)]
         rows = {each.memory.id: each.memory for each in shown}
-        if meaning:
-            cosines |= await self._cosines(route, meaning, rows.keys() - cosines.keys())
-        return await self._candidates(route, shown), rows, cosines
+        candidates, others = await asyncio.gather(
+            self._candidates(route, shown),
+            self._cosines(route, meaning, rows.keys() - cosines.keys()),
+        )
+        return candidates, rows, cosines | others
 
     async def _candidates(self, route: Route, near: Sequence[Near]) -> list[Candidate]:
         texts = await opened_texts(self.keyring, route, [each.memory for each in near])
@@ -197,9 +199,11 @@ class Search:
         return _Meaning(vector, {hit.id: hit.score for hit in hits})
 
     async def _cosines(
-        self, route: Route, meaning: "_Meaning", ids: Collection[UUID]
+        self, route: Route, meaning: "_Meaning | None", ids: Collection[UUID]
     ) -> dict[UUID, float]:
         """Of memories that are not among the nearest; none while the index is away."""
+        if not meaning:
+            return {}
         index, collection = self.nearest.index, self.nearest.collection
         try:
             hits = await index.scores(route, collection, meaning.vector, list(ids))
