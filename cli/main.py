@@ -15,6 +15,7 @@ from cli import (
     memory,
     memory_settings,
     operate,
+    operations,
     serve,
     tenants,
 )
@@ -86,6 +87,7 @@ app.add_typer(release.app, name="release", rich_help_panel=_RUN)
 app.add_typer(memory.app, name="memory", rich_help_panel=_USE)
 memory.app.add_typer(memory_settings.app, name="settings")
 app.add_typer(knowledge.app, name="knowledge", rich_help_panel=_USE)
+app.add_typer(operations.app, name="operations", rich_help_panel=_USE)
 command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output json")(
     changes.follow
 )

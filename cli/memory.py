@@ -6,10 +6,13 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from google.protobuf.message import Message
 
+from aeterna.memory.v1 import maintenance_pb2
 from aeterna.memory.v1 import memory_pb2 as pb
 from cli.arguments import enum, moment, name, struct, text_or_input
 from cli.command import command
+from cli.operations import finished
 from cli.options import ScopeIds
 from cli.paging import Limit, collect
 from cli.session import Session
@@ -211,6 +214,17 @@ async def history(session: Session, memory: Name, limit: Limit = 50) -> Shown:
     """Show what happened to a memory, oldest first."""
     request = pb.ListMemoryRevisionsRequest(name=name("memories", memory))
     return await collect(session.memory.ListMemoryRevisions, request, "revisions", limit)
+
+
+@command(app, "reindex", example="aeterna memory reindex --no-wait")
+async def reindex(
+    session: Session,
+    wait: Annotated[bool, typer.Option(help="Follow it to its end.")] = True,
+) -> Shown:
+    """Make the indexes of all memories anew; searches and changes go on meanwhile."""
+    request = maintenance_pb2.ReindexMemoriesRequest()
+    operation: Message = await session.memory_maintenance.ReindexMemories(request)
+    return await finished(session, operation) if wait else operation
 
 
 def _use(use: pb.VectorUse) -> str:

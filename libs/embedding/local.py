@@ -7,6 +7,7 @@ Must not know what the texts are for, and never uses the network.
 
 import asyncio
 import importlib.util
+import threading
 import unicodedata
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -52,7 +53,8 @@ class LocalEmbedder:
         self.dimensions = dimensions
         self.identity = f"{MODEL}/{dimensions}/sif-1"
         self._tokenizer = load_tokenizer()
-        self._parted: dict[int, Vectors] = {}  # by the hash of a word, which differs by process
+        self._adding = threading.Lock()
+        self._parted = _Parted(_PARTED, dimensions)
         self._vectors = _load_vectors(dimensions)
         self._nothing = len(self._vectors) - 1
 
@@ -70,10 +72,8 @@ class LocalEmbedder:
         """
         tokens = [self._whole.get(word, self._nothing) for word in words]
         vectors = self._vectors[tokens]
-        parted = [(at, word) for at, word in enumerate(words) if word not in self._whole]
-        known = self._met([word for _, word in parted])
-        for at, word in parted:
-            vectors[at] = known[hash(word)]
+        if parted := [at for at, token in enumerate(tokens) if token == self._nothing]:
+            vectors[parted] = self._sums([words[at] for at in parted])
         return unit_rows(vectors)
 
     @cached_property
@@ -85,17 +85,21 @@ class LocalEmbedder:
             if token.startswith(_SPACE) and token != _SPACE
         }
 
-    def _met(self, words: Sequence[str]) -> dict[int, Vectors]:
-        """The sums of the tokens of these words and others; begins anew when they are too many."""
-        known = self._parted  # not read again: another thread may begin anew meanwhile
-        if len(known) + len(words) > _PARTED:
-            known = self._parted = {}
-        new = [word for word in words if hash(word) not in known]
-        encodings = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        for word, encoding in zip(new, encodings, strict=True):
-            rows = self._vectors.take(encoding.ids or [self._nothing], axis=0)
-            known[hash(word)] = rows.sum(axis=0)
-        return known
+    def _sums(self, words: Sequence[str]) -> Vectors:
+        """The sums of the vectors of their tokens; begins anew when too many are remembered."""
+        with self._adding:
+            if len(self._parted.places) + len(words) > len(self._parted.rows):
+                self._parted = _Parted(max(_PARTED, len(words)), self.dimensions)
+            parted = self._parted
+            for word in words:
+                if hash(word) not in parted.places:
+                    parted.add(hash(word), self._sum(word))
+        return parted.rows[[parted.places[hash(word)] for word in words]]
+
+    def _sum(self, word: str) -> Vectors:
+        tokens = self._tokenizer.encode(word, add_special_tokens=False).ids
+        total: Vectors = self._vectors[tokens].sum(axis=0)
+        return total
 
     def _embed(self, texts: list[str]) -> Vectors:
         sums = np.zeros((len(texts), self.dimensions), np.float32)
@@ -104,6 +108,18 @@ class LocalEmbedder:
             if tokens := encoding.ids:
                 self._vectors.take(tokens, axis=0).sum(axis=0, out=row)
         return unit_rows(sums)  # a mean differs from a sum only in length
+
+
+class _Parted:
+    """The vectors of words of several tokens, by the hash of the word, which differs by process."""
+
+    def __init__(self, most: int, dimensions: int) -> None:
+        self.places: dict[int, int] = {}
+        self.rows: Vectors = np.empty((most, dimensions), np.float32)  # memory comes as it fills
+
+    def add(self, word: int, vector: Vectors) -> None:
+        self.rows[len(self.places)] = vector
+        self.places[word] = len(self.places)
 
 
 def load_tokenizer() -> Tokenizer:

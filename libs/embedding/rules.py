@@ -39,6 +39,6 @@ def shortened(vector: Vectors, dimensions: int) -> Vectors:
 
 def unit_rows(rows: NDArray[np.floating[Any]]) -> Vectors:
     """Rows scaled to length 1, shape (N, D) in and out; rows of zeros stay as they are."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    scaled: Vectors = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    scaled: Vectors = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
     return scaled

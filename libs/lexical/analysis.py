@@ -8,10 +8,13 @@ import re
 import threading
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 import Stemmer
 
+END = "\x1f"  # closes a text in `words_and_ends`; no word holds it
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_WORD_OR_END = re.compile(rf"{_WORD.pattern}|{END}")
 # Kana, Han, Hangul.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]+")
 _LONGEST = 64  # characters of a word; what is longer is no word, and its beginning tells it apart
@@ -46,9 +49,23 @@ def words(text: str) -> list[str]:
     return found
 
 
+def words_and_ends(texts: Sequence[str]) -> list[str]:
+    """The words of several texts in one list, each text closed by END: a third of the time that
+    `words` takes for each."""
+    folded = unicodedata.normalize("NFKC", "".join(f"{text}\n{END}\n" for text in texts)).casefold()
+    found = _WORD_OR_END.findall(folded.replace("\u2019", "'"))
+    if (
+        folded.count(END) > len(texts)
+        or _UNSPACED.search(folded)
+        or len(max(found, key=len, default="")) > _LONGEST
+    ):
+        return [word for text in texts for word in (*words(text), END)]
+    return found
+
+
 def terms(text: str) -> Counter[str]:
     """How often each term occurs; empty for a text of nothing but stop words."""
-    return Counter(stem(word) for word in words(text) if word not in STOP_WORDS)
+    return Counter(stems([word for word in words(text) if word not in STOP_WORDS]))
 
 
 class _Stemmers(threading.local):
@@ -63,8 +80,13 @@ _STEMMERS = _Stemmers()
 
 def stem(word: str) -> str:
     """The term of a word as `words` gives it."""
-    bare = word.removesuffix("'s").removesuffix("'")
-    return str(_STEMMERS.english.stemWord(bare))
+    return stems([word])[0]
+
+
+def stems(words: Sequence[str]) -> list[str]:
+    """The terms of words, in their order."""
+    bare = [word.removesuffix("'s").removesuffix("'") for word in words]
+    return list(_STEMMERS.english.stemWords(bare))
 
 
 def _parted(word: str) -> list[str]:

@@ -91,14 +91,17 @@ _SEARCH = f"""
             ) AS f) AS holding
         FROM lexicon AS l
     ) UNION ALL (
-        SELECT s.id, s.score, NULL, NULL, NULL FROM scored AS s {{filter}}
+        SELECT s.id, s.score, NULL, NULL, NULL
+        FROM (SELECT * FROM scored ORDER BY score DESC, id DESC) AS s{{filter}}
         ORDER BY s.score DESC, s.id DESC LIMIT $5
     )
 """
-_FILTER = """
-    JOIN aeterna.document AS d
-        ON d.tenant_id = $1 AND d.collection = $2 AND d.entity_id = s.id{conditions}
-"""
+# Behind the fence of OFFSET it is asked for one entity after the other, the best first, until there
+# are enough: the planner knows too little of a tenant to choose.
+_FILTER = """, LATERAL (
+    SELECT FROM aeterna.document AS d
+    WHERE d.tenant_id = $1 AND d.collection = $2 AND d.entity_id = s.id{conditions} OFFSET 0
+) AS passing"""
 
 
 class Match(NamedTuple):

@@ -32,15 +32,16 @@ from services.memory.ports import Memories, Near
 log = structlog.get_logger(__name__)
 
 SEMANTIC, LEXICAL = "semantic", "lexical"
-_DEPTH = 100  # memories that each index is asked for, to fuse
-_CENTRES = 50  # of them, the best by both: what is next to them may be the answer, too
+_DEPTH = 60  # memories that each index is asked for, to fuse
+_CENTRES = 40  # of them, the best by both: what is next to them may be the answer, too
 _SPARE = 8  # results beyond the limit, for those whose row is gone or says otherwise
 
 
 class _Meaning(NamedTuple):
-    """The vector of a query, and the cosines of the memories nearest to it."""
+    """The vector of a query, and the cosines of the memories nearest to it within a reach."""
 
     vector: Vector
+    reach: Reach | None
     hits: Mapping[UUID, float]
 
 
@@ -152,10 +153,11 @@ class Search:
         near = await self.memories.around(route, [*{**cosines, **words}], centres)
         shown = [each for each in near if query.view.shows(each.memory)]
         rows = {each.memory.id: each.memory for each in shown}
-        if meaning:
-            others = rows.keys() - cosines.keys()
-            cosines |= await self._cosines(route, meaning, others, query.reach)
-        return await self._candidates(route, shown), rows, cosines
+        candidates, others = await asyncio.gather(
+            self._candidates(route, shown),
+            self._cosines(route, meaning, rows.keys() - cosines.keys()),
+        )
+        return candidates, rows, cosines | others
 
     async def _candidates(self, route: Route, near: Sequence[Near]) -> list[Candidate]:
         texts = await opened_texts(self.keyring, route, [each.memory for each in near])
@@ -199,15 +201,17 @@ class Search:
                 raise
             log.warning("search.without_meaning", error=exc.reason)
             return None
-        return _Meaning(vector, {hit.id: hit.score for hit in hits})
+        return _Meaning(vector, query.reach, {hit.id: hit.score for hit in hits})
 
     async def _cosines(
-        self, route: Route, meaning: "_Meaning", ids: Collection[UUID], reach: Reach | None
+        self, route: Route, meaning: "_Meaning | None", ids: Collection[UUID]
     ) -> dict[UUID, float]:
         """Of memories that are not among the nearest; none while the index is away."""
+        if not meaning:
+            return {}
         index, collection = self.nearest.index, self.nearest.collection
         try:
-            hits = await index.scores(route, collection, meaning.vector, list(ids), reach)
+            hits = await index.scores(route, collection, meaning.vector, list(ids), meaning.reach)
         except IndexUnavailable:
             return {}
         return {hit.id: hit.score for hit in hits}

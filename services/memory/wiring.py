@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from aeterna.memory.v1 import maintenance_pb2, maintenance_pb2_grpc, settings_pb2_grpc
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
-from aeterna.memory.v1 import settings_pb2_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
 from libs.embedding.local import LocalEmbedder
 from libs.embedding.settings import open_embedder
 from libs.lexical.postings import Postings
+from libs.operations import Handler
+from libs.operations.api import OperationsServicer
+from libs.operations.store import Operations
+from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -20,6 +24,8 @@ from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
+from services.memory.maintenance.api import MemoryMaintenanceServicer
+from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
 from services.memory.policies import PolicySearch
 from services.memory.search import Search
@@ -52,6 +58,13 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         )
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
         search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
+        reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
+        handlers = [Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex)]
+        long_running = Operations(platform.wakeups, Uuid7())
+        operations_servicer = OperationsServicer(long_running, platform.wakeups, handlers)
+        maintenance = MemoryMaintenanceServicer(long_running, operations_servicer, platform.keyring)
+        workers = OperationWorker(long_running, platform.directory, handlers)
+        await stack.enter_async_context(background(workers.run()))
         settings_of = PostgresSettings(platform.wakeups, utc_now)
         servicer = MemoryServicer(
             operations, PolicySearch(search, Layouts()), settings_of, platform.keyring
@@ -68,4 +81,11 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                     settings_pb2_grpc.add_MemorySettingsServiceServicer_to_server, settings_servicer
                 ),
             ),
+            Registration(
+                "aeterna.memory.v1.MemoryMaintenanceService",
+                partial(
+                    maintenance_pb2_grpc.add_MemoryMaintenanceServiceServicer_to_server, maintenance
+                ),
+            ),
+            operations_servicer.registration,
         ]

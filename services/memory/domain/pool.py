@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, pairwise
+from functools import cached_property
+from itertools import pairwise
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.lexical.analysis import STOP_WORDS, stem, words
+from libs.lexical.analysis import END, STOP_WORDS, stems, words_and_ends
 from services.memory.domain.question import MONTHS, name_parts
 
 Row = NDArray[np.float64]  # a number for each memory
@@ -22,7 +23,7 @@ Indices = NDArray[np.intp]
 
 REACH = 3  # memories before and after one that are looked at
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")  # a picture's caption behind what was said
-_CAPITAL = re.compile(r"(?<=[a-z,;:\"'] )[\"'“]?[A-Z][a-z]")
+_CAPITAL = re.compile("[A-Z][a-z](?:(?<=[a-z,;:\"'] ..)|(?<=[a-z,;:\"'] [\"'“]..))")
 _PLACE = re.compile(r"\b(?:in|at|to|from|near|visit|visited|visiting) (?:the )?[A-Z][a-z]")
 _SPEAKER = frozenset(["i", "me", "my", "mine", "we", "us", "our", "myself", "i'm", "i've", "i'd"])
 _TIMES = frozenset(MONTHS) | frozenset(
@@ -59,32 +60,39 @@ class Pool:
         self._link()
 
     def _read_words(self) -> None:
-        """`vocabulary` (V words), `flat` (places in it, memory after memory), `starts` (N)."""
-        texts = [words(item.content) or [""] for item in self.items]
-        places = {word: at for at, word in enumerate(dict.fromkeys(chain.from_iterable(texts)))}
-        self.flat: Indices = np.array([places[word] for text in texts for word in text], np.intp)
-        self.starts: Indices = np.cumsum([0, *map(len, texts)])[:-1]
+        """`vocabulary` (V words), `flat` (places in it, memory after memory), `starts` (N).
+
+        The end of each memory counts as a word that says nothing, so that none is without.
+        """
+        found = words_and_ends([item.content for item in self.items])
+        places = {word: at for at, word in enumerate(dict.fromkeys(found))}
+        self.flat: Indices = np.array([places[word] for word in found], np.intp)
+        ends = np.flatnonzero(self.flat == places.get(END, -1))
+        self.starts: Indices = np.concatenate([[0], ends + 1])[:-1]
         self.vocabulary = [word.removesuffix("'s") for word in places]
         self.authors = [item.author for item in self.items]
-        silent = STOP_WORDS.union(*map(name_parts, set(self.authors)))
+        silent = STOP_WORDS.union({END}, *map(name_parts, set(self.authors)))
         self.telling = np.array(
             [bool(each) and each not in silent for each in self.vocabulary], bool
         )
-        self.stems = [stem(word) for word in self.vocabulary]
+        self.stems = stems(list(places))
         self.length = self._count(self.telling)
         self.speaks = np.minimum(self._count(self._are(_SPEAKER)), 1)
         self.times = np.minimum(self._count(self._are(_TIMES) | self._are_years()), 3) / 3
 
     def _read_texts(self) -> None:
         """Marks of each memory, 0 or 1 unless said otherwise."""
-        texts = [_REMARK.sub("", item.content) for item in self.items]
         contents = [item.content for item in self.items]
-        self.asks = _row(text.endswith("?") for text in texts)
+        self.asks = _row(_without_remark(text).endswith("?") for text in contents)
         self.questions = _row("?" in text for text in contents)
         self.capitals = _row(min(3, len(_CAPITAL.findall(text))) / 3 for text in contents)  # to 1
-        self.places = _row(_PLACE.search(text) is not None for text in contents)
         self.months = _row(item.at.month for item in self.items)  # 1 to 12
         self.years = _row(item.at.year for item in self.items)
+
+    @cached_property
+    def places(self) -> Row:
+        """1 for each memory that tells a place."""
+        return _row(_PLACE.search(item.content) is not None for item in self.items)
 
     def _link(self) -> None:
         """`session_starts`, `session_of` (N), and which follow each other."""
@@ -170,6 +178,10 @@ def _pairs(item: Candidate) -> Iterator[tuple[UUID, UUID]]:
     """Memories of which the second follows the first."""
     chain = [*reversed(item.before), item.id, *item.after]
     yield from pairwise(chain)
+
+
+def _without_remark(text: str) -> str:
+    return _REMARK.sub("", text) if "]" in text else text
 
 
 def _row(values: Iterator[float] | Iterator[bool]) -> Row:

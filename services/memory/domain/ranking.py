@@ -199,9 +199,9 @@ def _same(terms: Sequence[str], pool: Pool) -> Row:
 
 def _like(asked: Sequence[str], pool: Pool, vectors: WordVectors) -> Row:
     """Cosines of words, at least 0, shape (terms, V)."""
-    known = vectors(pool.vocabulary) * pool.telling[:, None]
-    like: Row = np.maximum(vectors(asked) @ known.T, 0).astype(np.float64)
-    return like
+    likeness = vectors(asked) @ vectors(pool.vocabulary).T
+    like: Row = np.maximum(likeness, 0) * pool.telling
+    return like.astype(np.float64)
 
 
 def _about(question: Question, pool: Pool) -> Row:

@@ -1,5 +1,7 @@
 """Rows of memories: their columns, and a memory from a row and back."""
 
+from operator import itemgetter
+
 import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
@@ -8,13 +10,15 @@ from services.memory.domain.memory import Layer, Stored
 from services.memory.errors import MemoryNotFound
 
 COLLECTION = "memories"
+_LAYERS = {layer.value: layer for layer in Layer}
+_scope_ids = itemgetter(*SCOPE_IDS)
 
 
 def _from_row(row: asyncpg.Record) -> Stored:
     return Stored(
         id=row["id"],
-        layer=Layer(row["layer"]),
-        scope=Scope(*(row[name] for name in SCOPE_IDS)),
+        layer=_LAYERS[row["layer"]],
+        scope=Scope(*_scope_ids(row)),
         importance=row["importance"],
         version=row["version"],
         number=row["number"],

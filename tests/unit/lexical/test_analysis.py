@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.lexical.analysis import STOP_WORDS, terms, words
+from libs.lexical.analysis import END, STOP_WORDS, terms, words, words_and_ends
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,10 @@ def test_words_are_words_of_their_own(text: str) -> None:
 
 def test_stop_words_are_written_as_words_are_found() -> None:
     assert all(words(word) == [word] for word in STOP_WORDS)
+
+
+@given(
+    st.lists(st.text() | st.sampled_from(["", "x" * 100, "東京都", END, "it\u2019s", "\u0301e"]))
+)
+def test_words_of_many_texts_are_those_of_each(texts: list[str]) -> None:
+    assert words_and_ends(texts) == [word for text in texts for word in (*words(text), END)]
