@@ -102,10 +102,15 @@ class Reindexing:
     count: Callable[[Route], Awaitable[int]]
     grace: timedelta = timedelta(seconds=4 * TRUSTED)
 
+    @property
+    def collection(self) -> Collection:
+        """Whose index it is."""
+        return self.projector.collection
+
     def demand(self, length: int) -> None:
         """Raises LengthUntrained for what the model cannot be searched by."""
-        if length not in self._collection.lengths:
-            raise LengthUntrained(length, self._collection)
+        if length not in self.collection.lengths:
+            raise LengthUntrained(length, self.collection)
 
     async def run(
         self, route: Route, length: int, report: Callable[[Progress], Awaitable[None]]
@@ -137,7 +142,7 @@ class Reindexing:
 
     async def _begin(self, route: Route, state: _State, length: int) -> Progress:
         """With nothing left of what is not held: it would be out of date."""
-        if await self.projector.index.purge(route, self._collection, _PURGED):
+        if await self.projector.index.purge(route, self.collection, _PURGED):
             return Progress(state.done, state.total)
         if state.searched == length:
             return Progress(state.done, state.total, complete=True)
@@ -157,13 +162,9 @@ class Reindexing:
         return Progress(state.done + len(ids), state.total)
 
     async def _state(self, route: Route) -> _State:
-        rows = await read(route, _GET, self._collection.name, self._collection.space, self.grace)
-        return _State(**rows[0]) if rows else _State(self._collection.dimensions)
+        rows = await read(route, _GET, self.collection.name, self.collection.space, self.grace)
+        return _State(**rows[0]) if rows else _State(self.collection.dimensions)
 
     async def _write(self, route: Route, sql: str, *values: object) -> None:
         async with writing(route) as write:
-            write.add(sql, self._collection.name, self._collection.space, *values)
-
-    @property
-    def _collection(self) -> Collection:
-        return self.projector.collection
+            write.add(sql, self.collection.name, self.collection.space, *values)

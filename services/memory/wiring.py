@@ -4,7 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from aeterna.memory.v1 import maintenance_pb2, maintenance_pb2_grpc, settings_pb2_grpc
+from aeterna.memory.v1 import (
+    maintenance_pb2,
+    maintenance_pb2_grpc,
+    settings_pb2,
+    settings_pb2_grpc,
+)
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
@@ -22,9 +27,12 @@ from libs.vectors import Collection
 from libs.vectors.layouts import Layouts
 from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
+from libs.vectors.reindexing import Reindexing
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
 from services.memory.maintenance.api import MemoryMaintenanceServicer
+from services.memory.maintenance.index_length import KIND as index_kind
+from services.memory.maintenance.index_length import ChangeIndexLength
 from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
 from services.memory.policies import PolicySearch
@@ -59,17 +67,22 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
         search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
-        handlers = [Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex)]
-        long_running = Operations(platform.wakeups, Uuid7())
+        long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
+        reindexing = Reindexing(projector, memories.ids, memories.count)
+        index_length = ChangeIndexLength(reindexing, long_running, layouts)
+        handlers = [
+            Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex),
+            Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
+        ]
         operations_servicer = OperationsServicer(long_running, platform.wakeups, handlers)
         maintenance = MemoryMaintenanceServicer(long_running, operations_servicer, platform.keyring)
         workers = OperationWorker(long_running, platform.directory, handlers)
         await stack.enter_async_context(background(workers.run()))
-        settings_of = PostgresSettings(platform.wakeups, utc_now)
+        settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         servicer = MemoryServicer(
-            operations, PolicySearch(search, Layouts()), settings_of, platform.keyring
+            operations, PolicySearch(search, layouts), settings_of, platform.keyring
         )
-        settings_servicer = MemorySettingsServicer(settings_of, platform.keyring)
+        settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [
             Registration(
                 "aeterna.memory.v1.MemoryService",
