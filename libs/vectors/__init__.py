@@ -187,6 +187,11 @@ class VectorIndex(Protocol):
     ) -> Within | None:
         """The search as SQL, if the index is in the shard's database; None if not."""
 
+    async def vectors(
+        self, route: Route, collection: Collection, ids: Sequence[UUID], length: int
+    ) -> dict[UUID, Vector]:
+        """The whole vectors, as far as it has them, of entities that are searched by a length."""
+
     async def purge(self, route: Route, collection: Collection, limit: int) -> int:
         """Removes up to about `limit` of the tenant's points of lengths that its layout does not
         hold; how many there were."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol, Self
+from typing import Self
 
 import asyncpg
 
@@ -16,7 +16,7 @@ from libs.spine import Write, read
 from libs.tenancy import Route, TenantId
 from libs.vectors import Collection
 
-TRUSTED = 5.0  # seconds for which searches go by what was read before
+TRUSTED = 2.0  # seconds for which searches go by what was read before
 _KEPT = 10_000  # tenants whose layouts are in memory
 
 _GET = """
@@ -51,16 +51,6 @@ class Layout:
         return cls(row["searched"], frozenset({row["searched"], row["other"]} - {None}))
 
 
-class LayoutReader(Protocol):
-    """Layouts as writes need them."""
-
-    async def now(self, route: Route, collection: Collection) -> Layout:
-        """As it is now; it may change at once."""
-
-    async def locked(self, write: Write, collection: Collection) -> Layout:
-        """As it stays until the write ends."""
-
-
 @dataclass(frozen=True)
 class Layouts:
     """Layouts in the shard's PostgreSQL."""
@@ -71,12 +61,14 @@ class Layouts:
     )
 
     async def now(self, route: Route, collection: Collection) -> Layout:
+        """As it is now; it may change at once."""
         if not collection.prefixes:
             return Layout.whole(collection)
         rows = await read(route, _GET, collection.name, collection.space)
         return Layout.of(collection, rows)
 
     async def locked(self, write: Write, collection: Collection) -> Layout:
+        """As it stays until the write ends."""
         if not collection.prefixes:
             return Layout.whole(collection)
         target = (write.route.tenant, collection.name, collection.space)

@@ -70,6 +70,10 @@ _SCORES = """
     FROM aeterna.vector_{table}
     WHERE tenant_id = $1 AND collection = $2 AND space = $3 AND entity_id = ANY($5::uuid[])
 """
+_VECTORS = """
+    SELECT entity_id AS id, embedding FROM aeterna.vector_{table}
+    WHERE tenant_id = $1 AND collection = $2 AND space = $3 AND entity_id = ANY($4::uuid[])
+"""
 _WHOLE = "whole"  # the table of vectors that are searched by a prefix
 _EXACTLY = " + 0"  # no index has this order
 _HEADER = struct.Struct(">HH")
@@ -169,6 +173,13 @@ class PgVectorIndex:
         hits = (search(""), search(_EXACTLY))
         return Within(hits, (*target, *values), limit, self._settings(candidates))
 
+    async def vectors(
+        self, route: Route, collection: Collection, ids: Sequence[UUID], length: int
+    ) -> dict[UUID, Vector]:
+        sql = _VECTORS.format(table=_scored_by(collection, _shorter(collection, Reach(length, 1))))
+        rows = await read(route, sql, collection.name, collection.space, list(ids))
+        return {row["id"]: unpacked(row["embedding"]) for row in rows}
+
     async def purge(self, route: Route, collection: Collection, limit: int) -> int:
         removed = 0
         async with writing(route, durable=False) as write:
@@ -243,3 +254,8 @@ def _scored_by(collection: Collection, reach: Reach | None) -> str:
 def packed(vector: Vector) -> bytes:
     """A halfvec as pgvector receives it: length, zero, 16-bit floats, all big-endian."""
     return _HEADER.pack(len(vector), 0) + vector.astype(_HALF).tobytes()
+
+
+def unpacked(stored: bytes) -> Vector:
+    """The vector of a halfvec as pgvector sends it."""
+    return np.frombuffer(stored, _HALF, offset=_HEADER.size).astype(np.float32)

@@ -1,21 +1,17 @@
 """The vector index in a Qdrant server, over REST: one collection for vectors that compare.
 
 Tenants share a collection; a point's id is made of tenant and entity, and every request names the
-tenant. Prefixes of vectors are searched in collections of their own, one for each length, that keep
-the whole vector beside them, on disk and without a graph. Knows nothing of what the ids in a
-payload mean.
+tenant. Knows nothing of what the ids in a payload mean.
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 from json import JSONDecodeError
-from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import structlog
 from qdrant_client import AsyncQdrantClient, models
@@ -23,26 +19,25 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from libs.changes import Vector
-from libs.embedding.rules import shortened
-from libs.scope import SCOPE_IDS
 from libs.spine import Write, writing
 from libs.tenancy import Route, TenantId
 from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Reach, Then
-from libs.vectors.layouts import LayoutReader, Layouts
+from libs.vectors.layouts import Layouts
+from libs.vectors.qdrant_points import (
+    ENTITY,
+    INDEXES,
+    Place,
+    entity_of,
+    hit,
+    is_of,
+    operations,
+    passing,
+    point_id,
+    question,
+)
 
 log = structlog.get_logger(__name__)
 
-# A point's payload: tenant and entity, and apart from them, so that no key can pass for these, the
-# ids to filter by.
-_TENANT, _ENTITY, _IDS = "tenant", "entity", "ids"
-_SHORT, _WHOLE = "short", "whole"  # vectors of a point in a collection of prefixes
-_INDEXES = {
-    _TENANT: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
-    **{
-        f"{_IDS}.{key}": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD)
-        for key in ("layer", *SCOPE_IDS)
-    },
-}
 # No answer in time or at all; too many requests; an answer that is not Qdrant's.
 _OUTAGES = (TimeoutError, ResponseHandlingException, QdrantException, JSONDecodeError)
 _OUR_FAULT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
@@ -60,7 +55,7 @@ class QdrantIndex:
     client: AsyncQdrantClient
     replicas: int
     patience: timedelta
-    layouts: LayoutReader = field(default_factory=Layouts)
+    layouts: Layouts = field(default_factory=Layouts)
     _ready: set[str] = field(default_factory=set)
 
     async def apply(
@@ -96,16 +91,17 @@ class QdrantIndex:
         points: Sequence[Point],
     ) -> None:
         for length in lengths:
-            if operations := _operations(tenant, points, _Place(collection, length)):
-                await self._update(_Place(collection, length), operations)
+            place = Place(collection, length)
+            if changes := operations(tenant, points, place):
+                await self._update(place, changes)
 
-    async def _update(self, place: "_Place", operations: list[models.UpdateOperation]) -> None:
+    async def _update(self, place: Place, changes: list[models.UpdateOperation]) -> None:
         async with self._answering():
             if place.name not in self._ready:
                 await self._prepare(place)
             # Through one leader, or replicas might keep different outcomes of simultaneous writes.
             results = await self.client.batch_update_points(
-                place.name, operations, wait=True, ordering=models.WriteOrdering.STRONG
+                place.name, changes, wait=True, ordering=models.WriteOrdering.STRONG
             )
         if any(result.status != models.UpdateStatus.COMPLETED for result in results):
             raise self._unavailable("accepted, but not visible in time")
@@ -119,7 +115,7 @@ class QdrantIndex:
         limit: int,
         reach: Reach | None = None,
     ) -> list[Hit]:
-        chosen = _passing(route.tenant, where)
+        chosen = passing(route.tenant, where)
         return await self._query(collection, vector, chosen, limit, reach)
 
     async def scores(
@@ -132,8 +128,8 @@ class QdrantIndex:
     ) -> list[Hit]:
         if not ids:
             return []
-        points = models.HasIdCondition(has_id=[_point_id(route.tenant, each) for each in ids])
-        chosen = models.Filter(must=[_is_of(route.tenant), points])
+        points = models.HasIdCondition(has_id=[point_id(route.tenant, each) for each in ids])
+        chosen = models.Filter(must=[is_of(route.tenant), points])
         exactly = reach and replace(reach, oversampling=min(reach.oversampling, 1))
         return await self._query(collection, vector, chosen, len(ids), exactly)
 
@@ -145,20 +141,20 @@ class QdrantIndex:
         limit: int,
         reach: Reach | None,
     ) -> list[Hit]:
-        place = _Place(collection, reach.dimensions if reach else collection.dimensions)
+        place = Place(collection, reach.dimensions if reach else collection.dimensions)
         async with self._answering():
             try:
                 found = await self.client.query_points(
                     place.name,
-                    **_question(place, vector, chosen, limit, reach),
+                    **question(place, vector, chosen, limit, reach),
                     limit=limit,
-                    with_payload=[_ENTITY],
+                    with_payload=[ENTITY],
                 )
             except UnexpectedResponse as exc:
                 if exc.status_code == HTTPStatus.NOT_FOUND:  # nothing was written yet
                     return []
                 raise
-        return [_hit(point) for point in found.points]
+        return [hit(point) for point in found.points]
 
     def within(
         self,
@@ -170,12 +166,28 @@ class QdrantIndex:
     ) -> None:
         return None
 
+    async def vectors(
+        self, route: Route, collection: Collection, ids: Sequence[UUID], length: int
+    ) -> dict[UUID, Vector]:
+        place = Place(collection, length)
+        points = [point_id(route.tenant, each) for each in ids]
+        async with self._answering():
+            try:
+                found = await self.client.retrieve(
+                    place.name, points, with_payload=[ENTITY], with_vectors=True
+                )
+            except UnexpectedResponse as exc:
+                if exc.status_code == HTTPStatus.NOT_FOUND:
+                    return {}
+                raise
+        return {entity_of(point): place.whole(point.vector) for point in found}
+
     async def purge(self, route: Route, collection: Collection, limit: int) -> int:
         held = (await self.layouts.now(route, collection)).held
-        chosen = models.Filter(must=[_is_of(route.tenant)])
+        chosen = models.Filter(must=[is_of(route.tenant)])
         removed = 0
         for length in sorted(set(collection.lengths) - held):
-            removed += await self._remove(_Place(collection, length).name, chosen)
+            removed += await self._remove(Place(collection, length).name, chosen)
         return removed
 
     async def _remove(self, name: str, chosen: models.Filter) -> int:
@@ -190,7 +202,7 @@ class QdrantIndex:
                 raise
         return found.count
 
-    async def _prepare(self, place: "_Place") -> None:
+    async def _prepare(self, place: Place) -> None:
         """Makes a collection with its payload indexes, or what is missing of it."""
         name = place.name
         try:
@@ -200,7 +212,7 @@ class QdrantIndex:
         except UnexpectedResponse as exc:
             if exc.status_code != HTTPStatus.CONFLICT:  # another process may be faster
                 raise
-        for key, schema in _INDEXES.items():
+        for key, schema in INDEXES.items():
             await self.client.create_payload_index(name, key, schema)
         self._ready.add(name)
 
@@ -244,106 +256,3 @@ async def open_qdrant(
         yield QdrantIndex(client, replication_factor, patience)
     finally:
         await client.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The server's collection for vectors that are searched by one length."""
-
-    collection: Collection
-    length: int
-
-    @property
-    def is_short(self) -> bool:
-        return self.length < self.collection.dimensions
-
-    @property
-    def name(self) -> str:
-        """Differs by embedding space, whose own name may hold anything."""
-        space = hashlib.blake2b(self.collection.space.encode(), digest_size=8).hexdigest()
-        whole = f"{self.collection.name}-{self.collection.dimensions}-{space}"
-        return f"{whole}-by-{self.length}" if self.is_short else whole
-
-    def vectors(self) -> models.VectorParams | dict[str, models.VectorParams]:
-        """How they are kept."""
-        # Vectors come normalised, so this is the cosine, and 0 for a vector without direction.
-        searched = models.VectorParams(size=self.length, distance=models.Distance.DOT)
-        if not self.is_short:
-            return searched
-        whole = models.VectorParams(
-            size=self.collection.dimensions,
-            distance=models.Distance.DOT,
-            on_disk=True,
-            hnsw_config=models.HnswConfigDiff(m=0),  # no graph
-        )
-        return {_SHORT: searched, _WHOLE: whole}
-
-    def stored(self, vector: Vector) -> models.VectorStruct:
-        """A vector as a point has it."""
-        if not self.is_short:
-            stored: list[float] = vector.tolist()
-            return stored
-        return {_SHORT: shortened(vector, self.length).tolist(), _WHOLE: vector.tolist()}
-
-
-def _question(
-    place: _Place, vector: Vector, chosen: models.Filter, limit: int, reach: Reach | None
-) -> dict[str, Any]:
-    """What is asked of the points that are chosen."""
-    if not (place.is_short and reach):
-        return {"query": vector.tolist(), "query_filter": chosen}
-    short = {"query": shortened(vector, place.length).tolist(), "using": _SHORT}
-    if not reach.rescored:
-        return {**short, "query_filter": chosen}
-    shortlist = models.Prefetch(**short, filter=chosen, limit=reach.candidates(limit))
-    return {"prefetch": shortlist, "query": vector.tolist(), "using": _WHOLE}
-
-
-def _operations(
-    tenant: TenantId, points: Sequence[Point], place: _Place
-) -> list[models.UpdateOperation]:
-    kept = [
-        _struct(tenant, point, place.stored(point.vector))
-        for point in points
-        if point.vector is not None
-    ]
-    gone = [_point_id(tenant, point.id) for point in points if point.vector is None]
-    operations: list[models.UpdateOperation] = []
-    if kept:
-        operations.append(models.UpsertOperation(upsert=models.PointsList(points=kept)))
-    if gone:
-        chosen = models.Filter(must=[_is_of(tenant), models.HasIdCondition(has_id=gone)])
-        operations.append(models.DeleteOperation(delete=models.FilterSelector(filter=chosen)))
-    return operations
-
-
-def _struct(tenant: TenantId, point: Point, vector: models.VectorStruct) -> models.PointStruct:
-    payload = {_TENANT: tenant, _ENTITY: str(point.id), _IDS: dict(point.payload)}
-    return models.PointStruct(id=_point_id(tenant, point.id), vector=vector, payload=payload)
-
-
-def _point_id(tenant: TenantId, entity: UUID) -> str:
-    """Tenants may have entities of the same id: these are different points."""
-    return str(uuid5(entity, tenant))
-
-
-def _passing(tenant: TenantId, where: Filter) -> models.Filter:
-    return models.Filter(must=[_is_of(tenant), *(_holds(*each) for each in where.items())])
-
-
-def _is_of(tenant: TenantId) -> models.FieldCondition:
-    return models.FieldCondition(key=_TENANT, match=models.MatchValue(value=tenant))
-
-
-def _holds(key: str, accepted: Sequence[str]) -> models.FieldCondition | models.Filter:
-    path = f"{_IDS}.{key}"
-    holds = models.FieldCondition(key=path, match=models.MatchAny(any=list(accepted)))
-    if "" not in accepted:
-        return holds
-    lacks = models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
-    return models.Filter(should=[holds, lacks])
-
-
-def _hit(point: models.ScoredPoint) -> Hit:
-    assert point.payload, "asked for, and never written without"
-    return Hit(UUID(point.payload[_ENTITY]), point.score)

@@ -157,7 +157,7 @@ class Reindexing:
             await self._write(route, _SWITCH, length)
             log.info("reindexing.switched", length=length, before=state.searched)
             return Progress(state.done, state.total)
-        await self.projector.refresh(route, ids)
+        await self.projector.refresh(route, ids, state.searched)
         await self._write(route, _FILLED, length, ids[-1], len(ids))
         return Progress(state.done + len(ids), state.total)
 

@@ -89,6 +89,7 @@ class Collections:
             ("PUT", "index"): self._index,
             ("POST", "points/batch"): self._update,
             ("POST", "points/query"): self._query,
+            ("POST", "points"): self._retrieve,
             ("POST", "points/count"): self._count,
             ("POST", "points/delete"): self._remove,
         }
@@ -133,6 +134,15 @@ class Collections:
             query_filter=request.filter,
             limit=request.limit or 10,
             with_payload=request.with_payload or False,
+        )
+
+    def _retrieve(self, name: str, body: bytes) -> object:
+        request = models.PointRequest.model_validate_json(body)
+        return self._engine.retrieve(
+            name,
+            request.ids,
+            with_payload=request.with_payload or False,
+            with_vectors=request.with_vector or False,
         )
 
     def _count(self, name: str, body: bytes) -> object:

@@ -16,7 +16,7 @@ from libs.spine import writing
 from libs.tenancy import Route
 from libs.vectors import Collection, Point, Reach, VectorIndex
 from libs.vectors.layouts import TRUSTED, Layouts
-from libs.vectors.projection import Projection, Projector
+from libs.vectors.projection import Known, Projection, Projector
 from libs.vectors.reindexing import LengthUntrained, Progress, Reindexing
 from tests.contract.vectors.builders import RUN, Store
 
@@ -35,13 +35,20 @@ class Entities:
     """What the index is a projection of: vectors by id, and the change that made each."""
 
     rows: dict[UUID, tuple[int, Vector]] = field(default_factory=dict)
+    embedded: int = 0  # entities whose vectors had to be made again
 
-    async def __call__(self, route: Route, ids: Sequence[UUID]) -> Mapping[UUID, Projection]:
-        await asyncio.sleep(0)
-        return {each: self._projection(each) for each in ids if each in self.rows}
+    async def __call__(
+        self, route: Route, ids: Sequence[UUID], known: Known | None = None
+    ) -> Mapping[UUID, Projection]:
+        found = {each: self.rows[each] for each in ids if each in self.rows}
+        vectors = await known(list(found)) if known else {}
+        self.embedded += len(found.keys() - vectors.keys())
+        return {
+            id_: self._projection(id_, number, vectors.get(id_, vector))
+            for id_, (number, vector) in found.items()
+        }
 
-    def _projection(self, id_: UUID) -> Projection:
-        number, vector = self.rows[id_]
+    def _projection(self, id_: UUID, number: int, vector: Vector) -> Projection:
         return Projection(number, Point(id_, vector, {"layer": "user"}))
 
     async def ids(self, route: Route, before: UUID | None, limit: int) -> list[UUID]:
@@ -145,6 +152,22 @@ async def test_there_and_back_and_in_between(world: World) -> None:
         assert await world.found(length) == world.truth()
         for other in {64, 128, 256} - {length}:
             assert await world.found(other) == {}
+
+
+async def test_nothing_is_embedded_again_but_what_the_index_lacks(world: World) -> None:
+    await world.process().run(world.route, 64, quiet)
+    await world.process().run(world.route, 256, quiet)
+    assert world.entities.embedded == 0
+
+    late = next(iter(world.entities.rows))
+    async with writing(world.route) as write:
+        number = await write.append([Change(f"{NAME}/{late}", Operation.UPDATED, ORIGIN)])
+        write.queue_projection(NAME, [(number, late)])
+    world.entities.rows[late] = number, _direction(70)
+    await world.process().run(world.route, 64, quiet)
+
+    assert world.entities.embedded == 1
+    assert await world.found(64) == world.truth()
 
 
 async def test_writes_meanwhile_are_in_the_old_and_in_the_new(world: World) -> None:
