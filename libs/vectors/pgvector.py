@@ -84,7 +84,8 @@ _HALF = np.dtype(">f2")
 class PgVectorIndex:
     """`VectorIndex` over the table of the collection's dimension; 16-bit floats, inner product."""
 
-    effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph
+    effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph of whole vectors
+    least: int = 40  # and at least, where candidates are found by a prefix: they are spare already
     walk: int = 20_000  # hnsw.max_scan_tuples: rows after which a walk gives up
 
     async def apply(
@@ -160,6 +161,8 @@ class PgVectorIndex:
         """By the first vector, whose length says which graph; by the second, if there is one, the
         candidates are scored."""
         found_by, *scored_by = vectors
+        whole = len(found_by) == collection.dimensions
+        effort = max(candidates, self.effort if whole else min(self.least, self.effort))
         passing, values = conditions(where, 4 + len(vectors))
 
         def search(exactly: str) -> str:
@@ -171,7 +174,7 @@ class PgVectorIndex:
         # When the walk gives fewer there are no more, or it gave up before it met them.
         target = (collection.name, collection.space, *map(packed, vectors))
         hits = (search(""), search(_EXACTLY))
-        return Within(hits, (*target, *values), limit, self._settings(candidates))
+        return Within(hits, (*target, *values), limit, self._settings(effort))
 
     async def vectors(
         self, route: Route, collection: Collection, ids: Sequence[UUID], length: int
@@ -189,12 +192,12 @@ class PgVectorIndex:
                 removed += int((await write.conn.execute(sql, *target)).split()[1])
         return removed
 
-    def _settings(self, limit: int) -> dict[str, str]:
+    def _settings(self, effort: int) -> dict[str, str]:
         """Rows are filtered after the graph is walked, so the walk goes on until enough are found
         (pgvector 0.8, iterative scans)."""
         return {
             "hnsw.iterative_scan": "strict_order",
-            "hnsw.ef_search": str(max(self.effort, limit)),
+            "hnsw.ef_search": str(effort),
             "hnsw.max_scan_tuples": str(self.walk),
         }
 

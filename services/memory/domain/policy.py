@@ -21,8 +21,8 @@ LADDER = (Policy.FAST, Policy.BALANCED, Policy.RANKING, Policy.PRECISE)
 # Candidates for each result that is wanted; 0: the shortened vectors have the last word.
 OVERSAMPLING: Mapping[Policy, int] = {
     Policy.FAST: 0,
-    Policy.BALANCED: 4,
-    Policy.RANKING: 10,
+    Policy.BALANCED: 8,
+    Policy.RANKING: 16,
     Policy.PRECISE: 40,
 }
 _KEPT = 10_000  # kinds of searches whose latencies are known

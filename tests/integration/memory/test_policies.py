@@ -79,10 +79,10 @@ async def test_the_answer_says_how_the_index_was_asked(
     suite: Suite, short: Metadata, whole: Metadata
 ) -> None:
     expected = {
-        pb.SEARCH_POLICY_UNSPECIFIED: (pb.SEARCH_POLICY_BALANCED, 64, 256, 4),
+        pb.SEARCH_POLICY_UNSPECIFIED: (pb.SEARCH_POLICY_BALANCED, 64, 256, 8),
         pb.SEARCH_POLICY_FAST: (pb.SEARCH_POLICY_FAST, 64, 64, 1),
-        pb.SEARCH_POLICY_BALANCED: (pb.SEARCH_POLICY_BALANCED, 64, 256, 4),
-        pb.SEARCH_POLICY_RANKING: (pb.SEARCH_POLICY_RANKING, 64, 256, 10),
+        pb.SEARCH_POLICY_BALANCED: (pb.SEARCH_POLICY_BALANCED, 64, 256, 8),
+        pb.SEARCH_POLICY_RANKING: (pb.SEARCH_POLICY_RANKING, 64, 256, 16),
         pb.SEARCH_POLICY_PRECISE: (pb.SEARCH_POLICY_PRECISE, 64, 256, 40),
     }
     for policy, values in expected.items():
