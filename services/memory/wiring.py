@@ -56,11 +56,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
         handlers = [Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex)]
-        long_running = Operations(platform.wakeups, Uuid7())
-        operations_servicer = OperationsServicer(long_running, platform.wakeups, handlers)
-        maintenance = MemoryMaintenanceServicer(long_running, operations_servicer, platform.keyring)
-        workers = OperationWorker(long_running, platform.directory, handlers)
-        await stack.enter_async_context(background(workers.run()))
+        long_running, shown = await stack.enter_async_context(_long_running(platform, handlers))
+        maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
         settings_of = PostgresSettings(platform.wakeups, utc_now)
         servicer = MemoryServicer(operations, search, settings_of, platform.keyring)
         settings_servicer = MemorySettingsServicer(settings_of, platform.keyring)
@@ -81,5 +78,16 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                     maintenance_pb2_grpc.add_MemoryMaintenanceServiceServicer_to_server, maintenance
                 ),
             ),
-            operations_servicer.registration,
+            shown.registration,
         ]
+
+
+@asynccontextmanager
+async def _long_running(
+    platform: Platform, handlers: Sequence[Handler]
+) -> AsyncIterator[tuple[Operations, OperationsServicer]]:
+    """What begins operations and what shows them, while a worker does them."""
+    operations = Operations(platform.wakeups, Uuid7())
+    worker = OperationWorker(operations, platform.directory, handlers)
+    async with background(worker.run()):
+        yield operations, OperationsServicer(operations, platform.wakeups, handlers)
