@@ -96,7 +96,7 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval bench-matryoshka
+.PHONY: bench bench-retrieval bench-matryoshka bench-scale
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
@@ -105,6 +105,9 @@ bench-retrieval: setup ## Measure what is found in conversations (LOCOMO=FILE: i
 
 bench-matryoshka: setup ## Measure shorter vectors in the searched index at 100,000 vectors (QUICK=1: at few)
 	$(BIN)/python -m bench matryoshka $(if $(QUICK),--quick)
+
+bench-scale: setup ## Measure what the number of tenants costs (SCALE_MEMORIES=n SCALE_TENANTS=n,n; QUICK=1: small)
+	SCALE_MEMORIES=$(SCALE_MEMORIES) SCALE_TENANTS=$(SCALE_TENANTS) $(BIN)/python -m bench scale $(if $(QUICK),--quick)
 
 ##@ Leave no trace
 

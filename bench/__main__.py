@@ -21,6 +21,7 @@ class Name(StrEnum):
     ROUTING = "routing"
     RETRIEVAL = "retrieval"
     MATRYOSHKA = "matryoshka"
+    SCALE = "scale"
     PEERS = "peers"
 
 

@@ -28,6 +28,7 @@ _AT_ONCE = 2  # tenants that one replica works for
 _MAY_PASS = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.TIMEOUT)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds
 _MOST_FAILURES = 30  # in a row, about half an hour: then it is given up
+_REST = 10.0  # seconds in which a tenant is left alone that could not be served
 _TENANTS = "SELECT * FROM aeterna.tenants_with_operations($1)"
 
 
@@ -44,6 +45,7 @@ class OperationWorker:
         self._operations, self._directory, self._interval = operations, directory, interval
         self._handlers: Mapping[str, Handler] = {each.kind: each for each in handlers}
         self._busy: set[TenantId] = set()
+        self._resting: dict[TenantId, float] = {}  # until when, on the loop's clock
 
     async def run(self) -> None:
         """Looks for work again and again."""
@@ -62,7 +64,9 @@ class OperationWorker:
         except AppError as error:
             log.warning("operations.not_looked_for", error=error.reason)
             return []
-        waiting = list(found - self._busy)
+        now = asyncio.get_running_loop().time()
+        self._resting = {tenant: end for tenant, end in self._resting.items() if end > now}
+        waiting = list(found - self._busy - self._resting.keys())
         random.shuffle(waiting)
         return waiting
 
@@ -81,6 +85,7 @@ class OperationWorker:
             error = expected(exc)
             if isinstance(error, TenantMoved):
                 self._directory.forget(tenant)
+            self._resting[tenant] = asyncio.get_running_loop().time() + _REST
             log.warning("operations.left", tenant=tenant, error=error.reason)
         finally:
             self._busy.discard(tenant)

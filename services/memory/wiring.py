@@ -74,10 +74,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex),
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
         ]
-        operations_servicer = OperationsServicer(long_running, platform.wakeups, handlers)
-        maintenance = MemoryMaintenanceServicer(long_running, operations_servicer, platform.keyring)
-        workers = OperationWorker(long_running, platform.directory, handlers)
-        await stack.enter_async_context(background(workers.run()))
+        shown = await stack.enter_async_context(_shown(platform, long_running, handlers))
+        maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         servicer = MemoryServicer(
             operations, PolicySearch(search, layouts), settings_of, platform.keyring
@@ -100,5 +98,15 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                     maintenance_pb2_grpc.add_MemoryMaintenanceServiceServicer_to_server, maintenance
                 ),
             ),
-            operations_servicer.registration,
+            shown.registration,
         ]
+
+
+@asynccontextmanager
+async def _shown(
+    platform: Platform, operations: Operations, handlers: Sequence[Handler]
+) -> AsyncIterator[OperationsServicer]:
+    """What shows operations, while a worker does them."""
+    worker = OperationWorker(operations, platform.directory, handlers)
+    async with background(worker.run()):
+        yield OperationsServicer(operations, platform.wakeups, handlers)

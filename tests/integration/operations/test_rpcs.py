@@ -2,20 +2,32 @@
 
 from __future__ import annotations  # enums have their ValueType in the stubs only
 
+import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
 from google.longrunning import operations_pb2 as pb
+from google.longrunning import operations_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from aeterna.common.v1 import operation_pb2
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2
+from libs.aip.ids import Uuid7
 from libs.auth import Role
+from libs.changes import Asked, Origin
+from libs.metrics import REQUESTS_OPEN
+from libs.operations.store import Operations
+from libs.service.platform import open_platform
+from libs.tenancy import TenantId
+from tests.databases import Database
 from tests.errors import fails_with
-from tests.suite import Metadata, Suite
+from tests.eventually import eventually
+from tests.suite import Metadata, Suite, open_suite
 
 NOBODY = "operations/00000000-0000-7000-8000-000000000000"
 
@@ -184,3 +196,42 @@ async def test_nobody_calls_it_without_a_token(suite: Suite) -> None:
     for method, request in methods(suite, NOBODY):
         with fails_with("TOKEN_MISSING", code=grpc.StatusCode.UNAUTHENTICATED):
             await method(request)
+
+
+async def pending(suite: Suite, tenant: str) -> str:
+    """An operation that nobody takes: this release has no handler for it."""
+    async with open_platform(suite.platform) as platform:
+        route = await platform.directory.route(TenantId(tenant))
+        operations = Operations(platform.wakeups, Uuid7())
+        begun = await operations.begin(route, Asked(Origin("ann"), None), "Unknown", {})
+    return f"operations/{begun.id}"
+
+
+async def test_a_wait_ends_when_its_time_is_over(suite: Suite) -> None:
+    acme = await suite.create_tenant("acme")
+
+    waited = await wait(suite, acme, await pending(suite, "acme"), seconds=0)
+
+    assert not waited.done
+    assert metadata_of(waited).state == operation_pb2.OPERATION_STATE_PENDING
+
+
+async def test_a_wait_ends_when_its_server_stops(database: Database, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        suite = await stack.enter_async_context(open_suite(database, tmp_path))
+        acme = await suite.create_tenant("acme")
+        request = pb.WaitOperationRequest(name=await pending(suite, "acme"))
+        async with grpc.aio.insecure_channel(suite.addresses.memory) as channel:
+            call = operations_pb2_grpc.OperationsStub(channel).WaitOperation
+            waiting = asyncio.ensure_future(call(request, metadata=acme))
+            await eventually(is_under_way)
+
+            stopping = asyncio.create_task(stack.aclose())
+
+            assert not (await waiting).done
+            await stopping
+
+
+async def is_under_way() -> bool:
+    """Whether the memory service has a call that has not ended."""
+    return bool(REQUESTS_OPEN.labels("memory")._value.get() > 0)
