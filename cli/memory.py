@@ -1,5 +1,6 @@
 """`aeterna memory`: what agents and people remember."""
 
+import json
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -35,6 +36,7 @@ class Strategy(StrEnum):
     SEMANTIC = "semantic"
     LEXICAL = "lexical"
     HYBRID = "hybrid"
+    REASONED = "reasoned"
 
 
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
@@ -107,7 +109,7 @@ async def search(
         float, typer.Option(help="Leave out what scores less in the strategy; 0: nothing.")
     ] = 0.0,
     strategy: Annotated[
-        Strategy, typer.Option(help="By meaning, by words, or by both.")
+        Strategy, typer.Option(help="By meaning, by words, by both, or in several hops.")
     ] = Strategy.HYBRID,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
@@ -123,10 +125,35 @@ async def search(
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy)),
         explain=explain,
     )
-    answer = await session.memory.SearchMemories(request)
-    if answer.missing_signals:
-        print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
-    return answer.results
+    return _results(await session.memory.SearchMemories(request))
+
+
+@command(app, "reason", example='aeterna memory reason "What has Ann painted, and when?"')
+async def reason(
+    session: Session,
+    question: Annotated[str, typer.Argument(help="What to answer, in your own words.")],
+    scope: ScopeIds,
+    layer: Annotated[
+        list[Layer] | None, typer.Option(help="Only these layers.", show_default="all")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
+    hops: Annotated[int, typer.Option(min=1, max=5, help="How many rounds at most.")] = 3,
+) -> Shown:
+    """Find what answers a question over several searches, telling each on standard error."""
+    search = pb.SearchMemoriesRequest(
+        query=text_or_input(question),
+        scope=scope.message(),
+        layers=[_layer(each) for each in layer or ()],
+        limit=limit,
+    )
+    request = pb.ReasonMemoriesRequest(search=search, max_hops=hops)
+    answer = pb.SearchMemoriesResponse()
+    async for event in session.memory.ReasonMemories(request):
+        if event.HasField("step"):
+            print(_told(event.step), file=sys.stderr)
+        else:
+            answer = event.answer
+    return _results(answer)
 
 
 @command(app, "update")
@@ -187,6 +214,20 @@ async def history(session: Session, memory: Name, limit: Limit = 50) -> Shown:
     """Show what happened to a memory, oldest first."""
     request = pb.ListMemoryRevisionsRequest(name=name("memories", memory))
     return await collect(session.memory.ListMemoryRevisions, request, "revisions", limit)
+
+
+def _results(answer: pb.SearchMemoriesResponse) -> Shown:
+    if answer.missing_signals:
+        print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
+    if answer.partial:
+        print("note: time ran out, these are the best so far", file=sys.stderr)
+    return answer.results
+
+
+def _told(step: pb.ReasoningStep) -> str:
+    asked = "; ".join(json.dumps(each, ensure_ascii=False) for each in step.queries)
+    missing = f", missing: {', '.join(step.missing)}" if step.missing else ""
+    return f"{step.planner or 'question'}: {asked}: {step.new_memories} new{missing}"
 
 
 def _layer(layer: Layer) -> pb.Layer.ValueType:

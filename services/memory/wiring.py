@@ -19,7 +19,10 @@ from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
 from services.memory.operations import MemoryOperations
-from services.memory.search import Search
+from services.memory.planning import Rules
+from services.memory.reasoning import Reasoning
+from services.memory.retrieval import Retriever
+from services.memory.search import Judge, Search
 from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
@@ -44,7 +47,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
         )
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
-        search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
-        servicer = MemoryServicer(operations, search, platform.keyring)
+        retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
+        search = Search(retriever, Judge(local.words, utc_now))
+        servicer = MemoryServicer(operations, search, Reasoning(search, Rules()), platform.keyring)
         add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
         yield [Registration("aeterna.memory.v1.MemoryService", add)]
