@@ -1,5 +1,6 @@
 """`aeterna memory`: what agents and people remember."""
 
+import json
 import sys
 from datetime import timedelta
 from enum import StrEnum
@@ -42,6 +43,7 @@ class Strategy(StrEnum):
     SEMANTIC = "semantic"
     LEXICAL = "lexical"
     HYBRID = "hybrid"
+    REASONED = "reasoned"
 
 
 class Policy(StrEnum):
@@ -125,7 +127,9 @@ async def search(
     ] = 0.0,
     strategy: Annotated[
         Strategy | None,
-        typer.Option(help="By meaning, by words, or by both.", show_default="the tenant's"),
+        typer.Option(
+            help="By meaning, by words, by both, or in several hops.", show_default="the tenant's"
+        ),
     ] = None,
     policy: Annotated[
         Policy, typer.Option(help="How far to look where the index has shortened vectors.")
@@ -151,12 +155,35 @@ async def search(
     )
     if latency_budget:
         request.latency_budget.FromTimedelta(timedelta(seconds=latency_budget))
-    answer = await session.memory.SearchMemories(request)
-    if answer.missing_signals:
-        print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
-    if explain and answer.HasField("vector_use"):
-        print(f"note: {_use(answer.vector_use)}", file=sys.stderr)
-    return answer.results
+    return _results(await session.memory.SearchMemories(request), explain=explain)
+
+
+@command(app, "reason", example='aeterna memory reason "What has Ann painted, and when?"')
+async def reason(
+    session: Session,
+    question: Annotated[str, typer.Argument(help="What to answer, in your own words.")],
+    scope: ScopeIds,
+    layer: Annotated[
+        list[Layer] | None, typer.Option(help="Only these layers.", show_default="all")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
+    hops: Annotated[int, typer.Option(min=1, max=5, help="How many rounds at most.")] = 3,
+) -> Shown:
+    """Find what answers a question over several searches, telling each on standard error."""
+    search = pb.SearchMemoriesRequest(
+        query=text_or_input(question),
+        scope=scope.message(),
+        layers=[_layer(each) for each in layer or ()],
+        limit=limit,
+    )
+    request = pb.ReasonMemoriesRequest(search=search, max_hops=hops)
+    answer = pb.SearchMemoriesResponse()
+    async for event in session.memory.ReasonMemories(request):
+        if event.HasField("step"):
+            print(_told(event.step), file=sys.stderr)
+        else:
+            answer = event.answer
+    return _results(answer)
 
 
 @command(app, "update")
@@ -271,6 +298,22 @@ def _use(use: pb.VectorUse) -> str:
         f"policy {policy}: found by {use.searched_dimensions} dimensions, {use.oversampling} for"
         f" each result, scored by {use.scored_dimensions}"
     )
+
+
+def _results(answer: pb.SearchMemoriesResponse, *, explain: bool = False) -> Shown:
+    if answer.missing_signals:
+        print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
+    if answer.partial:
+        print("note: time ran out, these are the best so far", file=sys.stderr)
+    if explain and answer.HasField("vector_use"):
+        print(f"note: {_use(answer.vector_use)}", file=sys.stderr)
+    return answer.results
+
+
+def _told(step: pb.ReasoningStep) -> str:
+    asked = "; ".join(json.dumps(each, ensure_ascii=False) for each in step.queries)
+    missing = f", missing: {', '.join(step.missing)}" if step.missing else ""
+    return f"{step.planner or 'question'}: {asked}: {step.new_memories} new{missing}"
 
 
 def _layer(layer: Layer) -> pb.Layer.ValueType:

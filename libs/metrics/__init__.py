@@ -32,3 +32,6 @@ WAKEUPS_CONNECTED = Gauge(
     "aeterna_wakeups_connected",
     "Whether this process hears of the changes of the others at once (1), or must look (0).",
 )
+REASONING_HOPS = Histogram(
+    "aeterna_reasoning_hops", "Hops of a reasoned search.", buckets=(1, 2, 3, 4, 5)
+)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,8 +34,9 @@ from libs.tenancy import Route
 from services.memory.domain.memory import Layer, Memory, View
 from services.memory.domain.policy import Policy
 from services.memory.operations import Draft, MemoryOperations, Patch
-from services.memory.policies import PolicySearch, Used
-from services.memory.search import Found, Query, Strategy
+from services.memory.policies import Policies, Used
+from services.memory.reasoning import HOPS, Budget, Reasoning, Step
+from services.memory.search import Found, Query, Results, Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy
 from services.memory.tenant_settings.ports import SettingsStore
 
@@ -47,6 +49,7 @@ _STRATEGIES = {
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
     pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
+    pb.SEARCH_STRATEGY_REASONED: Strategy.REASONED,
 }
 _POLICIES = {
     pb.SEARCH_POLICY_UNSPECIFIED: Policy.BALANCED,
@@ -70,11 +73,12 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     def __init__(
         self,
         operations: MemoryOperations,
-        search: PolicySearch,
+        reasoning: Reasoning,
+        policies: Policies,
         settings: SettingsStore,
         keyring: Keyring,
     ) -> None:
-        self._do, self._search = operations, search
+        self._do, self._reasoning, self._policies = operations, reasoning, policies
         self._settings, self._keyring = settings, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
@@ -159,22 +163,29 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, request: pb.SearchMemoriesRequest, context: Context
     ) -> pb.SearchMemoriesResponse:
         route = caller().route
-        view = View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers))
-        query = Query(
-            request.query,
-            view,
-            request.limit or 10,
-            request.min_score or None,
-            _STRATEGIES.get(request.strategy) or await self._default_strategy(route),
-        )
-        policy, budget = _policy(request)
-        results, used = await self._search(route, query, policy, budget)
-        return pb.SearchMemoriesResponse(
-            results=[_result(each, explain=request.explain) for each in results.found],
-            missing_signals=results.missing,
-            answerable=results.answerable,
-            vector_use=_use(used) if used else None,
-        )
+        strategy = _STRATEGIES.get(request.strategy) or await self._default_strategy(route)
+        query = _query(request, strategy)
+        async with self._policies.use(route, strategy, *_policy(request)) as used:
+            reasoning = _reaching(self._reasoning, used)
+            if strategy is Strategy.REASONED:
+                results = await reasoning(route, query, _budget(request))
+            else:
+                results = await reasoning.search(route, query)
+        return _answer(results, used, explain=request.explain)
+
+    async def ReasonMemories(
+        self, request: pb.ReasonMemoriesRequest, context: Context
+    ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
+        replay = [list(step.queries) for step in request.replay]
+        budget = replace(_budget(request.search), hops=request.max_hops or HOPS, replay=replay)
+        route, query = caller().route, _query(request.search, Strategy.REASONED)
+        async with self._policies.use(route, query.strategy, *_policy(request.search)) as used:
+            async for event in _reaching(self._reasoning, used).steps(route, query, budget):
+                if isinstance(event, Step):
+                    yield pb.ReasonMemoriesResponse(step=_step(event))
+                else:
+                    answer = _answer(event, used, explain=request.search.explain)
+                    yield pb.ReasonMemoriesResponse(answer=answer)
 
     async def ListMemoryRevisions(
         self, request: pb.ListMemoryRevisionsRequest, context: Context
@@ -276,6 +287,13 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
 
 
+def _reaching(reasoning: Reasoning, used: Used | None) -> Reasoning:
+    """The same, with searches that look as far."""
+    if not used:
+        return reasoning
+    return replace(reasoning, search=reasoning.search.reaching(used.reach))
+
+
 def _policy(request: pb.SearchMemoriesRequest) -> tuple[Policy, timedelta | None]:
     """The policy and, with ADAPTIVE, the budget that it has."""
     policy, given = _POLICIES[request.policy], request.HasField("latency_budget")
@@ -284,6 +302,33 @@ def _policy(request: pb.SearchMemoriesRequest) -> tuple[Policy, timedelta | None
     if policy is Policy.ADAPTIVE and not given:
         raise invalid("latency_budget", "is required with SEARCH_POLICY_ADAPTIVE")
     return policy, request.latency_budget.ToTimedelta() if given else None
+
+
+def _query(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
+    return Query(
+        request.query,
+        View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers)),
+        request.limit or 10,
+        request.min_score or None,
+        strategy,
+        request.min_relevance,
+    )
+
+
+def _budget(request: pb.SearchMemoriesRequest) -> Budget:
+    if not request.HasField("time_limit"):
+        return Budget()
+    return Budget(time=request.time_limit.ToTimedelta())
+
+
+def _answer(results: Results, used: Used | None, *, explain: bool) -> pb.SearchMemoriesResponse:
+    return pb.SearchMemoriesResponse(
+        results=[_result(each, explain=explain) for each in results.found],
+        missing_signals=results.missing,
+        answerable=results.answerable,
+        partial=results.partial,
+        vector_use=_use(used) if used else None,
+    )
 
 
 def _use(used: Used) -> pb.VectorUse:
@@ -295,8 +340,22 @@ def _use(used: Used) -> pb.VectorUse:
     )
 
 
+def _step(step: Step) -> pb.ReasoningStep:
+    message = pb.ReasoningStep(
+        planner=step.hop.planner,
+        queries=step.hop.queries,
+        new_memories=step.hop.new,
+        missing=step.missing,
+        best=[f"{COLLECTION}/{each}" for each in step.best],
+    )
+    message.elapsed.FromTimedelta(step.elapsed)
+    return message
+
+
 def _result(found: Found, *, explain: bool) -> pb.SearchResult:
-    result = pb.SearchResult(memory=_memory(found.memory), score=found.score)
+    result = pb.SearchResult(
+        memory=_memory(found.memory), score=found.score, relevance=found.relevance
+    )
     for each in found.signals if explain else ():
         result.signals.add(name=each.name, value=each.value, contribution=each.contribution)
     return result

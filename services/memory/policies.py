@@ -1,20 +1,21 @@
-"""Searches under a policy: what it means for the tenant's index, and what it took."""
+"""What a policy or a latency budget means for a search of the tenant's vectors."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
 from libs.tenancy import Route
-from libs.vectors import Reach
+from libs.vectors import Collection, Reach
 from libs.vectors.layouts import Layouts
 from services.memory.domain.policy import OVERSAMPLING, Latencies, Policy
-from services.memory.search import Query, Results, Search, Strategy
+from services.memory.search import Strategy
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """How the vector index was asked; `scored` is the length of the vectors that gave scores."""
+    """How the vector index is asked; `scored` is the length of the vectors that give scores."""
 
     policy: Policy
     reach: Reach
@@ -22,33 +23,37 @@ class Used:
 
 
 @dataclass(frozen=True)
-class PolicySearch:
-    """`Search` as far as a policy or a latency budget lets it look."""
+class Policies:
+    """Chooses how searches ask the index, and learns how long they take."""
 
-    search: Search
     layouts: Layouts
+    collection: Collection
     latencies: Latencies = field(default_factory=Latencies)
     clock: Callable[[], float] = monotonic
 
-    async def __call__(
-        self, route: Route, query: Query, policy: Policy, budget: timedelta | None
-    ) -> tuple[Results, Used | None]:
-        """What is found, and how: None where vectors were not asked. `budget` is for ADAPTIVE."""
-        if query.strategy is Strategy.LEXICAL:
-            return await self.search(route, query), None
-        kind = (route.tenant, query.strategy)
+    @asynccontextmanager
+    async def use(
+        self, route: Route, strategy: Strategy, policy: Policy, budget: timedelta | None
+    ) -> AsyncIterator[Used | None]:
+        """For a search in the block: how it asks the index, None where it does not ask.
+
+        `budget` is for ADAPTIVE.
+        """
+        if strategy is Strategy.LEXICAL:
+            yield None
+            return
+        kind = (route.tenant, strategy)
         if policy is Policy.ADAPTIVE:
             policy = self.latencies.choose(kind, budget.total_seconds() if budget else 0)
         used = await self._used(route, policy)
         begun = self.clock()
-        results = await self.search(route, replace(query, reach=used.reach))
+        yield used
         self.latencies.observe(kind, policy, self.clock() - begun)
-        return results, used
 
     async def _used(self, route: Route, policy: Policy) -> Used:
-        collection = self.search.nearest.collection
-        length = await self.layouts.searched(route, collection)
-        if length == collection.dimensions:
-            return Used(policy, Reach(length, 0), length)
+        whole = self.collection.dimensions
+        length = await self.layouts.searched(route, self.collection)
+        if length == whole:
+            return Used(policy, Reach(whole, 0), whole)
         reach = Reach(length, OVERSAMPLING[policy])
-        return Used(policy, reach, collection.dimensions if reach.rescored else length)
+        return Used(policy, reach, whole if reach.rescored else length)

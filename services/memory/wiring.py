@@ -35,8 +35,11 @@ from services.memory.maintenance.index_length import KIND as index_kind
 from services.memory.maintenance.index_length import ChangeIndexLength
 from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
-from services.memory.policies import PolicySearch
-from services.memory.search import Search
+from services.memory.planning import Rules
+from services.memory.policies import Policies
+from services.memory.reasoning import Reasoning
+from services.memory.retrieval import Retriever
+from services.memory.search import Judge, Search
 from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
@@ -65,7 +68,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
         )
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
-        search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
+        retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
+        search = Search(retriever, Judge(local.words, utc_now))
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
         long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
         reindexing = Reindexing(projector, memories.ids, memories.count)
@@ -78,7 +82,11 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         servicer = MemoryServicer(
-            operations, PolicySearch(search, layouts), settings_of, platform.keyring
+            operations,
+            Reasoning(search, Rules()),
+            Policies(layouts, collection),
+            settings_of,
+            platform.keyring,
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [
