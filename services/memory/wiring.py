@@ -10,6 +10,7 @@ from libs.auth.clock import utc_now
 from libs.embedding.local import LocalEmbedder
 from libs.embedding.settings import open_embedder
 from libs.lexical.postings import Postings
+from libs.llm.settings import ModelSettings, open_model
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -19,7 +20,7 @@ from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
 from services.memory.operations import MemoryOperations
-from services.memory.planning import Rules
+from services.memory.planning import Model, Planner, Rules
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
 from services.memory.search import Judge, Search
@@ -49,6 +50,18 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
         search = Search(retriever, Judge(local.words, utc_now))
-        servicer = MemoryServicer(operations, search, Reasoning(search, Rules()), platform.keyring)
+        planner = await stack.enter_async_context(_planner(settings.planner))
+        reasoning = Reasoning(search, planner)
+        servicer = MemoryServicer(operations, search, reasoning, platform.keyring)
         add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
         yield [Registration("aeterna.memory.v1.MemoryService", add)]
+
+
+@asynccontextmanager
+async def _planner(settings: ModelSettings | None) -> AsyncIterator[Planner]:
+    """What plans reasoned searches."""
+    if settings is None:
+        yield Rules()
+        return
+    async with open_model(settings) as model:
+        yield Model(model, Rules())
