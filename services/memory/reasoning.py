@@ -126,7 +126,7 @@ class Reasoning:
         hop = Hop("", [query.text], len(pursuit.candidates))
         for hops in range(1, budget.hops + 1):
             more = hop.new > 0 and hops < budget.hops
-            findings = Findings(query.text, hops, pursuit.judged)
+            findings = Findings(query.text, hops, pursuit.judged, pursuit.asked)
             plan = await clock.within((planner if more else _RULES)(findings)) or _NOTHING
             yield pursuit.step(hop, plan, clock.elapsed)
             queries = pursuit.fresh(plan.queries) if more else []

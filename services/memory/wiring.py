@@ -16,6 +16,7 @@ from libs.auth.clock import utc_now
 from libs.embedding.local import LocalEmbedder
 from libs.embedding.settings import open_embedder
 from libs.lexical.postings import Postings
+from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
 from libs.operations.api import OperationsServicer
 from libs.operations.store import Operations
@@ -35,7 +36,7 @@ from services.memory.maintenance.index_length import KIND as index_kind
 from services.memory.maintenance.index_length import ChangeIndexLength
 from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
-from services.memory.planning import Rules
+from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
@@ -70,6 +71,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
         search = Search(retriever, Judge(local.words, utc_now))
+        planner = await stack.enter_async_context(_planner(settings.planner))
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
         long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
         reindexing = Reindexing(projector, memories.ids, memories.count)
@@ -83,7 +85,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         servicer = MemoryServicer(
             operations,
-            Reasoning(search, Rules()),
+            Reasoning(search, planner),
             Policies(layouts, collection),
             settings_of,
             platform.keyring,
@@ -118,3 +120,13 @@ async def _shown(
     worker = OperationWorker(operations, platform.directory, handlers)
     async with background(worker.run()):
         yield OperationsServicer(operations, platform.wakeups, handlers)
+
+
+@asynccontextmanager
+async def _planner(settings: ModelSettings | None) -> AsyncIterator[Planner]:
+    """What plans reasoned searches."""
+    if settings is None:
+        yield Rules()
+        return
+    async with open_model(settings) as model:
+        yield Model(model, Rules())
