@@ -20,6 +20,7 @@ class Name(StrEnum):
     ADD = "add"
     ROUTING = "routing"
     RETRIEVAL = "retrieval"
+    SCALE = "scale"
     PEERS = "peers"
 
 

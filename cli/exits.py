@@ -41,6 +41,7 @@ _BY_CODE = {
     grpc.StatusCode.PERMISSION_DENIED: Exit.REFUSED,
     grpc.StatusCode.ALREADY_EXISTS: Exit.CONFLICT,
     grpc.StatusCode.ABORTED: Exit.CONFLICT,
+    grpc.StatusCode.CANCELLED: Exit.CONFLICT,
     grpc.StatusCode.FAILED_PRECONDITION: Exit.CONFLICT,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Exit.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Exit.UNAVAILABLE,
@@ -56,6 +57,7 @@ _BY_KIND = {
     Kind.PRECONDITION: Exit.CONFLICT,
     Kind.EXHAUSTED: Exit.UNAVAILABLE,
     Kind.TIMEOUT: Exit.UNAVAILABLE,
+    Kind.CANCELLED: Exit.CONFLICT,
     Kind.UNAVAILABLE: Exit.UNAVAILABLE,
 }
 _HINT = "No server answers there: start one with `aeterna serve all`, or name it with --server."

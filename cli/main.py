@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import audit, changes, demo, health, knowledge, memory, operate, serve, tenants
+from cli import (
+    audit,
+    changes,
+    demo,
+    health,
+    knowledge,
+    memory,
+    memory_settings,
+    operate,
+    operations,
+    serve,
+    tenants,
+)
 from cli.command import command, given, shared_parameters
 from cli.exits import EXIT_CODES_HELP
 from cli.release import commands as release
@@ -73,7 +85,9 @@ app.command("health", rich_help_panel=_RUN)(health.health)
 app.command("demo", rich_help_panel=_RUN)(demo.demo)
 app.add_typer(release.app, name="release", rich_help_panel=_RUN)
 app.add_typer(memory.app, name="memory", rich_help_panel=_USE)
+memory.app.add_typer(memory_settings.app, name="settings")
 app.add_typer(knowledge.app, name="knowledge", rich_help_panel=_USE)
+app.add_typer(operations.app, name="operations", rich_help_panel=_USE)
 command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output json")(
     changes.follow
 )

@@ -20,6 +20,7 @@ COMPONENTS = (
     "libs.encryption",
     "libs.vectors",
     "libs.lexical",
+    "libs.operations",
     "services.memory",
     "services.knowledge",
 )

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from aeterna.common.v1 import change_pb2, scope_pb2
+from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
 from aeterna.governance.v1 import audit_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
@@ -88,6 +89,21 @@ def _explained(result: memory_pb2.SearchResult) -> str:
     return " ".join([f"{result.score:.3f}", *parts])
 
 
+def operation_metadata(message: Any) -> operation_pb2.OperationMetadata:
+    """How far a long-running operation is."""
+    metadata = operation_pb2.OperationMetadata()
+    message.metadata.Unpack(metadata)
+    return metadata
+
+
+_OPERATION: Columns = {
+    "KIND": lambda each: each.kind,
+    "STATE": lambda each: _enum(operation_pb2.OperationState, each.state),
+    "DONE": lambda each: f"{each.done}/{each.total}",
+    "CREATED": lambda each: _time(each.create_time),
+    "UPDATED": lambda each: _time(each.update_time),
+    "ACTOR": lambda each: each.actor,
+}
 _COLUMNS: dict[type[Message], Columns] = {
     memory_pb2.Memory: _MEMORY,
     memory_pb2.SearchResult: {
@@ -98,6 +114,10 @@ _COLUMNS: dict[type[Message], Columns] = {
         **{title: _CHANGED[title] for title in _REVISION},
         "V": lambda each: str(each.memory.version) if each.HasField("memory") else "",
         "CONTENT": lambda each: each.memory.content,
+    },
+    operations_pb2.Operation: {
+        "NAME": lambda each: each.name,
+        **_of(_OPERATION, operation_metadata),
     },
     knowledge_pb2.KnowledgeItem: _ITEM,
     knowledge_pb2.SearchResult: {**_SCORE, **_of(_ITEM, lambda each: each.knowledge_item)},

@@ -4,12 +4,14 @@ from __future__ import annotations  # the stubs of gRPC know more classes than t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
+from google.longrunning import operations_pb2_grpc
 
 from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
-from aeterna.memory.v1 import memory_pb2_grpc
+from aeterna.memory.v1 import maintenance_pb2_grpc, memory_pb2_grpc, settings_pb2_grpc
 from aeterna.sync.v1 import sync_pb2_grpc
 
 
@@ -22,6 +24,19 @@ class Stubs:
     @property
     def memory(self) -> memory_pb2_grpc.MemoryServiceAsyncStub:
         return memory_pb2_grpc.MemoryServiceStub(self.channels["memory"])
+
+    @property
+    def memory_settings(self) -> settings_pb2_grpc.MemorySettingsServiceAsyncStub:
+        return settings_pb2_grpc.MemorySettingsServiceStub(self.channels["memory"])
+
+    @property
+    def memory_maintenance(self) -> maintenance_pb2_grpc.MemoryMaintenanceServiceAsyncStub:
+        return maintenance_pb2_grpc.MemoryMaintenanceServiceStub(self.channels["memory"])
+
+    @property
+    def operations(self) -> Any:
+        """`google.longrunning.Operations` of the memory service, whose stubs have no types."""
+        return operations_pb2_grpc.OperationsStub(self.channels["memory"])
 
     @property
     def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:

@@ -21,6 +21,7 @@ class Kind(Enum):
     PRECONDITION = "change the state of the system first"
     EXHAUSTED = "wait, then send less"
     TIMEOUT = "the deadline passed; retry with the same request id"
+    CANCELLED = "it was stopped on request"
     UNAVAILABLE = "retry with the same request id"
 
 

@@ -22,6 +22,10 @@ PROJECTIONS = Counter(
 PROJECTION_FAILURES = Counter(
     "aeterna_projection_failures", "Attempts that were left for later.", ["collection"]
 )
+OPERATIONS = Counter("aeterna_operations", "Long-running operations that ended.", ["kind", "state"])
+OPERATION_FAILURES = Counter(
+    "aeterna_operation_failures", "Steps of operations that are tried again.", ["kind"]
+)
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
 WAKEUPS_CONNECTED = Gauge(

@@ -11,6 +11,7 @@ from libs.tenancy import Route, TenantId, TenantNotFound
 READERS = frozenset(Role)
 WRITERS = READERS - {Role.VIEWER}
 REVIEWERS = frozenset({Role.TECH_LEAD, Role.ARCHITECT, Role.ADMIN, Role.TENANT_ADMIN})
+ADMINISTRATORS = frozenset({Role.ADMIN, Role.TENANT_ADMIN, Role.PLATFORM_ADMIN})
 PLATFORM = frozenset({Role.PLATFORM_ADMIN})
 
 

@@ -25,6 +25,7 @@ STATUS_CODES = {
     Kind.PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
     Kind.EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Kind.TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Kind.CANCELLED: grpc.StatusCode.CANCELLED,
     Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
 

@@ -29,7 +29,7 @@ from libs.tenancy.directory import Directory
 from libs.tracing import current_trace_id
 
 TENANT_HEADER = "x-aeterna-tenant"
-_PREFIX = "/aeterna."  # other methods are health and reflection: open to all
+_OPEN = ("/grpc.health.", "/grpc.reflection.")  # to all: what is called tells nothing of tenants
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[Any, Context], Any]
@@ -96,7 +96,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         if method in self._handlers:
             return self._handlers[method]
         handler = await continuation(handler_call_details)
-        if handler is None or not method.startswith(_PREFIX):
+        if handler is None or method.startswith(_OPEN):
             return handler
         self._handlers[method] = self._wrap(method, handler)
         return self._handlers[method]

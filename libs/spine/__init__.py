@@ -35,6 +35,7 @@ _PARAMETER = re.compile(r"\$(\d+)")
 _QUEUE = """
     INSERT INTO aeterna.projection_queue (tenant_id, number, collection, entity_id)
     SELECT $1, q.number, $2, q.id FROM unnest($3::bigint[], $4::uuid[]) AS q (number, id)
+    ON CONFLICT DO NOTHING
 """
 
 

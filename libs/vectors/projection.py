@@ -95,7 +95,7 @@ class Projector:
         """
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self._project(route, known)
+                await self.project(route, known)
                 await self._from_rows(route, unknown)
             PROJECTIONS.labels(self.collection.name, "request").inc(len(known) + len(unknown))
         except (AppError, TimeoutError) as exc:
@@ -110,7 +110,13 @@ class Projector:
             PROJECTIONS.labels(self.collection.name, "worker").inc(len(rows))
         return len(rows)
 
-    async def _project(self, route: Route, projections: Sequence[Projection]) -> None:
+    async def project(self, route: Route, projections: Sequence[Projection]) -> None:
+        """Puts points into the index; those that the log says are out of date, from their rows.
+
+        Raises:
+            IndexUnavailable, EmbedderUnavailable, StoreUnavailable: As they say; what is in the
+                queue stays there.
+        """
         if not projections:
             return
         stale: dict[UUID, int] = {}
@@ -132,7 +138,7 @@ class Projector:
             for entity, number in numbers.items()
             if entity not in current
         ]
-        await self._project(route, [*current.values(), *gone])
+        await self.project(route, [*current.values(), *gone])
 
     async def _finish(self, write: Write, projections: Sequence[Projection]) -> dict[UUID, int]:
         """Empties the queue of what is up to date; the newest change of what is not."""

@@ -30,10 +30,13 @@ from libs.service.convert import (
 )
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
+from libs.tenancy import Route
 from services.memory.domain.memory import Layer, Memory, View
 from services.memory.operations import Draft, MemoryOperations, Patch
 from services.memory.reasoning import HOPS, Budget, Reasoning, Step
 from services.memory.search import Found, Query, Results, Search, Strategy
+from services.memory.tenant_settings.domain import DefaultStrategy
+from services.memory.tenant_settings.ports import SettingsStore
 
 COLLECTION = "memories"
 _METADATA_BYTES = 16 * 1024
@@ -41,7 +44,6 @@ _IMPORTANCE = 0.5
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
 _MUTABLE = ("content", "metadata", "importance", "event_time")
 _STRATEGIES = {
-    pb.SEARCH_STRATEGY_UNSPECIFIED: Strategy.HYBRID,
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
     pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
@@ -67,10 +69,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         operations: MemoryOperations,
         search: Search,
         reasoning: Reasoning,
+        settings: SettingsStore,
         keyring: Keyring,
     ) -> None:
         self._do, self._search, self._reasoning = operations, search, reasoning
-        self._keyring = keyring
+        self._settings, self._keyring = settings, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(WRITERS), request)
@@ -153,11 +156,13 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def SearchMemories(
         self, request: pb.SearchMemoriesRequest, context: Context
     ) -> pb.SearchMemoriesResponse:
-        query = _query(request)
-        if query.strategy is Strategy.REASONED:
-            results = await self._reasoning(caller().route, query, _budget(request))
+        route = caller().route
+        strategy = _STRATEGIES.get(request.strategy) or await self._default_strategy(route)
+        query = _query(request, strategy)
+        if strategy is Strategy.REASONED:
+            results = await self._reasoning(route, query, _budget(request))
         else:
-            results = await self._search(caller().route, query)
+            results = await self._search(route, query)
         return _answer(results, explain=request.explain)
 
     async def ReasonMemories(
@@ -165,7 +170,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
         replay = [list(step.queries) for step in request.replay]
         budget = replace(_budget(request.search), hops=request.max_hops or HOPS, replay=replay)
-        query = _query(request.search)
+        query = _query(request.search, Strategy.REASONED)
         async for event in self._reasoning.steps(caller().route, query, budget):
             if isinstance(event, Step):
                 yield pb.ReasonMemoriesResponse(step=_step(event))
@@ -204,6 +209,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         except AppError as error:
             status = to_status(expected(error))
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
+
+    async def _default_strategy(self, route: Route) -> Strategy:
+        chosen = (await self._settings.get(route)).values.default_search_strategy
+        return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)
@@ -269,13 +278,13 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
 
 
-def _query(request: pb.SearchMemoriesRequest) -> Query:
+def _query(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
     return Query(
         request.query,
         View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers)),
         request.limit or 10,
         request.min_score or None,
-        _STRATEGIES[request.strategy],
+        strategy,
         request.min_relevance,
     )
 

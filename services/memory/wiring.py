@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from aeterna.memory.v1 import maintenance_pb2, maintenance_pb2_grpc, settings_pb2_grpc
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
@@ -11,6 +12,10 @@ from libs.embedding.local import LocalEmbedder
 from libs.embedding.settings import open_embedder
 from libs.lexical.postings import Postings
 from libs.llm.settings import ModelSettings, open_model
+from libs.operations import Handler
+from libs.operations.api import OperationsServicer
+from libs.operations.store import Operations
+from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -19,6 +24,8 @@ from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
+from services.memory.maintenance.api import MemoryMaintenanceServicer
+from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.reasoning import Reasoning
@@ -28,6 +35,8 @@ from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
 from services.memory.store.source import memory_source
+from services.memory.tenant_settings.api import MemorySettingsServicer
+from services.memory.tenant_settings.store import PostgresSettings
 
 
 @asynccontextmanager
@@ -52,9 +61,43 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         search = Search(retriever, Judge(local.words, utc_now))
         planner = await stack.enter_async_context(_planner(settings.planner))
         reasoning = Reasoning(search, planner)
-        servicer = MemoryServicer(operations, search, reasoning, platform.keyring)
-        add = partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer)
-        yield [Registration("aeterna.memory.v1.MemoryService", add)]
+        reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
+        handlers = [Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex)]
+        long_running, shown = await stack.enter_async_context(_long_running(platform, handlers))
+        maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
+        settings_of = PostgresSettings(platform.wakeups, utc_now)
+        servicer = MemoryServicer(operations, search, reasoning, settings_of, platform.keyring)
+        settings_servicer = MemorySettingsServicer(settings_of, platform.keyring)
+        yield [
+            Registration(
+                "aeterna.memory.v1.MemoryService",
+                partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer),
+            ),
+            Registration(
+                "aeterna.memory.v1.MemorySettingsService",
+                partial(
+                    settings_pb2_grpc.add_MemorySettingsServiceServicer_to_server, settings_servicer
+                ),
+            ),
+            Registration(
+                "aeterna.memory.v1.MemoryMaintenanceService",
+                partial(
+                    maintenance_pb2_grpc.add_MemoryMaintenanceServiceServicer_to_server, maintenance
+                ),
+            ),
+            shown.registration,
+        ]
+
+
+@asynccontextmanager
+async def _long_running(
+    platform: Platform, handlers: Sequence[Handler]
+) -> AsyncIterator[tuple[Operations, OperationsServicer]]:
+    """What begins operations and what shows them, while a worker does them."""
+    operations = Operations(platform.wakeups, Uuid7())
+    worker = OperationWorker(operations, platform.directory, handlers)
+    async with background(worker.run()):
+        yield operations, OperationsServicer(operations, platform.wakeups, handlers)
 
 
 @asynccontextmanager

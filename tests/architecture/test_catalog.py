@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 
+from aeterna.memory.v1 import maintenance_pb2, memory_pb2
 from libs.encryption.registry import ENCRYPTED_FIELDS, Field
 from libs.postgres import CONTROL_ROLE, SERVICE_ROLE
 from libs.postgres.bootstrap import OWNER_ROLE
 from tests.databases import Database
+from tests.suite import Suite
 
 _TABLES = """
     SELECT c.oid, c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
@@ -100,6 +102,7 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "begin_write",
         "append_changes",
         "tenants_to_project",
+        "tenants_with_operations",
     }
     for row in rows:
         assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]
@@ -128,3 +131,21 @@ def _versions() -> Iterator[Field]:
     """Version tables keep the sealed bytes of the row that they are versions of."""
     for field in ENCRYPTED_FIELDS:
         yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
+
+
+async def test_a_tenant_adds_nothing_to_the_catalog(suite: Suite) -> None:
+    """As many tables, indexes and statistics for ten thousand tenants as for one."""
+    count = """
+        SELECT (SELECT count(*) FROM pg_class) + (SELECT count(*) FROM pg_statistic_ext)
+            + (SELECT count(*) FROM pg_policy) + (SELECT count(*) FROM pg_roles)
+    """
+    async with suite.database.connect() as superuser:
+        before = await superuser.fetchval(count)
+        for tenant in ("acme", "bolt", "core"):
+            metadata = await suite.create_tenant(tenant)
+            memory = memory_pb2.Memory(content="A fox.", layer=memory_pb2.LAYER_COMPANY)
+            create = memory_pb2.CreateMemoryRequest(memory=memory)
+            await suite.memory.CreateMemory(create, metadata=metadata)
+            reindex = maintenance_pb2.ReindexMemoriesRequest()
+            await suite.memory_maintenance.ReindexMemories(reindex, metadata=metadata)
+        assert await superuser.fetchval(count) == before

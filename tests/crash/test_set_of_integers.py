@@ -9,90 +9,25 @@ from __future__ import annotations  # the stubs of gRPC know more classes than t
 import asyncio
 import os
 import random
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import grpc
-import pytest
 
 from aeterna.common.v1.scope_pb2 import Scope
-from aeterna.governance.v1 import tenants_pb2, tenants_pb2_grpc
 from aeterna.memory.v1 import memory_pb2, memory_pb2_grpc
 from aeterna.sync.v1 import sync_pb2, sync_pb2_grpc
-from cli.session import KEYRING
-from libs.auth import LocalIssuer, Role
-from libs.encryption.kms_local import LocalKms
+from libs.auth import Role
 from libs.tenancy import TenantId
+from tests.crash.server import START_SECONDS, Server, running
 
 _KILLS = int(os.environ.get("AETERNA_CRASHES", "20"))
 _CLIENTS = 8
 _TENANT = TenantId("ints")
 _WORDS = Path(__file__).read_text().split()  # any words: they only have to differ
-_START_SECONDS = 60
 _RETRY_SECONDS = 0.05
 _RETRIABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-
-
-@dataclass
-class Server:
-    """`aeterna serve all` on a folder; always on the same ports."""
-
-    folder: Path
-    port: int
-    process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        command = ("-m", "cli.main", "serve", "all", "--metrics-port", "0", "--log-level", "error")
-        with (self.folder.parent / "log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *command,
-                "--port",
-                str(self.port),
-                "--data",
-                str(self.folder),
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-        assert self.process.stdout
-        async with asyncio.timeout(_START_SECONDS):
-            assert await self.process.stdout.readline(), (self.folder.parent / "log").read_text()
-
-    async def kill(self, *, database_too: bool) -> None:
-        """SIGKILL; with PostgreSQL's own processes, or leaving them to notice."""
-        assert self.process
-        children = _descendants(self.process.pid) if database_too else []
-        self.process.kill()
-        for pid in children:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        await self.process.wait()
-
-    async def stop(self) -> int:
-        assert self.process
-        self.process.terminate()
-        return await self.process.wait()
-
-    def channel(self, place: int) -> grpc.aio.Channel:
-        """To the service at this place: memory, knowledge, governance, sync."""
-        options = [
-            ("grpc.max_reconnect_backoff_ms", 200),
-            ("grpc.initial_reconnect_backoff_ms", 50),
-        ]
-        return grpc.aio.insecure_channel(f"127.0.0.1:{self.port + place}", options)
-
-    async def token(self, tenant: TenantId, role: Role) -> tuple[tuple[str, str], ...]:
-        """Metadata of a caller."""
-        issuer = await LocalIssuer.open(self.folder, LocalKms.open(self.folder / KEYRING))
-        return (("authorization", f"Bearer {issuer.mint(tenant, 'jepsen', [role])}"),)
 
 
 @dataclass
@@ -143,55 +78,9 @@ def _content(number: int) -> str:
     return f"{number} {' '.join(words)}"
 
 
-def _descendants(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ended meanwhile
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(status.parent.name))
-    found, waiting = [], [pid]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
-    return found
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short, for the socket's sake, and reachable by PostgreSQL's own account."""
-    with tempfile.TemporaryDirectory(prefix="ints") as name:
-        Path(name).chmod(0o711)
-        yield Path(name) / "data"
-
-
-@asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Server]:
-    server = Server(folder, _free_ports())
-    await server.start()
-    try:
-        yield server
-    finally:
-        if server.process and server.process.returncode is None:
-            await server.kill(database_too=True)
-
-
-def _free_ports() -> int:
-    """The first of four ports that nobody listens on."""
-    for first in range(20_000, 30_000, 7):
-        try:
-            for port in range(first, first + 4):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise OSError("no free ports")
-
-
 async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(folder: Path) -> None:
     async with running(folder) as server:
-        await _create_tenant(server)
+        await server.create_tenant(_TENANT)
         workload = Workload(server, await server.token(_TENANT, Role.DEVELOPER))
         clients = [asyncio.create_task(workload.client(place)) for place in range(_CLIENTS)]
         for kill in range(_KILLS):
@@ -219,19 +108,10 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(folder: Path)
         assert await server.stop() == 0
 
 
-async def _create_tenant(server: Server) -> None:
-    metadata = await server.token(TenantId("platform"), Role.PLATFORM_ADMIN)
-    async with server.channel(2) as channel:
-        stub = tenants_pb2_grpc.TenantServiceStub(channel)
-        await stub.CreateTenant(
-            tenants_pb2.CreateTenantRequest(tenant_id=_TENANT), metadata=metadata
-        )
-
-
 async def _more_acknowledged(workload: Workload, clients: list[asyncio.Task[None]]) -> None:
     """Returns once some more were acknowledged; raises what a client raises."""
     target = len(workload.acknowledged) + random.randint(1, 5 * _CLIENTS)
-    async with asyncio.timeout(_START_SECONDS):
+    async with asyncio.timeout(START_SECONDS):
         while len(workload.acknowledged) < target:
             done, _ = await asyncio.wait(clients, timeout=0.01, return_when="FIRST_EXCEPTION")
             for client in done:
@@ -271,7 +151,7 @@ async def _all_searchable(
 ) -> None:
     """Each memory is found by its own words; the worker has a while for what the kills left."""
     missing = dict(stored)
-    async with server.channel(0) as channel, asyncio.timeout(_START_SECONDS):
+    async with server.channel(0) as channel, asyncio.timeout(START_SECONDS):
         stub = memory_pb2_grpc.MemoryServiceStub(channel)
         while missing:
             for name, content in list(missing.items()):

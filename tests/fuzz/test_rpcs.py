@@ -10,13 +10,14 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import pytest
+from google.longrunning import operations_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aeterna.governance.v1 import audit_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
-from aeterna.memory.v1 import memory_pb2
+from aeterna.memory.v1 import maintenance_pb2, memory_pb2, settings_pb2
 from aeterna.sync.v1 import sync_pb2
 from libs.auth import Role
 from tests.errors import reason_of
@@ -24,7 +25,12 @@ from tests.fuzz.messages import garbage, messages
 from tests.suite import Metadata, Suite
 
 _SERVICES = {
-    "memory": [memory_pb2.DESCRIPTOR],
+    "memory": [
+        memory_pb2.DESCRIPTOR,
+        settings_pb2.DESCRIPTOR,
+        maintenance_pb2.DESCRIPTOR,
+        operations_pb2.DESCRIPTOR,
+    ],
     "knowledge": [knowledge_pb2.DESCRIPTOR],
     "governance": [tenants_pb2.DESCRIPTOR, audit_pb2.DESCRIPTOR],
     "sync": [sync_pb2.DESCRIPTOR],
@@ -52,6 +58,11 @@ _SETTINGS = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+# An operation ends in its own time, not with the call that began it.
+_CHANGES = """(
+    SELECT count(*) FROM aeterna.change
+    WHERE tenant_id = $1 AND NOT (resource LIKE 'operations/%' AND operation = 'updated')
+)"""
 _STREAM_SECONDS = 0.5  # a subscription never ends by itself
 
 
@@ -111,12 +122,19 @@ class Target:
             call.cancel()
 
     async def _written(self) -> tuple[int, ...]:
-        tables = ("change", "request", "memory", "memory_version", "knowledge_item")
+        tables = (
+            "request",
+            "memory",
+            "memory_version",
+            "memory_settings",
+            "operation",
+            "knowledge_item",
+        )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables
         )
         tenants = "(SELECT count(*) FROM control.tenant)"
-        row = await self._superuser.fetchrow(f"SELECT {counts}, {tenants}", self.tenant)
+        row = await self._superuser.fetchrow(f"SELECT {counts}, {tenants}, {_CHANGES}", self.tenant)
         assert row is not None
         return tuple(row)
 
@@ -173,6 +191,7 @@ def test_every_method_is_fuzzed() -> None:
     declared = [
         name for file in protos for name in re.findall(r"^  rpc (\w+)", file.read_text(), re.M)
     ]
+    declared += operations_pb2.DESCRIPTOR.services_by_name["Operations"].methods_by_name
     assert sorted(declared) == sorted(method.name for _, method in _METHODS)
 
 

@@ -5,8 +5,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import uuid4
 
+from google.longrunning import operations_pb2
+from google.protobuf.duration_pb2 import Duration
+
 from aeterna.governance.v1 import audit_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
+from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as mb
 from aeterna.sync.v1 import sync_pb2
 from libs.service.pipeline import TENANT_HEADER
@@ -160,6 +164,62 @@ async def search_memories(world: World, rng: random.Random, tenant: Tenant) -> N
         query=query, scope=scope, limit=rng.randint(1, 100), strategy=strategy
     )
     await world.call(tenant, world.suite.memory.SearchMemories, request)
+
+
+async def memory_settings(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, strategy = world.suite.memory_settings, _value(rng, 1, 3)
+    if rng.random() < 0.5:
+        request = settings_pb2.GetMemorySettingsRequest(name="memorySettings")
+        answer = await world.call(tenant, stub.GetMemorySettings, request)
+    else:
+        settings = settings_pb2.MemorySettings(
+            name="memorySettings", default_search_strategy=strategy
+        )
+        change = settings_pb2.UpdateMemorySettingsRequest(
+            memory_settings=settings, request_id=_request_id(rng, world, tenant)
+        )
+        tenant.settings += 1
+        answer = await world.call(tenant, stub.UpdateMemorySettings, change)
+        tenant.changes += ok(answer)
+    if ok(answer) and answer.version > tenant.settings + 1:
+        raise Leak(f"{tenant.name} has settings that somebody else changed")
+
+
+async def reindex(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = maintenance_pb2.ReindexMemoriesRequest(request_id=_request_id(rng, world, tenant))
+    answer = await world.call(tenant, world.suite.memory_maintenance.ReindexMemories, request)
+    if ok(answer):
+        tenant.operations.add(answer.name)
+        tenant.changes += 1
+
+
+async def read_operations(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, name = world.suite.operations, _own(rng, tenant.operations, "operations")
+    calls: list[tuple[Any, Any]] = [
+        (stub.ListOperations, operations_pb2.ListOperationsRequest(name="operations")),
+        (stub.GetOperation, operations_pb2.GetOperationRequest(name=name)),
+        (
+            stub.WaitOperation,
+            operations_pb2.WaitOperationRequest(name=name, timeout=Duration(nanos=10)),
+        ),
+        (stub.CancelOperation, operations_pb2.CancelOperationRequest(name=name)),
+        (stub.DeleteOperation, operations_pb2.DeleteOperationRequest(name=name)),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def foreign_operation(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _foreign(rng, world, tenant, "operations")
+    if name is None:
+        return
+    stub = world.suite.operations
+    calls: list[tuple[Any, Any]] = [
+        (stub.GetOperation, operations_pb2.GetOperationRequest(name=name)),
+        (stub.WaitOperation, operations_pb2.WaitOperationRequest(name=name)),
+        (stub.CancelOperation, operations_pb2.CancelOperationRequest(name=name)),
+        (stub.DeleteOperation, operations_pb2.DeleteOperationRequest(name=name)),
+    ]
+    must_fail(await world.call(tenant, *rng.choice(calls)))
 
 
 async def memory_history(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -342,6 +402,10 @@ OPERATIONS: tuple[Operation, ...] = (
     delete_memory,
     promote_memory,
     search_memories,
+    memory_settings,
+    reindex,
+    read_operations,
+    foreign_operation,
     memory_history,
     create_item,
     move_item,

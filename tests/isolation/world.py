@@ -56,8 +56,10 @@ class Tenant:
     memories: set[str] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
     relations: set[str] = field(default_factory=set)
+    operations: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    settings: int = 0  # how often they were to change
     changes: int = 0  # how many the log should hold
 
     def text(self, rng: random.Random) -> str:
@@ -121,7 +123,12 @@ class World:
         for other in self.others(tenant):
             if other.canary.encode() in answer:
                 raise Leak(f"{request.DESCRIPTOR.name}: content of {other.name}")
-            for name in (*other.memories, *other.items, *other.relations):
+            for name in (
+                *other.memories,
+                *other.items,
+                *other.relations,
+                *other.operations,
+            ):
                 identity = name.partition("/")[2].encode()
                 if identity in answer and identity not in asked:
                     raise Leak(f"{request.DESCRIPTOR.name}: a resource of {other.name}")

@@ -1,6 +1,6 @@
 {{/* The services in a fixed order: port, and what each is called on the wire. */}}
 {{- define "aeterna.services" -}}
-memory: {port: 50051, grpc: [aeterna.memory.v1.MemoryService]}
+memory: {port: 50051, grpc: [aeterna.memory.v1.MemoryService, aeterna.memory.v1.MemorySettingsService, aeterna.memory.v1.MemoryMaintenanceService, google.longrunning.Operations]}
 knowledge: {port: 50052, grpc: [aeterna.knowledge.v1.KnowledgeService]}
 governance: {port: 50053, grpc: [aeterna.governance.v1.TenantService, aeterna.governance.v1.AuditService]}
 sync: {port: 50054, grpc: [aeterna.sync.v1.SyncService]}

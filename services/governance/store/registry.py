@@ -39,9 +39,12 @@ _REMEMBER = """
     FROM control.tenant AS t JOIN control.placement AS p ON p.tenant_id = t.id WHERE t.id = $4
 """
 _FORGET = "DELETE FROM control.request WHERE created_at < now() - $1::interval"
+# Where there is no choice nothing is counted.
 _EMPTIEST = """
-    SELECT s.id FROM control.shard AS s LEFT JOIN control.placement AS p ON p.shard_id = s.id
-    WHERE s.kind = 'shared' GROUP BY s.id ORDER BY count(p.tenant_id), s.id LIMIT 1
+    WITH shared AS (SELECT id FROM control.shard WHERE kind = 'shared')
+    SELECT s.id FROM shared AS s ORDER BY CASE WHEN (SELECT count(*) FROM shared) > 1
+        THEN (SELECT count(*) FROM control.placement AS p WHERE p.shard_id = s.id) END, s.id
+    LIMIT 1
 """
 # Locked, or two tenants might each find a dedicated shard empty.
 _KIND = "SELECT kind FROM control.shard WHERE id = $1 FOR NO KEY UPDATE"

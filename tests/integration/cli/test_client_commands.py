@@ -291,3 +291,46 @@ async def alter(served: Folder, tenant: str) -> None:
         )
     finally:
         await connection.close()
+
+
+def test_settings_are_shown_and_changed(served: Folder) -> None:
+    user = str(uuid4())
+    served.run("memory", "add", "A fox.", "--user", user)
+    set_ = ("memory", "settings", "set", "--default-search-strategy")
+
+    changed = served.json(*set_, "lexical")
+    shown = served.json("memory", "settings", "get")
+    (found,) = served.json("memory", "search", "fox", "--user", user, "--explain")
+    stale = served.run(*set_, "semantic", "--version", "1")
+    served.json(*set_, "unspecified")
+
+    assert changed == shown
+    assert shown["defaultSearchStrategy"] == "SEARCH_STRATEGY_LEXICAL"
+    assert [signal["name"] for signal in found["signals"]] == ["lexical"]
+    assert (stale.code, "VERSION_MISMATCH" in stale.err) == (5, True)
+
+
+def test_indexes_are_made_anew_and_the_operation_is_shown(served: Folder) -> None:
+    add(served, "A fox.")
+
+    ended = served.json("memory", "reindex")
+    shown = served.json("operations", "get", ended["name"].removeprefix("operations/"))
+    listed = served.run("operations", "list", "--filter", 'kind = "ReindexMemories"').out
+    waited = served.json("operations", "wait", ended["name"])
+    cancelled = served.run("operations", "cancel", ended["name"])
+    gone = served.run("operations", "delete", ended["name"])
+
+    assert ended["done"]
+    assert int(ended["response"]["memories"]) >= 1
+    assert shown == waited == ended
+    assert ended["name"] in listed
+    assert "succeeded" in listed
+    assert cancelled.code == 0
+    assert gone.out == f"{ended['name']} is deleted.\n"
+    assert served.run("operations", "get", ended["name"]).code == 3
+
+
+def test_an_operation_can_be_left_alone_and_followed_later(served: Folder) -> None:
+    begun = served.json("memory", "reindex", "--no-wait")
+
+    assert served.json("operations", "wait", begun["name"])["done"]

@@ -1,0 +1,1 @@
+"""Memories as files of one JSON object a line (NDJSON), out of a tenant and into one."""

@@ -1,0 +1,55 @@
+"""`aeterna memory settings`: how the memory service works for the tenant."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from aeterna.memory.v1 import memory_pb2
+from aeterna.memory.v1 import settings_pb2 as pb
+from cli.arguments import enum
+from cli.command import command
+from cli.session import Session
+from cli.show import Shown
+
+app = typer.Typer(help="Show and change how memory works for the tenant.", no_args_is_help=True)
+NAME = "memorySettings"
+
+
+class DefaultStrategy(StrEnum):
+    """How to search when a request does not say; unspecified: as the server likes best."""
+
+    UNSPECIFIED = "unspecified"
+    SEMANTIC = "semantic"
+    LEXICAL = "lexical"
+    HYBRID = "hybrid"
+    REASONED = "reasoned"
+
+
+@command(app, "get")
+async def get(session: Session) -> Shown:
+    """Show the settings; what is not shown has its default."""
+    request = pb.GetMemorySettingsRequest(name=NAME)
+    return await session.memory_settings.GetMemorySettings(request)
+
+
+@command(app, "set", example="aeterna memory settings set --default-search-strategy lexical")
+async def set_(
+    session: Session,
+    default_search_strategy: Annotated[
+        DefaultStrategy | None,
+        typer.Option(help="How to search when a request does not say.", show_default=False),
+    ] = None,
+    version: Annotated[
+        int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
+    ] = 0,
+) -> Shown:
+    """Change what is given; needs an administrator."""
+    request = pb.UpdateMemorySettingsRequest()
+    settings = request.memory_settings
+    settings.name, settings.version = NAME, version
+    if default_search_strategy:
+        strategy = enum(memory_pb2.SearchStrategy, default_search_strategy)
+        settings.default_search_strategy = memory_pb2.SearchStrategy.ValueType(strategy)
+        request.update_mask.paths.append("default_search_strategy")
+    return await session.memory_settings.UpdateMemorySettings(request)

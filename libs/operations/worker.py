@@ -1,0 +1,161 @@
+"""Does the operations of every tenant on every shard, a few at a time, in every replica.
+
+A replica that dies loses its lease, and another goes on where the last step ended. A failure that
+may pass is tried again, each time after a longer pause; any other ends the operation.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from google.protobuf.json_format import MessageToDict
+
+from libs.errors import AppError, Kind
+from libs.metrics import OPERATION_FAILURES, OPERATIONS
+from libs.operations import Handler, LeaseLost, OperationCancelled, State
+from libs.operations.store import Claim, Operations
+from libs.postgres import store_errors
+from libs.service.errors import InternalError, expected, to_status
+from libs.tenancy import TenantId, TenantMoved
+from libs.tenancy.directory import Directory
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 2  # tenants that one replica works for
+_MAY_PASS = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.TIMEOUT)
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds
+_MOST_FAILURES = 30  # in a row, about half an hour: then it is given up
+_REST = 10.0  # seconds in which a tenant is left alone that could not be served
+_TENANTS = "SELECT * FROM aeterna.tenants_with_operations($1)"
+
+
+class OperationWorker:
+    """Runs until cancelled; then others go on with what it had."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        directory: Directory,
+        handlers: Sequence[Handler],
+        interval: timedelta = timedelta(seconds=1),
+    ) -> None:
+        self._operations, self._directory, self._interval = operations, directory, interval
+        self._handlers: Mapping[str, Handler] = {each.kind: each for each in handlers}
+        self._busy: set[TenantId] = set()
+        self._resting: dict[TenantId, float] = {}  # until when, on the loop's clock
+
+    async def run(self) -> None:
+        """Looks for work again and again."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for tenant in (await self._due())[: _AT_ONCE - len(self._busy)]:
+                    self._busy.add(tenant)
+                    group.create_task(self._serve(tenant))
+                await asyncio.sleep(self._interval.total_seconds())
+
+    async def _due(self) -> list[TenantId]:
+        """Tenants with work that nobody here is at, in any order: each has its turn."""
+        try:
+            shards = await self._directory.shards()
+            found = {tenant for shard in shards for tenant in await self._tenants(shard)}
+        except AppError as error:
+            log.warning("operations.not_looked_for", error=error.reason)
+            return []
+        now = asyncio.get_running_loop().time()
+        self._resting = {tenant: end for tenant, end in self._resting.items() if end > now}
+        waiting = list(found - self._busy - self._resting.keys())
+        random.shuffle(waiting)
+        return waiting
+
+    async def _tenants(self, shard: asyncpg.Pool) -> list[TenantId]:
+        with store_errors():
+            rows = await shard.fetch(_TENANTS, list(self._handlers))
+        return [TenantId(row[0]) for row in rows]
+
+    async def _serve(self, tenant: TenantId) -> None:
+        """Does what is due for a tenant; what cannot be written down is done again later."""
+        try:
+            route = await self._directory.route(tenant)
+            while claim := await self._operations.claim(route, list(self._handlers)):
+                await self._carry_out(claim)
+        except Exception as exc:
+            error = expected(exc)
+            if isinstance(error, TenantMoved):
+                self._directory.forget(tenant)
+            self._resting[tenant] = asyncio.get_running_loop().time() + _REST
+            log.warning("operations.left", tenant=tenant, error=error.reason)
+        finally:
+            self._busy.discard(tenant)
+
+    async def _carry_out(self, claim: Claim) -> None:
+        kind = claim.operation.kind
+        work = _Work(self._operations, claim, self._handlers[kind])
+        try:
+            await work.run()
+        except asyncio.CancelledError:
+            await self._operations.put_back(claim, timedelta(0), failed=False)
+            raise
+        except Exception as exc:
+            await self._failed(work, expected(exc))
+        else:
+            OPERATIONS.labels(kind, State.SUCCEEDED).inc()
+
+    async def _failed(self, work: "_Work", error: AppError) -> None:
+        claim, kind = work.claim, work.claim.operation.kind
+        if isinstance(error, LeaseLost):
+            return
+        if _may_pass(error) and work.failures < _MOST_FAILURES:
+            OPERATION_FAILURES.labels(kind).inc()
+            log.warning("operation.failed", kind=kind, error=error.reason)
+            await self._operations.put_back(claim, _pause(work.failures), failed=True)
+            return
+        cancelled = isinstance(error, OperationCancelled)
+        state = State.CANCELLED if cancelled else State.FAILED
+        await self._operations.end(claim, state, work.progress, MessageToDict(to_status(error)))
+        OPERATIONS.labels(kind, state).inc()
+
+
+class _Work:
+    """One operation under way: its steps, and signs of life beside them."""
+
+    def __init__(self, operations: Operations, claim: Claim, handler: Handler) -> None:
+        self.claim = claim
+        self.progress = claim.operation.progress
+        self.failures = claim.operation.failures
+        self._operations, self._handler = operations, handler
+
+    async def run(self) -> None:
+        if self.claim.operation.cancel_requested:
+            raise OperationCancelled
+        async with asyncio.TaskGroup() as group:
+            signs = group.create_task(self._give_signs())
+            await self._steps()
+            signs.cancel()
+        await self._operations.end(self.claim, State.SUCCEEDED, self.progress)
+
+    async def _steps(self) -> None:
+        operation = self.claim.operation
+        while not self.progress.finished:
+            self.progress = await self._handler.step(
+                self.claim.route, operation.parameters, self.progress
+            )
+            await self._operations.advance(self.claim, self.progress)
+            self.failures = 0
+
+    async def _give_signs(self) -> None:
+        """Also how a step that takes long, or waits, hears that it is to stop."""
+        while True:
+            await asyncio.sleep(self._operations.lease.total_seconds() / 3)
+            await self._operations.renew(self.claim)
+
+
+def _may_pass(error: AppError) -> bool:
+    return error.kind in _MAY_PASS and not isinstance(error, InternalError)
+
+
+def _pause(failures: int) -> timedelta:
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures, 10))
+    return timedelta(seconds=random.uniform(longest / 2, longest))

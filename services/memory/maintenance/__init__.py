@@ -1,0 +1,1 @@
+"""Work on all memories of a tenant, as long-running operations."""

@@ -1,0 +1,1 @@
+"""How the memory service works for each tenant, as its administrators want it."""

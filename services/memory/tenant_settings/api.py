@@ -1,0 +1,59 @@
+"""gRPC servicer of the settings: translates, nothing else."""
+
+from typing import Any
+
+from aeterna.memory.v1 import memory_pb2, settings_pb2_grpc
+from aeterna.memory.v1 import settings_pb2 as pb
+from libs.encryption.keyring import Keyring
+from libs.errors import invalid
+from libs.service.caller import ADMINISTRATORS, caller
+from libs.service.convert import asked, masked, timestamp
+from libs.service.pipeline import Context
+from services.memory.tenant_settings.domain import NAME, DefaultStrategy, TenantSettings, Versioned
+from services.memory.tenant_settings.ports import SettingsStore
+
+_MUTABLE = tuple(TenantSettings.model_fields)
+_STRATEGIES = {
+    memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{each.name}"): each
+    for each in DefaultStrategy
+}
+
+
+class MemorySettingsServicer(settings_pb2_grpc.MemorySettingsServiceServicer):
+    """`aeterna.memory.v1.MemorySettingsService` over the store."""
+
+    def __init__(self, settings: SettingsStore, keyring: Keyring) -> None:
+        self._settings, self._keyring = settings, keyring
+
+    async def GetMemorySettings(
+        self, request: pb.GetMemorySettingsRequest, context: Context
+    ) -> pb.MemorySettings:
+        return _message(await self._settings.get(caller().route))
+
+    async def UpdateMemorySettings(
+        self, request: pb.UpdateMemorySettingsRequest, context: Context
+    ) -> pb.MemorySettings:
+        current, given = caller(ADMINISTRATORS), request.memory_settings
+        if given.name != NAME:
+            raise invalid("memory_settings.name", f"must be {NAME}")
+        values = _values(given)
+        names = masked(given, list(request.update_mask.paths), _MUTABLE)
+        by = await asked(current, self._keyring, "UpdateMemorySettings", request)
+        changes = {name: values[name] for name in names}
+        return _message(await self._settings.update(current.route, by, given.version, changes))
+
+
+def _values(message: pb.MemorySettings) -> dict[str, Any]:
+    """The settings of a message by name."""
+    return {"default_search_strategy": _STRATEGIES[message.default_search_strategy]}
+
+
+def _message(settings: Versioned) -> pb.MemorySettings:
+    strategy = settings.values.default_search_strategy.name
+    return pb.MemorySettings(
+        name=NAME,
+        version=settings.version,
+        change_number=settings.number,
+        update_time=timestamp(settings.updated_at) if settings.updated_at else None,
+        default_search_strategy=memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{strategy}"),
+    )

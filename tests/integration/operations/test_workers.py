@@ -1,0 +1,335 @@
+"""Workers and the operations they share: each is done once, by whoever is there, whatever fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain
+from typing import Any
+
+import pytest
+from google.protobuf.struct_pb2 import Struct
+
+from libs.changes import Asked, Origin
+from libs.errors import AppError, Kind
+from libs.operations import (
+    Fields,
+    Handler,
+    LeaseLost,
+    Operation,
+    OperationCancelled,
+    OperationUnderWay,
+    Progress,
+    State,
+)
+from libs.operations.store import Operations
+from libs.spine.changes import changes_since
+from libs.tenancy import Route
+from tests.eventually import eventually
+from tests.integration.operations.conftest import Working
+
+SHORT = timedelta(milliseconds=600)  # a lease: who is silent for so long is thought dead
+ASKED = Asked(Origin("ann"), None)
+
+
+class Flaky(AppError):
+    """May pass."""
+
+    kind, reason = Kind.UNAVAILABLE, "FLAKY"
+
+
+class Hopeless(AppError):
+    """Does not."""
+
+    kind, reason = Kind.INVALID, "HOPELESS"
+
+    def __init__(self) -> None:
+        super().__init__("This never works.", number="7")
+
+
+class Counting:
+    """A step that counts to ten; `before` is run in each, knowing how far it is."""
+
+    def __init__(self, before: Callable[[int], Awaitable[None]] | None = None) -> None:
+        self.seen: list[int] = []
+        self._before = before
+
+    async def __call__(self, route: Route, parameters: Fields, progress: Progress) -> Progress:
+        self.seen.append(progress.done)
+        if self._before:
+            await self._before(progress.done)
+        done = progress.done + 1
+        cursor = {"next": done, "by": parameters.get("by", "")}
+        return Progress(done, 10, done == 10, cursor, {"counted": done})
+
+
+def counting(step: Any, kind: str = "Count") -> Handler:
+    return Handler(kind, Struct, step)
+
+
+async def ended(operations: Operations, route: Route, begun: Operation) -> Operation:
+    async def has_ended() -> bool:
+        return (await operations.get(route, begun.id)).state.final
+
+    await eventually(has_ended)
+    return await operations.get(route, begun.id)
+
+
+async def until_done(operations: Operations, route: Route, begun: Operation, done: int) -> None:
+    async def has_come_so_far() -> bool:
+        return (await operations.get(route, begun.id)).progress.done >= done
+
+    await eventually(has_come_so_far)
+
+
+async def test_an_operation_is_done_step_by_step(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    step = Counting()
+    begun = await operations.begin(route, ASKED, "Count", {"by": "ones"})
+    assert (begun.state, begun.progress, begun.actor) == (State.PENDING, Progress(), "ann")
+
+    async with working(operations, counting(step)):
+        operation = await ended(operations, route, begun)
+
+    assert step.seen == list(range(10))
+    assert operation.state is State.SUCCEEDED
+    assert operation.progress == Progress(10, 10, True, {"next": 10, "by": "ones"}, {"counted": 10})
+    assert operation.started_at
+    assert operation.ended_at
+    changes, _ = await changes_since(route, 0, 10)
+    name = f"operations/{begun.id}"
+    assert [(each.resource, each.operation) for each in changes] == [
+        (name, "created"),
+        (name, "updated"),
+    ]
+
+
+async def test_several_replicas_do_each_operation_once(
+    operations: Operations, working: Working, new_route: Callable[[str], Any]
+) -> None:
+    routes = [await new_route(f"t{number}") for number in range(6)]
+    begun = [await operations.begin(route, ASKED, "Count", {}) for route in routes]
+    steps = [Counting() for _ in range(3)]
+
+    async with AsyncExitStack() as stack:
+        for step in steps:
+            await stack.enter_async_context(working(operations, counting(step)))
+        for route, each in zip(routes, begun, strict=True):
+            await ended(operations, route, each)
+
+    assert sorted(chain(*(step.seen for step in steps))) == sorted([*range(10)] * 6)
+
+
+async def test_what_a_stopped_worker_had_is_gone_on_with_at_once(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    reached, never = asyncio.Event(), asyncio.Event()
+
+    async def hang(done: int) -> None:
+        if done == 4:
+            reached.set()
+            await never.wait()
+
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(Counting(hang))):
+        await reached.wait()
+
+    step = Counting()
+    async with working(operations, counting(step)):
+        operation = await ended(operations, route, begun)
+
+    assert step.seen == list(range(4, 10))
+    assert (operation.state, operation.failures) == (State.SUCCEEDED, 0)
+
+
+async def test_what_a_dead_worker_had_is_gone_on_with_when_its_lease_ends(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    operations = replace(operations, lease=SHORT)
+    begun = await operations.begin(route, ASKED, "Count", {})
+    dead = await operations.claim(route, ["Count"])
+    assert dead
+    await operations.advance(dead, Progress(3, 10, cursor={"next": 3}))
+    assert await operations.claim(route, ["Count"]) is None
+
+    step = Counting()
+    async with working(operations, counting(step)):
+        await ended(operations, route, begun)
+
+    assert step.seen == list(range(3, 10))
+    for late in (
+        operations.renew(dead),
+        operations.advance(dead, Progress(4, 10)),
+        operations.end(dead, State.FAILED, Progress(4, 10)),
+        operations.put_back(dead, timedelta(0), failed=True),
+    ):
+        with pytest.raises(LeaseLost):
+            await late
+    assert (await operations.get(route, begun.id)).progress.done == 10
+
+
+async def test_a_slow_step_keeps_its_lease(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    operations = replace(operations, lease=SHORT)
+    begun = await operations.begin(route, ASKED, "Count", {})
+
+    async def outlive_the_lease(done: int) -> None:
+        async def has_outlived_it() -> bool:
+            now = await operations.get(route, begun.id)
+            return now.updated_at - (now.started_at or now.updated_at) > 3 * SHORT
+
+        if done == 0:
+            await eventually(has_outlived_it)
+
+    steps = [Counting(outlive_the_lease) for _ in range(2)]
+    async with (
+        working(operations, counting(steps[0])),
+        working(operations, counting(steps[1])),
+    ):
+        await ended(operations, route, begun)
+
+    assert sorted(chain(*(step.seen for step in steps))) == list(range(10))
+
+
+async def test_a_failure_that_may_pass_is_tried_again(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    failed: list[int] = []
+
+    async def fail_once(done: int) -> None:
+        if done == 5 and not failed:
+            failed.append(done)
+            raise Flaky("away")
+
+    step = Counting(fail_once)
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(step)):
+        operation = await ended(operations, route, begun)
+
+    assert step.seen == [0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9]
+    assert (operation.state, operation.failures) == (State.SUCCEEDED, 0)
+
+
+async def test_failures_are_counted_and_waited_for(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    async def fail(done: int) -> None:
+        raise Flaky("away")
+
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(Counting(fail))):
+
+        async def has_failed() -> bool:
+            operation = await operations.get(route, begun.id)
+            return operation.failures == 1 and operation.state is State.PENDING
+
+        await eventually(has_failed)
+        assert await operations.claim(route, ["Count"]) is None
+
+
+async def test_any_other_failure_ends_it_and_is_told(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    async def fail(done: int) -> None:
+        if done == 2:
+            raise Hopeless
+
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(Counting(fail))):
+        operation = await ended(operations, route, begun)
+
+    assert (operation.state, operation.progress.done) == (State.FAILED, 2)
+    assert operation.error
+    assert (operation.error["code"], operation.error["message"]) == (3, "This never works.")
+    assert operation.error["details"][0]["reason"] == "HOPELESS"
+    assert operation.error["details"][0]["metadata"] == {"number": "7"}
+
+
+async def test_a_bug_ends_it_and_tells_nothing(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    async def fail(done: int) -> None:
+        raise ZeroDivisionError("a secret")
+
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(Counting(fail))):
+        operation = await ended(operations, route, begun)
+
+    assert operation.state is State.FAILED
+    assert operation.error
+    assert (operation.error["code"], operation.error["message"]) == (13, "Internal error.")
+    assert "secret" not in str(operation.error)
+
+
+async def test_a_cancelled_operation_stops_within_a_step(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    never = asyncio.Event()
+
+    async def hang(done: int) -> None:
+        if done == 3:
+            await never.wait()
+
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(Counting(hang))):
+        await until_done(operations, route, begun, 3)
+        await operations.cancel(route, Origin("bob"), begun.id)
+        operation = await ended(operations, route, begun)
+
+    assert (operation.state, operation.progress.done) == (State.CANCELLED, 3)
+    assert operation.error
+    assert operation.error["code"] == 1
+
+
+async def test_one_that_waits_can_be_cancelled_too(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    begun = await operations.begin(route, ASKED, "Count", {})
+    await operations.cancel(route, Origin("bob"), begun.id)
+
+    step = Counting()
+    async with working(operations, counting(step)):
+        operation = await ended(operations, route, begun)
+
+    assert operation.state is State.CANCELLED
+    assert operation.progress == Progress()
+
+
+async def test_a_claim_that_is_to_stop_says_so(operations: Operations, route: Route) -> None:
+    begun = await operations.begin(route, ASKED, "Count", {})
+    claim = await operations.claim(route, ["Count"])
+    assert claim
+    await operations.cancel(route, Origin("bob"), begun.id)
+
+    with pytest.raises(OperationCancelled):
+        await operations.advance(claim, Progress(1, 10))
+
+    assert (await operations.get(route, begun.id)).progress.done == 1
+
+
+async def test_a_tenant_has_one_operation_of_a_kind_at_a_time(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    begun = await operations.begin(route, ASKED, "Count", {})
+    with pytest.raises(OperationUnderWay):
+        await operations.begin(route, ASKED, "Count", {})
+    await operations.begin(route, ASKED, "Other", {})
+
+    async with working(operations, counting(Counting())):
+        await ended(operations, route, begun)
+    await operations.begin(route, ASKED, "Count", {})
+
+
+async def test_a_worker_leaves_alone_what_it_does_not_know(
+    operations: Operations, working: Working, route: Route
+) -> None:
+    other = await operations.begin(route, ASKED, "Other", {})
+    begun = await operations.begin(route, ASKED, "Count", {})
+
+    async with working(operations, counting(Counting())):
+        await ended(operations, route, begun)
+
+    assert (await operations.get(route, other.id)).state is State.PENDING
