@@ -355,8 +355,8 @@ def test_shorter_vectors_are_asked_for_and_their_making_is_followed(served: Fold
 
     untrained = served.run(*set_, "100")
     changed = served.json(*set_, "64")
-    listed = served.run("operations", "list", "--filter", 'kind = "ChangeIndexDimensions"').out
+    listed = served.json("operations", "list", "--filter", 'kind = "ChangeIndexDimensions"')
 
     assert "EMBEDDING_LENGTH_UNTRAINED" in untrained.err
     assert (changed["indexDimensions"], changed["searchedDimensions"]) == (64, 256)
-    assert "ChangeIndexDimensions" in listed
+    assert listed[0]["metadata"]["kind"] == "ChangeIndexDimensions"
