@@ -5,7 +5,7 @@ one JSON object.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from statistics import fmean
@@ -32,6 +32,18 @@ _STRATEGIES = {
     "dense": pb.SEARCH_STRATEGY_SEMANTIC,
     "lexical": pb.SEARCH_STRATEGY_LEXICAL,
     "hybrid": pb.SEARCH_STRATEGY_HYBRID,
+    "reasoned": pb.SEARCH_STRATEGY_REASONED,
+}
+_NEIGHBOURS = {"session", "next", "before_last", "asked_before", "answers"}
+_TIME = {"time_words", "time_asked", "time_at_opening", "month", "year"}
+_FORM = {"author", "speaks_of_itself", "has_question", "asks", "names", "name_asked", "place_asked"}
+_FUSION = {"semantic", "words"}
+# The same results in the order that some of their signals give.
+_ABLATION = {
+    "fusion of meaning and words": _FUSION,
+    "+ neighbours": _FUSION | _NEIGHBOURS,
+    "+ time": _FUSION | _NEIGHBOURS | _TIME,
+    "+ author and form": _FUSION | _NEIGHBOURS | _TIME | _FORM,
 }
 Results = Sequence[pb.SearchResult]
 
@@ -151,7 +163,7 @@ def _report(name: str, recalled: Sequence[Recalled], asked: Mapping[str, Asked])
     turns = {each.conversation.name: each.turns for each in recalled}
     hybrid = asked["hybrid"]
     rows: dict[str, list[Answer]] = {strategy: each.answers() for strategy, each in asked.items()}
-    rows |= {f"hybrid without {each}": hybrid.answers(_without(each)) for each in _signals(hybrid)}
+    rows |= {title: hybrid.answers(_by(names)) for title, names in _ABLATION.items()}
     table = [_row(title, answers, turns) for title, answers in rows.items()]
     best = rows["hybrid"]
     summary = {
@@ -162,14 +174,16 @@ def _report(name: str, recalled: Sequence[Recalled], asked: Mapping[str, Asked])
         "recall_1024_tokens": fmean(each.within_budget(turns[each.conversation]) for each in best),
         "abstention_auroc": hybrid.abstention(),
         "hybrid_p95_ms": hybrid.sample.quantile(0.95),
+        "reasoned_p95_ms": asked["reasoned"].sample.quantile(0.95),
     }
     facts = [
         f"Data: {name}; {len(recalled)} conversations, {sum(map(len, turns.values())):,} turns,"
         f" {len(best):,} questions of all five categories.",
         "Questions with an answer against adversarial ones, by `answerable` of hybrid: AUROC"
         f" {hybrid.abstention():.3f}.",
-        "Intervals: 95 %, bootstrap by conversation. `without`: the same results in the order that"
-        " their other signals give.",
+        "Intervals: 95 %, bootstrap by conversation. `fusion` and what is added to it: the results"
+        " of hybrid in the order that these signals give.",
+        *_gains(rows),
     ]
     sections = [
         Section("Recall", table),
@@ -222,13 +236,24 @@ def _of(answers: Sequence[Answer], category: int) -> list[Answer]:
     return [each for each in answers if each.question.category == category]
 
 
-def _signals(asked: Asked) -> list[str]:
-    first = next(found for _, _, found in asked.results if found)
-    return [signal.name for signal in first[0].signals]
+def _by(names: Set[str]) -> Callable[[pb.SearchResult], float]:
+    return lambda result: sum(each.contribution for each in result.signals if each.name in names)
 
 
-def _without(name: str) -> Callable[[pb.SearchResult], float]:
-    return lambda result: sum(each.contribution for each in result.signals if each.name != name)
+def _gains(rows: Mapping[str, Sequence[Answer]]) -> list[str]:
+    """What reasoning adds, relative to single searches."""
+    return [
+        f"Reasoned over {other}: recall at 10 {_gain(rows['reasoned'], rows[other]):+.1%}, of"
+        f" multi-hop questions"
+        f" {_gain(_of(rows['reasoned'], _MULTI_HOP), _of(rows[other], _MULTI_HOP)):+.1%}."
+        for other in ("dense", "hybrid")
+    ]
+
+
+def _gain(answers: Sequence[Answer], others: Sequence[Answer]) -> float:
+    return (
+        fmean(each.recall(10) for each in answers) / fmean(each.recall(10) for each in others) - 1
+    )
 
 
 def _memory(turn: Turn) -> pb.Memory:

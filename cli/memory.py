@@ -1,20 +1,15 @@
 """`aeterna memory`: what agents and people remember."""
 
+import json
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from google.protobuf.message import Message
 
-from aeterna.memory.v1 import maintenance_pb2
 from aeterna.memory.v1 import memory_pb2 as pb
 from cli.arguments import enum, moment, name, struct, text_or_input
-from cli.bulk.export import export
-from cli.bulk.load import load
 from cli.command import command
-from cli.operations import finished
 from cli.options import ScopeIds
 from cli.paging import Limit, collect
 from cli.session import Session
@@ -41,6 +36,7 @@ class Strategy(StrEnum):
     SEMANTIC = "semantic"
     LEXICAL = "lexical"
     HYBRID = "hybrid"
+    REASONED = "reasoned"
 
 
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
@@ -114,7 +110,9 @@ async def search(
     ] = 0.0,
     strategy: Annotated[
         Strategy | None,
-        typer.Option(help="By meaning, by words, or by both.", show_default="the tenant's"),
+        typer.Option(
+            help="By meaning, by words, by both, or in several hops.", show_default="the tenant's"
+        ),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
@@ -130,10 +128,35 @@ async def search(
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy or "unspecified")),
         explain=explain,
     )
-    answer = await session.memory.SearchMemories(request)
-    if answer.missing_signals:
-        print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
-    return answer.results
+    return _results(await session.memory.SearchMemories(request))
+
+
+@command(app, "reason", example='aeterna memory reason "What has Ann painted, and when?"')
+async def reason(
+    session: Session,
+    question: Annotated[str, typer.Argument(help="What to answer, in your own words.")],
+    scope: ScopeIds,
+    layer: Annotated[
+        list[Layer] | None, typer.Option(help="Only these layers.", show_default="all")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
+    hops: Annotated[int, typer.Option(min=1, max=5, help="How many rounds at most.")] = 3,
+) -> Shown:
+    """Find what answers a question over several searches, telling each on standard error."""
+    search = pb.SearchMemoriesRequest(
+        query=text_or_input(question),
+        scope=scope.message(),
+        layers=[_layer(each) for each in layer or ()],
+        limit=limit,
+    )
+    request = pb.ReasonMemoriesRequest(search=search, max_hops=hops)
+    answer = pb.SearchMemoriesResponse()
+    async for event in session.memory.ReasonMemories(request):
+        if event.HasField("step"):
+            print(_told(event.step), file=sys.stderr)
+        else:
+            answer = event.answer
+    return _results(answer)
 
 
 @command(app, "update")
@@ -196,50 +219,18 @@ async def history(session: Session, memory: Name, limit: Limit = 50) -> Shown:
     return await collect(session.memory.ListMemoryRevisions, request, "revisions", limit)
 
 
-@command(app, "reindex", example="aeterna memory reindex --no-wait")
-async def reindex(
-    session: Session,
-    wait: Annotated[bool, typer.Option(help="Follow it to its end.")] = True,
-) -> Shown:
-    """Make the indexes of all memories anew; searches and changes go on meanwhile."""
-    request = maintenance_pb2.ReindexMemoriesRequest()
-    operation: Message = await session.memory_maintenance.ReindexMemories(request)
-    return await finished(session, operation) if wait else operation
+def _results(answer: pb.SearchMemoriesResponse) -> Shown:
+    if answer.missing_signals:
+        print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
+    if answer.partial:
+        print("note: time ran out, these are the best so far", file=sys.stderr)
+    return answer.results
 
 
-@command(app, "export", example="aeterna memory export memories.ndjson")
-async def export_(
-    session: Session,
-    file: Annotated[Path, typer.Argument(help="Where to; - is standard output.")],
-    filter: Annotated[str, typer.Option(help="Comparisons joined by AND (AIP-160).")] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
-) -> Shown | None:
-    """Write memories to a file, newest first, one JSON object a line.
-
-    When it was interrupted the same command goes on where it ended.
-    """
-    count = await export(session, _file(file), filter, overwrite=overwrite)
-    return None if _file(file) is None else f"{count} memories are in {file}."
-
-
-@command(app, "import", example="aeterna memory import memories.ndjson")
-async def import_(
-    session: Session,
-    file: Annotated[Path, typer.Argument(help="Where from; - is standard input.")],
-    stop_on_error: Annotated[
-        bool, typer.Option("--stop-on-error", help="End at the first line that is refused.")
-    ] = False,
-) -> Shown:
-    """Store the memories of a file, one JSON object a line.
-
-    Lines that are refused are told of, and the others stored. When it was interrupted the same
-    command goes on; within a day a repeat stores nothing twice.
-    """
-    return f"{await load(session, _file(file), stop=stop_on_error)} memories are stored."
-
-
-def _file(path: Path) -> Path | None:
-    return None if str(path) == "-" else path
+def _told(step: pb.ReasoningStep) -> str:
+    asked = "; ".join(json.dumps(each, ensure_ascii=False) for each in step.queries)
+    missing = f", missing: {', '.join(step.missing)}" if step.missing else ""
+    return f"{step.planner or 'question'}: {asked}: {step.new_memories} new{missing}"
 
 
 def _layer(layer: Layer) -> pb.Layer.ValueType:

@@ -23,6 +23,7 @@ class DefaultStrategy(StrEnum):
     SEMANTIC = "semantic"
     LEXICAL = "lexical"
     HYBRID = "hybrid"
+    REASONED = "reasoned"
 
 
 @command(app, "get")

@@ -54,7 +54,11 @@ def words_and_ends(texts: Sequence[str]) -> list[str]:
     `words` takes for each."""
     folded = unicodedata.normalize("NFKC", "".join(f"{text}\n{END}\n" for text in texts)).casefold()
     found = _WORD_OR_END.findall(folded.replace("\u2019", "'"))
-    if folded.count(END) > len(texts) or _UNSPACED.search(folded) or len(max(found, key=len, default="")) > _LONGEST:
+    if (
+        folded.count(END) > len(texts)
+        or _UNSPACED.search(folded)
+        or len(max(found, key=len, default="")) > _LONGEST
+    ):
         return [word for text in texts for word in (*words(text), END)]
     return found
 

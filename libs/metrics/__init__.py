@@ -32,3 +32,13 @@ WAKEUPS_CONNECTED = Gauge(
     "aeterna_wakeups_connected",
     "Whether this process hears of the changes of the others at once (1), or must look (0).",
 )
+REASONING_HOPS = Histogram(
+    "aeterna_reasoning_hops", "Hops of a reasoned search.", buckets=(1, 2, 3, 4, 5)
+)
+MODEL_CALLS = Counter(
+    "aeterna_model_calls", "Calls of language models: OK, or why not.", ["model", "outcome"]
+)
+MODEL_TOKENS = Counter("aeterna_model_tokens", "Tokens read and written.", ["model", "kind"])
+MODEL_COST = Counter(
+    "aeterna_model_cost", "What they cost by the configured prices.", ["model", "currency"]
+)

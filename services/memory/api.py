@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +33,8 @@ from libs.service.pipeline import Context
 from libs.tenancy import Route
 from services.memory.domain.memory import Layer, Memory, View
 from services.memory.operations import Draft, MemoryOperations, Patch
-from services.memory.search import Found, Query, Search, Strategy
+from services.memory.reasoning import HOPS, Budget, Reasoning, Step
+from services.memory.search import Found, Query, Results, Search, Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy
 from services.memory.tenant_settings.ports import SettingsStore
 
@@ -45,6 +47,7 @@ _STRATEGIES = {
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
     pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
+    pb.SEARCH_STRATEGY_REASONED: Strategy.REASONED,
 }
 _LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
@@ -65,10 +68,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self,
         operations: MemoryOperations,
         search: Search,
+        reasoning: Reasoning,
         settings: SettingsStore,
         keyring: Keyring,
     ) -> None:
-        self._do, self._search = operations, search
+        self._do, self._search, self._reasoning = operations, search, reasoning
         self._settings, self._keyring = settings, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
@@ -153,20 +157,25 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, request: pb.SearchMemoriesRequest, context: Context
     ) -> pb.SearchMemoriesResponse:
         route = caller().route
-        view = View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers))
-        query = Query(
-            request.query,
-            view,
-            request.limit or 10,
-            request.min_score or None,
-            _STRATEGIES.get(request.strategy) or await self._default_strategy(route),
-        )
-        results = await self._search(route, query)
-        return pb.SearchMemoriesResponse(
-            results=[_result(each, explain=request.explain) for each in results.found],
-            missing_signals=results.missing,
-            answerable=results.answerable,
-        )
+        query = _query(request, await self._strategy(route, request))
+        if query.strategy is Strategy.REASONED:
+            results = await self._reasoning(route, query, _budget(request))
+        else:
+            results = await self._search(route, query)
+        return _answer(results, explain=request.explain)
+
+    async def ReasonMemories(
+        self, request: pb.ReasonMemoriesRequest, context: Context
+    ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
+        replay = [list(step.queries) for step in request.replay]
+        budget = replace(_budget(request.search), hops=request.max_hops or HOPS, replay=replay)
+        query = _query(request.search, Strategy.REASONED)
+        async for event in self._reasoning.steps(caller().route, query, budget):
+            if isinstance(event, Step):
+                yield pb.ReasonMemoriesResponse(step=_step(event))
+            else:
+                answer = _answer(event, explain=request.search.explain)
+                yield pb.ReasonMemoriesResponse(answer=answer)
 
     async def ListMemoryRevisions(
         self, request: pb.ListMemoryRevisionsRequest, context: Context
@@ -200,7 +209,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
             status = to_status(expected(error))
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
 
-    async def _default_strategy(self, route: Route) -> Strategy:
+    async def _strategy(self, route: Route, request: pb.SearchMemoriesRequest) -> Strategy:
+        """The one that the request asks for, or the tenant's default."""
+        if request.strategy:
+            return _STRATEGIES[request.strategy]
         chosen = (await self._settings.get(route)).values.default_search_strategy
         return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
@@ -268,8 +280,48 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
 
 
+def _query(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
+    return Query(
+        request.query,
+        View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers)),
+        request.limit or 10,
+        request.min_score or None,
+        strategy,
+        request.min_relevance,
+    )
+
+
+def _budget(request: pb.SearchMemoriesRequest) -> Budget:
+    if not request.HasField("time_limit"):
+        return Budget()
+    return Budget(time=request.time_limit.ToTimedelta())
+
+
+def _answer(results: Results, *, explain: bool) -> pb.SearchMemoriesResponse:
+    return pb.SearchMemoriesResponse(
+        results=[_result(each, explain=explain) for each in results.found],
+        missing_signals=results.missing,
+        answerable=results.answerable,
+        partial=results.partial,
+    )
+
+
+def _step(step: Step) -> pb.ReasoningStep:
+    message = pb.ReasoningStep(
+        planner=step.hop.planner,
+        queries=step.hop.queries,
+        new_memories=step.hop.new,
+        missing=step.missing,
+        best=[f"{COLLECTION}/{each}" for each in step.best],
+    )
+    message.elapsed.FromTimedelta(step.elapsed)
+    return message
+
+
 def _result(found: Found, *, explain: bool) -> pb.SearchResult:
-    result = pb.SearchResult(memory=_memory(found.memory), score=found.score)
+    result = pb.SearchResult(
+        memory=_memory(found.memory), score=found.score, relevance=found.relevance
+    )
     for each in found.signals if explain else ():
         result.signals.add(name=each.name, value=each.value, contribution=each.contribution)
     return result

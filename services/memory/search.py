@@ -1,47 +1,33 @@
-"""Finding memories: asks the indexes, fuses what they say, and reads the best from their rows."""
+"""Finding memories: ranks what the indexes bring, and reads the best from their rows."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
-import structlog
-
-from libs.changes import Vector
-from libs.embedding import Embedder
-from libs.encryption.keyring import Keyring
-from libs.errors import AppError, Kind
-from libs.lexical import hashed
-from libs.lexical.analysis import terms
-from libs.lexical.postings import Matches, Postings
 from libs.lexical.statistics import Statistics
 from libs.tenancy import Route
-from libs.vectors import IndexUnavailable
-from libs.vectors.nearest import Nearest
-from services.memory.domain.abstention import answerable
+from services.memory.domain.abstention import answerable, relevance
 from services.memory.domain.memory import Memory, Stored, View
 from services.memory.domain.pool import Candidate, Pool
-from services.memory.domain.question import analysed
-from services.memory.domain.ranking import Ranked, Signal, WordVectors, evidence, fused, ranked
-from services.memory.operations import opened, opened_texts
-from services.memory.ports import Memories, Near
-
-log = structlog.get_logger(__name__)
+from services.memory.domain.question import Question, analysed
+from services.memory.domain.ranking import (
+    Evidence,
+    Ranked,
+    Signal,
+    WordVectors,
+    evidence,
+    ranked,
+)
+from services.memory.operations import opened
+from services.memory.retrieval import Haul, Retriever
 
 SEMANTIC, LEXICAL = "semantic", "lexical"
-_DEPTH = 60  # memories that each index is asked for, to fuse
-_CENTRES = 40  # of them, the best by both: what is next to them may be the answer, too
 _SPARE = 8  # results beyond the limit, for those whose row is gone or says otherwise
-
-
-class _Meaning(NamedTuple):
-    """The vector of a query, and the cosines of the memories nearest to it."""
-
-    vector: Vector
-    hits: Mapping[UUID, float]
 
 
 class Strategy(Enum):
@@ -50,28 +36,34 @@ class Strategy(Enum):
     SEMANTIC = auto()
     LEXICAL = auto()
     HYBRID = auto()
+    REASONED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to look for, from which point of view, and how."""
+    """What to look for, from which point of view, and how.
+
+    `floor` and `least_relevance`: results below are left out.
+    """
 
     text: str
     view: View
     limit: int
-    floor: float | None  # results below this score are left out
+    floor: float | None
     strategy: Strategy
+    least_relevance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A result; `score` is the strategy's: a cosine, BM25 or a sum that compares within one search.
 
-    `signals` are what it is made of.
+    `signals` are what it is made of; `relevance` is the chance that it answers, if that is known.
     """
 
     memory: Memory
     score: float
+    relevance: float | None
     signals: Sequence[Signal]
 
 
@@ -82,18 +74,45 @@ class Results:
     found: Sequence[Found]
     missing: Sequence[str] = ()
     answerable: float | None = None  # how likely an answer is among them, if that is known
+    partial: bool = False  # whether time ran out before everything was tried
+
+
+class Judged(NamedTuple):
+    """Candidates, held against a question."""
+
+    question: Question
+    pool: Pool
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Holds candidates against a question."""
+
+    words: WordVectors
+    now: Callable[[], datetime]
+
+    def __call__(
+        self,
+        text: str,
+        candidates: Sequence[Candidate],
+        cosines: Mapping[UUID, float],
+        statistics: Statistics,
+        hashes: Mapping[str, int],
+    ) -> Judged:
+        """What speaks for each candidate; the arguments are those of `evidence`."""
+        pool = Pool(candidates)
+        question = analysed(text, pool.authors)
+        found = evidence(question, pool, cosines, statistics, hashes, self.words, self.now())
+        return Judged(question, pool, found)
 
 
 @dataclass(frozen=True)
 class Search:
-    """Every way to find memories, over the ports."""
+    """Every way to find memories by one query."""
 
-    memories: Memories
-    keyring: Keyring
-    embedder: Embedder
-    nearest: Nearest[Stored]
-    postings: Postings
-    words: WordVectors
+    retriever: Retriever
+    judge: Judge
 
     async def __call__(self, route: Route, query: Query) -> Results:
         """The memories that the query finds.
@@ -107,124 +126,43 @@ class Search:
                 return await self._semantic(route, query)
             case Strategy.LEXICAL:
                 return await self._lexical(route, query)
-            case Strategy.HYBRID:
+            case _:
                 return await self._hybrid(route, query)
 
     async def _semantic(self, route: Route, query: Query) -> Results:
-        vector = await self._vector(query)
-        nearest = await self.nearest(route, vector, query.view.filter(), query.limit)
+        vector = await self.retriever.vector(query.text)
+        where = query.view.filter()
+        nearest = await self.retriever.nearest(route, vector, where, query.limit)
         order = [_single(SEMANTIC, each.entity.id, each.score) for each in nearest]
         rows = {each.entity.id: each.entity for each in nearest}
-        return Results(await self._found(route, query, order, rows))
+        return Results(await self.shown(route, query, order, rows))
 
     async def _lexical(self, route: Route, query: Query) -> Results:
-        hashes = await self._hashes(route, query)
-        matches = await self._matches(route, query, hashes, query.limit + _SPARE)
+        hashes = await self.retriever.hashes(route, query.text)
+        limit = query.limit + _SPARE
+        matches = await self.retriever.matches(route, query.view, hashes, limit)
         order = [_single(LEXICAL, each.id, each.score) for each in matches.best]
-        wanted = await self.memories.get_many(route, [each.id for each in matches.best])
-        rows = {each.id: each for each in wanted}
-        return Results(await self._found(route, query, order, rows))
+        wanted = await self.retriever.memories.get_many(route, [each.id for each in matches.best])
+        return Results(await self.shown(route, query, order, {each.id: each for each in wanted}))
 
     async def _hybrid(self, route: Route, query: Query) -> Results:
         """By words and meaning; by words alone while meaning cannot be had."""
-        hashes = await self._hashes(route, query)
-        meaning, matches = await asyncio.gather(
-            self._meaning(route, query), self._matches(route, query, hashes, _DEPTH)
-        )
-        pool, rows, cosines = await self._gather(route, query, meaning, matches)
-        missing = () if meaning else (SEMANTIC,)
-        if not rows:
+        haul = await self.retriever.haul(route, query.view, query.text)
+        missing = () if haul.meaning else (SEMANTIC,)
+        if not haul.candidates:
             return Results([], missing, answerable=0.0)
-        order, answer = await asyncio.to_thread(
-            self._rank, query.text, pool, cosines, matches.statistics, hashes
-        )
-        return Results(await self._found(route, query, order, rows), missing, answer)
+        order, answer = await asyncio.to_thread(self._rank, query.text, haul)
+        return Results(await self.shown(route, query, order, haul.rows), missing, answer)
 
-    async def _gather(
-        self, route: Route, query: Query, meaning: "_Meaning | None", matches: Matches
-    ) -> tuple[list[Candidate], dict[UUID, Stored], dict[UUID, float]]:
-        """What was found and what is next to the best of it; its rows; its cosines."""
-        cosines = dict(meaning.hits) if meaning else {}
-        words = dict(matches.best)
-        centres = fused(cosines, words)[:_CENTRES]
-        near = await self.memories.around(route, [*{**cosines, **words}], centres)
-        shown = [each for each in near if query.view.shows(each.memory)]
-        rows = {each.memory.id: each.memory for each in shown}
-        candidates, others = await asyncio.gather(
-            self._candidates(route, shown),
-            self._cosines(route, meaning, rows.keys() - cosines.keys()),
-        )
-        return candidates, rows, cosines | others
-
-    async def _candidates(self, route: Route, near: Sequence[Near]) -> list[Candidate]:
-        texts = await opened_texts(self.keyring, route, [each.memory for each in near])
-        return [
-            Candidate(
-                each.memory.id,
-                content,
-                author,
-                each.memory.session,
-                each.memory.event_at,
-                each.before,
-                each.after,
-            )
-            for each, (content, author) in zip(near, texts, strict=True)
-        ]
-
-    def _rank(
-        self,
-        text: str,
-        candidates: Sequence[Candidate],
-        cosines: Mapping[UUID, float],
-        statistics: Statistics,
-        hashes: Mapping[str, int],
-    ) -> tuple[Iterator[Ranked], float]:
+    def _rank(self, text: str, haul: Haul) -> tuple[Iterator[Ranked], float]:
         """The order of the candidates, and how likely an answer is among them."""
-        pool = Pool(candidates)
-        question = analysed(text, pool.authors)
-        found = evidence(question, pool, cosines, statistics, hashes, self.words)
-        return ranked(pool, found), answerable(question, pool, found)
+        statistics = haul.matches.statistics
+        judged = self.judge(text, haul.candidates, haul.cosines, statistics, haul.hashes)
+        answer = answerable(*judged)
+        chances = relevance(judged.evidence, answer)
+        return ranked(judged.pool, judged.evidence, chances), answer
 
-    async def _meaning(self, route: Route, query: Query) -> "_Meaning | None":
-        """The nearest; None when embedder or index do not answer."""
-        try:
-            vector = await self._vector(query)
-            where, collection = query.view.filter(), self.nearest.collection
-            hits = await self.nearest.index.search(route, collection, vector, where, _DEPTH)
-        except AppError as exc:
-            if exc.kind is not Kind.UNAVAILABLE:
-                raise
-            log.warning("search.without_meaning", error=exc.reason)
-            return None
-        return _Meaning(vector, {hit.id: hit.score for hit in hits})
-
-    async def _cosines(
-        self, route: Route, meaning: "_Meaning | None", ids: Collection[UUID]
-    ) -> dict[UUID, float]:
-        """Of memories that are not among the nearest; none while the index is away."""
-        if not meaning:
-            return {}
-        index, collection = self.nearest.index, self.nearest.collection
-        try:
-            hits = await index.scores(route, collection, meaning.vector, list(ids))
-        except IndexUnavailable:
-            return {}
-        return {hit.id: hit.score for hit in hits}
-
-    async def _hashes(self, route: Route, query: Query) -> dict[str, int]:
-        return await hashed(self.keyring, route, list(terms(query.text)))
-
-    async def _matches(
-        self, route: Route, query: Query, hashes: Mapping[str, int], limit: int
-    ) -> Matches:
-        where = query.view.filter()
-        return await self.postings.search(route, list(hashes.values()), where, limit)
-
-    async def _vector(self, query: Query) -> Vector:
-        vector: Vector = (await self.embedder.embed([query.text]))[0]
-        return vector
-
-    async def _found(
+    async def shown(
         self,
         route: Route,
         query: Query,
@@ -232,21 +170,24 @@ class Search:
         rows: Mapping[UUID, Stored],
     ) -> list[Found]:
         """What may be shown of the order, at most the limit, opened."""
-        fit = (
-            each
-            for each in order
-            if each.id in rows
-            and query.view.shows(rows[each.id])
-            and (query.floor is None or each.score >= query.floor)
-        )
+        fit = (each for each in order if each.id in rows and _wanted(query, each, rows[each.id]))
         shown = list(islice(fit, query.limit))
-        memories = await opened(self.keyring, route, [rows[each.id] for each in shown])
+        stored = [rows[each.id] for each in shown]
+        memories = await opened(self.retriever.keyring, route, stored)
         return [
-            Found(memory, each.score, each.signals)
+            Found(memory, each.score, each.relevance, each.signals)
             for memory, each in zip(memories, shown, strict=True)
         ]
 
 
+def _wanted(query: Query, each: Ranked, memory: Stored) -> bool:
+    return (
+        query.view.shows(memory)
+        and (query.floor is None or each.score >= query.floor)
+        and (each.relevance is None or each.relevance >= query.least_relevance)
+    )
+
+
 def _single(signal: str, memory: UUID, score: float) -> Ranked:
     """Of an order by one signal alone."""
-    return Ranked(memory, score, [Signal(signal, score, score)])
+    return Ranked(memory, score, None, [Signal(signal, score, score)])

@@ -3,6 +3,7 @@
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.embedding.settings import EmbeddingSettings
+from libs.llm.settings import ModelSettings
 from libs.service.settings import PlatformSettings, ServerSettings
 from libs.vectors.settings import IndexSettings
 
@@ -16,3 +17,4 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings(address="0.0.0.0:50051")
     embedding: EmbeddingSettings = EmbeddingSettings()
     index: IndexSettings = IndexSettings()
+    planner: ModelSettings | None = None  # plans reasoned searches; by rules when null

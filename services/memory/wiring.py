@@ -11,6 +11,7 @@ from libs.auth.clock import utc_now
 from libs.embedding.local import LocalEmbedder
 from libs.embedding.settings import open_embedder
 from libs.lexical.postings import Postings
+from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
 from libs.operations.api import OperationsServicer
 from libs.operations.store import Operations
@@ -26,7 +27,10 @@ from services.memory.api import MemoryServicer
 from services.memory.maintenance.api import MemoryMaintenanceServicer
 from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
-from services.memory.search import Search
+from services.memory.planning import Model, Planner, Rules
+from services.memory.reasoning import Reasoning
+from services.memory.retrieval import Retriever
+from services.memory.search import Judge, Search
 from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
@@ -53,13 +57,16 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
         )
         local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
-        search = Search(memories, platform.keyring, embedder, nearest, postings, local.words)
+        retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
+        search = Search(retriever, Judge(local.words, utc_now))
+        planner = await stack.enter_async_context(_planner(settings.planner))
+        reasoning = Reasoning(search, planner)
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
         handlers = [Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex)]
         long_running, shown = await stack.enter_async_context(_long_running(platform, handlers))
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
         settings_of = PostgresSettings(platform.wakeups, utc_now)
-        servicer = MemoryServicer(operations, search, settings_of, platform.keyring)
+        servicer = MemoryServicer(operations, search, reasoning, settings_of, platform.keyring)
         settings_servicer = MemorySettingsServicer(settings_of, platform.keyring)
         yield [
             Registration(
@@ -91,3 +98,13 @@ async def _long_running(
     worker = OperationWorker(operations, platform.directory, handlers)
     async with background(worker.run()):
         yield operations, OperationsServicer(operations, platform.wakeups, handlers)
+
+
+@asynccontextmanager
+async def _planner(settings: ModelSettings | None) -> AsyncIterator[Planner]:
+    """What plans reasoned searches."""
+    if settings is None:
+        yield Rules()
+        return
+    async with open_model(settings) as model:
+        yield Model(model, Rules())

@@ -159,7 +159,10 @@ async def search_memories(world: World, rng: random.Random, tenant: Tenant) -> N
     # The words of another tenant, canary and all.
     query = rng.choice(world.tenants).text(rng)
     scope: Any = tenant.ids(rng) if rng.random() < 0.5 else {}
-    request = mb.SearchMemoriesRequest(query=query, scope=scope, limit=rng.randint(1, 100))
+    strategy = _value(rng, 0, 4)
+    request = mb.SearchMemoriesRequest(
+        query=query, scope=scope, limit=rng.randint(1, 100), strategy=strategy
+    )
     await world.call(tenant, world.suite.memory.SearchMemories, request)
 
 

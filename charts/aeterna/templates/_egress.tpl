@@ -9,6 +9,9 @@
 {{- if has .name (list "memory" "knowledge") -}}
 {{- $urls = append $urls (ternary $values.embedding.baseUrl "" (eq $values.embedding.provider "openai")) -}}
 {{- end -}}
+{{- if eq .name "memory" -}}
+{{- $urls = append $urls $values.planner.baseUrl -}}
+{{- end -}}
 {{- $ports := list -}}
 {{- range compact $urls -}}
 {{- $ports = append $ports (include "aeterna.port" .) -}}

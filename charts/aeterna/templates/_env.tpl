@@ -62,6 +62,18 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if and (eq $prefix "MEMORY") .values.planner.model }}
+{{- with .values.planner }}
+- {name: MEMORY_PLANNER__BASE_URL, value: {{ .baseUrl | quote }}}
+- {name: MEMORY_PLANNER__MODEL, value: {{ .model | quote }}}
+- {name: MEMORY_PLANNER__PRICE_READ, value: {{ .priceRead | quote }}}
+- {name: MEMORY_PLANNER__PRICE_WRITTEN, value: {{ .priceWritten | quote }}}
+{{- with .secret }}
+- name: MEMORY_PLANNER__API_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: api-key}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .values.index }}
 - {name: {{ $prefix }}_INDEX__PROVIDER, value: {{ .provider }}}
 {{- if eq .provider "qdrant" }}

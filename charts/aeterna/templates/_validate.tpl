@@ -51,6 +51,9 @@
 {{- $faults = append $faults "tls.mutual: needs tls.secret or tls.certManager" -}}
 {{- end -}}
 
+{{- if and $values.planner.model (not $values.planner.baseUrl) -}}
+{{- $faults = append $faults "planner: a model needs baseUrl" -}}
+{{- end -}}
 {{- with $values.embedding -}}
 {{- if and (eq .provider "local") (not (has (int .dimensions) (list 64 128 256))) -}}
 {{- $faults = append $faults "embedding.dimensions: the local model has 64, 128 and 256" -}}

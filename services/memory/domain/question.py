@@ -79,6 +79,12 @@ def analysed(text: str, authors: Iterable[str]) -> Question:
     )
 
 
+def named_authors(text: str, authors: Iterable[str]) -> list[str]:
+    """Those of the authors that a question names, in the order of their names."""
+    bare = {word.removesuffix("'s") for word in words(text)}
+    return [author for author in sorted(set(authors)) if name_parts(author) & bare]
+
+
 def name_parts(author: str) -> frozenset[str]:
     """The words by which an author is called: any of `Ann Lee` or `ann.lee`."""
     return frozenset(words(author)) - STOP_WORDS

@@ -5,20 +5,24 @@ softmax), each signal chosen for a reason that holds elsewhere: see docs/retriev
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from libs.lexical.statistics import BY_LENGTH, SATURATION, Statistics
-from services.memory.domain.pool import Pool, Row
+from services.memory.domain.pool import Indices, Pool, Row, standard
 from services.memory.domain.question import Kind, Question
 
 WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]  # rows of length 1 or 0
 
 _ALIKE = 0.4  # cosine of two words from which they count as related
+_HALF_LIFE = timedelta(days=30)  # of recency
 _BEFORE, _AFTER = 0.8, 0.4  # how much of a match passes on to what follows it, and what precedes
+# Not fitted: between memories that fit a question about equally well, not against clear relevance.
+PRIORS: Mapping[str, float] = {"importance": 0.4, "precedence": 0.15, "recency": 0.2}
 _WEIGHTS: Mapping[str, float] = {
     "semantic": 0.55,
     "words": 0.77,
@@ -39,6 +43,7 @@ _WEIGHTS: Mapping[str, float] = {
     "names": 0.8,
     "name_asked": 1.85,
     "place_asked": 1.55,
+    **PRIORS,
 }
 
 
@@ -53,10 +58,16 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A memory in the order; the score compares with others of the same order only."""
+    """A memory in the order.
+
+    Attributes:
+        score: Compares with others of the same order only.
+        relevance: How likely it is to hold the answer, or a part of it; None if nobody can tell.
+    """
 
     id: UUID
     score: float
+    relevance: float | None
     signals: Sequence[Signal]
 
 
@@ -69,12 +80,25 @@ class Evidence:
         parts: What each signal adds to the scores.
         scores: The sums of the parts.
         covered: Share of the question's words, by rarity, that a memory itself has, 0 to 1.
+        matches: How near something in a memory is to each word of the question, 0 to 1, shape
+            (words, N).
     """
 
     signals: Mapping[str, Row]
     parts: Mapping[str, Row]
     scores: Row
     covered: Row
+    matches: Row
+
+    def best(self, count: int) -> Indices:
+        """Places in the pool, best first."""
+        order: Indices = np.argsort(-self.scores, kind="stable")[:count]
+        return order
+
+    def with_signals(self, signals: Mapping[str, Row], weights: Mapping[str, float]) -> "Evidence":
+        """The same with other signals."""
+        parts = {name: weights[name] * values for name, values in signals.items()}
+        return replace(self, signals=signals, parts=parts, scores=_summed(parts))
 
 
 def evidence(
@@ -84,6 +108,7 @@ def evidence(
     statistics: Statistics,
     hashes: Mapping[str, int],
     vectors: WordVectors,
+    now: datetime,
 ) -> Evidence:
     """What speaks for each memory.
 
@@ -93,31 +118,33 @@ def evidence(
         hashes: Of the question's terms.
         vectors: Of single words, for those that are related but not the same.
     """
-    meaning = _standard(_column([item.id for item in pool.items], cosines))
+    meaning = standard(_column([item.id for item in pool.items], cosines))
     words = _Words(question, pool, statistics, hashes, vectors)
-    both = meaning + _standard(words.bm25) + _standard(words.related)
-    own = _standard(both)
+    both = meaning + standard(words.bm25) + standard(words.related)
+    own = standard(both)
     session = pool.by_session(np.exp(both - both.max(initial=0.0)))
-    found = {
+    found: Mapping[str, Row] = {
         "semantic": meaning,
-        "words": _standard(words.around),
+        "words": standard(words.around),
         "session": pool.among_turns(np.log(session)),
         **_neighbours(pool, own),
         "author": _about(question, pool),
         **_form(question, pool),
         "month": _months(question, pool),
         "year": _years(question, pool),
+        **_priors(pool, now),
     }
     parts = {name: _WEIGHTS[name] * values for name, values in found.items()}
-    return Evidence(found, parts, sum(parts.values(), np.zeros(pool.size)), words.covered)
+    return Evidence(found, parts, _summed(parts), words.covered, words.nearest)
 
 
-def ranked(pool: Pool, found: Evidence) -> Iterator[Ranked]:
+def ranked(pool: Pool, found: Evidence, relevance: Row) -> Iterator[Ranked]:
     """All memories of the pool, best first."""
-    for at in np.argsort(-found.scores, kind="stable"):
+    for at in found.best(pool.size):
         yield Ranked(
             pool.items[at].id,
             float(found.scores[at]),
+            float(relevance[at]),
             [
                 Signal(name, float(found.signals[name][at]), float(part[at]))
                 for name, part in found.parts.items()
@@ -129,7 +156,7 @@ def fused(cosines: Mapping[UUID, float], words: Mapping[UUID, float]) -> list[UU
     """All that either found, best first, by the sum of their standardised scores."""
     ids = [*{**cosines, **words}]
     shared = np.array([words.get(each, 0.0) for each in ids], np.float64)
-    scores = _standard(_column(ids, cosines)) + _standard(shared)
+    scores = standard(_column(ids, cosines)) + standard(shared)
     return [ids[at] for at in np.argsort(-scores, kind="stable")]
 
 
@@ -164,8 +191,9 @@ def _form(question: Question, pool: Pool) -> dict[str, Row]:
 class _Words:
     """How the words of a question meet those of each memory: the same, or related ones.
 
-    Shape (N,): `bm25`; the shares of the question's words, by rarity, that a memory has
-    (`covered`), has something related to (`related`), or has beside it (`around`).
+    Shape (words, N): `nearest`, the best match in each memory, 0 to 1. Shape (N,): `bm25`; the
+    shares of the question's words, by rarity, that a memory has (`covered`), has something related
+    to (`related`), or has beside it (`around`).
     """
 
     def __init__(
@@ -186,9 +214,9 @@ class _Words:
         norm = 1 - BY_LENGTH + BY_LENGTH * pool.length / (statistics.mean_length or 1.0)
         self.bm25: Row = rarity @ (counts * (SATURATION + 1) / (counts + SATURATION * norm))
         self.covered: Row = share @ (counts > 0)
-        nearest = pool.largest(alike)
-        self.related: Row = share @ np.clip((nearest - _ALIKE) / (1 - _ALIKE), 0, 1)
-        self.around: Row = share @ pool.spread(nearest, _BEFORE, _AFTER)
+        self.nearest = pool.largest(alike)
+        self.related: Row = share @ np.clip((self.nearest - _ALIKE) / (1 - _ALIKE), 0, 1)
+        self.around: Row = share @ pool.spread(self.nearest, _BEFORE, _AFTER)
 
 
 def _same(terms: Sequence[str], pool: Pool) -> Row:
@@ -202,6 +230,21 @@ def _like(asked: Sequence[str], pool: Pool, vectors: WordVectors) -> Row:
     likeness = vectors(asked) @ vectors(pool.vocabulary).T
     like: Row = np.maximum(likeness, 0) * pool.telling
     return like.astype(np.float64)
+
+
+def _priors(pool: Pool, now: datetime) -> dict[str, Row]:
+    """What speaks for a memory whatever is asked, against the others of the pool."""
+    precedence = np.array([item.precedence for item in pool.items], np.float64)
+    importance = np.array([item.importance for item in pool.items], np.float64)
+    ages = np.array([(now - item.at) / _HALF_LIFE for item in pool.items], np.float64)
+    recency = np.exp2(-np.maximum(ages, 0))
+    values = {"importance": importance, "precedence": precedence, "recency": recency}
+    return {name: each - each.mean() for name, each in values.items()}
+
+
+def _summed(parts: Mapping[str, Row]) -> Row:
+    total: Row = np.sum(list(parts.values()), axis=0)
+    return total
 
 
 def _about(question: Question, pool: Pool) -> Row:
@@ -234,12 +277,3 @@ def _column(ids: Sequence[UUID], values: Mapping[UUID, float]) -> Row:
     """Of each memory; the least for those without one."""
     least = min(values.values(), default=0.0)
     return np.array([values.get(each, least) for each in ids], np.float64)
-
-
-def _standard(values: Row) -> Row:
-    """Mean 0, deviation 1; all 0 where all are equal."""
-    deviation = values.std() if values.size else 0.0
-    if deviation < 1e-9:
-        return np.zeros(values.size)
-    standard: Row = (values - values.mean()) / deviation
-    return standard

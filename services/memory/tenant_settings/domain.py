@@ -19,6 +19,7 @@ class DefaultStrategy(StrEnum):
     SEMANTIC = "semantic"
     LEXICAL = "lexical"
     HYBRID = "hybrid"
+    REASONED = "reasoned"
 
 
 class TenantSettings(BaseModel, frozen=True, extra="ignore"):

@@ -29,6 +29,17 @@ def test_a_memory_is_found_by_meaning(served: Folder) -> None:
     assert found[0]["score"] > 0
 
 
+def test_a_question_is_pursued_and_every_hop_told(served: Folder) -> None:
+    user = ("--user", str(uuid4()))
+    served.run("memory", "add", "Ann keeps a parrot.", *user)
+
+    result = served.run("memory", "reason", "Where does the parrot sleep?", *user)
+
+    assert "Ann keeps a parrot." in result.out
+    first = result.err.splitlines()[0]
+    assert first == 'question: "Where does the parrot sleep?": 1 new, missing: sleep'
+
+
 def test_a_memory_is_read_changed_and_deleted(served: Folder) -> None:
     name = add(served, "first", "--metadata", '{"source": "wiki"}', "--importance", "0.9")
 

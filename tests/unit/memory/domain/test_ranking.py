@@ -17,6 +17,7 @@ from services.memory.domain.question import Kind, Question, analysed
 from services.memory.domain.ranking import Evidence, Ranked, evidence, fused, ranked
 
 MAY = datetime(2023, 5, 8, tzinfo=UTC)
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def identity(number: int) -> UUID:
@@ -52,11 +53,12 @@ def found(text: str, candidates: Sequence[Candidate]) -> tuple[Pool, Evidence]:
     question = analysed(text, pool.authors)
     hashes = {term: place for place, term in enumerate(question.words)}
     statistics = Statistics(1000, 8.0, dict.fromkeys(hashes.values(), 10))
-    return pool, evidence(question, pool, {}, statistics, hashes, unlike)
+    return pool, evidence(question, pool, {}, statistics, hashes, unlike, NOW)
 
 
 def order(text: str, candidates: Sequence[Candidate]) -> list[Ranked]:
-    return list(ranked(*found(text, candidates)))
+    pool, evidence = found(text, candidates)
+    return list(ranked(pool, evidence, np.zeros(pool.size)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""Gathering the memories that may answer a query: asks both indexes, and looks beside what they
+found."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+
+from libs.changes import Vector
+from libs.embedding import Embedder
+from libs.encryption.keyring import Keyring
+from libs.errors import AppError, Kind
+from libs.lexical import hashed
+from libs.lexical.analysis import terms
+from libs.lexical.postings import Matches, Postings
+from libs.tenancy import Route
+from libs.vectors import IndexUnavailable
+from libs.vectors.nearest import Nearest
+from services.memory.domain.memory import Stored, View, precedence
+from services.memory.domain.pool import Candidate
+from services.memory.domain.ranking import fused
+from services.memory.operations import opened_texts
+from services.memory.ports import Memories, Near
+
+log = structlog.get_logger(__name__)
+
+_DEPTH = 60  # memories that each index is asked for at first
+_MORE = 30  # when it is asked for others
+_MOST = 1000  # that it can be asked for
+_CENTRES = 2 / 3  # share of them, the best by both: what is next to them may be the answer, too
+_NONE: AbstractSet[UUID] = frozenset()
+
+
+class Meaning(NamedTuple):
+    """The vector of a query, and the cosines of the memories nearest to it."""
+
+    vector: Vector
+    hits: Mapping[UUID, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Haul:
+    """What one query brought.
+
+    Attributes:
+        candidates: Memories that may answer, with their texts.
+        rows: The same as they are stored.
+        cosines: Of query and memory, as far as they could be had.
+        meaning: None when embedder or index did not answer.
+        matches: What the words found.
+        hashes: Of the query's terms.
+    """
+
+    candidates: Sequence[Candidate]
+    rows: Mapping[UUID, Stored]
+    cosines: Mapping[UUID, float]
+    meaning: Meaning | None
+    matches: Matches
+    hashes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Retriever:
+    """Both indexes of memories, and the memories."""
+
+    memories: Memories
+    keyring: Keyring
+    embedder: Embedder
+    nearest: Nearest[Stored]
+    postings: Postings
+
+    async def haul(
+        self, route: Route, view: View, text: str, seen: AbstractSet[UUID] = _NONE
+    ) -> Haul:
+        """What a query brings by words and by meaning, beside what was seen before.
+
+        Raises:
+            StoreUnavailable: The shard cannot be reached.
+        """
+        fresh = _MORE if seen else _DEPTH
+        depth = min(fresh + len(seen), _MOST)
+        hashes = await self.hashes(route, text)
+        meaning, matches = await asyncio.gather(
+            self._meaning(route, view, text, depth), self.matches(route, view, hashes, depth)
+        )
+        cosines = _fresh(meaning.hits if meaning else {}, seen, fresh)
+        words = _fresh(dict(matches.best), seen, fresh)
+        near = await self._near(route, cosines, words, round(_CENTRES * fresh))
+        shown = [each for each in near if each.memory.id not in seen and view.shows(each.memory)]
+        rows = {each.memory.id: each.memory for each in shown}
+        candidates, others = await asyncio.gather(
+            self._candidates(route, shown),
+            self.cosines(route, meaning, rows.keys() - cosines.keys()),
+        )
+        return Haul(candidates, rows, cosines | others, meaning, matches, hashes)
+
+    async def vector(self, text: str) -> Vector:
+        """Of a query; raises EmbedderUnavailable and so on."""
+        vector: Vector = (await self.embedder.embed([text]))[0]
+        return vector
+
+    async def hashes(self, route: Route, text: str) -> dict[str, int]:
+        """Of a query's terms."""
+        return await hashed(self.keyring, route, list(terms(text)))
+
+    async def matches(
+        self, route: Route, view: View, hashes: Mapping[str, int], limit: int
+    ) -> Matches:
+        """What the words of a query find."""
+        return await self.postings.search(route, list(hashes.values()), view.filter(), limit)
+
+    async def cosines(
+        self, route: Route, meaning: Meaning | None, ids: Collection[UUID]
+    ) -> dict[UUID, float]:
+        """Of a query and these memories; none while the index is away."""
+        if not meaning:
+            return {}
+        index, collection = self.nearest.index, self.nearest.collection
+        try:
+            hits = await index.scores(route, collection, meaning.vector, list(ids))
+        except IndexUnavailable:
+            return {}
+        return {hit.id: hit.score for hit in hits}
+
+    async def _meaning(self, route: Route, view: View, text: str, limit: int) -> Meaning | None:
+        """The nearest; None when embedder or index do not answer."""
+        index, collection = self.nearest.index, self.nearest.collection
+        try:
+            vector = await self.vector(text)
+            hits = await index.search(route, collection, vector, view.filter(), limit)
+        except AppError as exc:
+            if exc.kind is not Kind.UNAVAILABLE:
+                raise
+            log.warning("search.without_meaning", error=exc.reason)
+            return None
+        return Meaning(vector, {hit.id: hit.score for hit in hits})
+
+    async def _near(
+        self,
+        route: Route,
+        cosines: Mapping[UUID, float],
+        words: Mapping[UUID, float],
+        count: int,
+    ) -> list[Near]:
+        """What was found, and what is next to the best `count` of it."""
+        centres = fused(cosines, words)[:count]
+        return await self.memories.around(route, [*{**cosines, **words}], centres)
+
+    async def _candidates(self, route: Route, near: Sequence[Near]) -> list[Candidate]:
+        texts = await opened_texts(self.keyring, route, [each.memory for each in near])
+        return [_candidate(each, *text) for each, text in zip(near, texts, strict=True)]
+
+
+def _candidate(near: Near, content: str, author: str) -> Candidate:
+    memory = near.memory
+    return Candidate(
+        memory.id,
+        content,
+        author,
+        memory.session,
+        memory.event_at,
+        near.before,
+        near.after,
+        precedence(memory.layer),
+        memory.importance,
+    )
+
+
+def _fresh(found: Mapping[UUID, float], seen: AbstractSet[UUID], count: int) -> dict[UUID, float]:
+    """The best that were not seen before."""
+    return dict(islice(((each, score) for each, score in found.items() if each not in seen), count))
