@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -37,6 +38,16 @@ class Strategy(StrEnum):
     LEXICAL = "lexical"
     HYBRID = "hybrid"
     REASONED = "reasoned"
+
+
+class Policy(StrEnum):
+    """How far to look among shortened vectors."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    RANKING = "ranking"
+    PRECISE = "precise"
+    ADAPTIVE = "adaptive"
 
 
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
@@ -114,6 +125,13 @@ async def search(
             help="By meaning, by words, by both, or in several hops.", show_default="the tenant's"
         ),
     ] = None,
+    policy: Annotated[
+        Policy, typer.Option(help="How far to look where the index has shortened vectors.")
+    ] = Policy.BALANCED,
+    latency_budget: Annotated[
+        float,
+        typer.Option(min=0, max=60, metavar="SECONDS", help="For adaptive: how long it may take."),
+    ] = 0.0,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
     ] = False,
@@ -126,9 +144,12 @@ async def search(
         limit=limit,
         min_score=min_score,
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy or "unspecified")),
+        policy=pb.SearchPolicy.ValueType(enum(pb.SearchPolicy, policy)),
         explain=explain,
     )
-    return _results(await session.memory.SearchMemories(request))
+    if latency_budget:
+        request.latency_budget.FromTimedelta(timedelta(seconds=latency_budget))
+    return _results(await session.memory.SearchMemories(request), explain=explain)
 
 
 @command(app, "reason", example='aeterna memory reason "What has Ann painted, and when?"')
@@ -219,11 +240,21 @@ async def history(session: Session, memory: Name, limit: Limit = 50) -> Shown:
     return await collect(session.memory.ListMemoryRevisions, request, "revisions", limit)
 
 
-def _results(answer: pb.SearchMemoriesResponse) -> Shown:
+def _use(use: pb.VectorUse) -> str:
+    policy = pb.SearchPolicy.Name(use.policy).removeprefix("SEARCH_POLICY_").lower()
+    return (
+        f"policy {policy}: found by {use.searched_dimensions} dimensions, {use.oversampling} for"
+        f" each result, scored by {use.scored_dimensions}"
+    )
+
+
+def _results(answer: pb.SearchMemoriesResponse, *, explain: bool = False) -> Shown:
     if answer.missing_signals:
         print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
     if answer.partial:
         print("note: time ran out, these are the best so far", file=sys.stderr)
+    if explain and answer.HasField("vector_use"):
+        print(f"note: {_use(answer.vector_use)}", file=sys.stderr)
     return answer.results
 
 

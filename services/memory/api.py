@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.protobuf import empty_pb2, json_format
@@ -32,9 +32,11 @@ from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
 from services.memory.domain.memory import Layer, Memory, View
+from services.memory.domain.policy import Policy
 from services.memory.operations import Draft, MemoryOperations, Patch
+from services.memory.policies import Policies, Used
 from services.memory.reasoning import HOPS, Budget, Reasoning, Step
-from services.memory.search import Found, Query, Results, Search, Strategy
+from services.memory.search import Found, Query, Results, Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy
 from services.memory.tenant_settings.ports import SettingsStore
 
@@ -48,6 +50,10 @@ _STRATEGIES = {
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
     pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
     pb.SEARCH_STRATEGY_REASONED: Strategy.REASONED,
+}
+_POLICIES = {
+    pb.SEARCH_POLICY_UNSPECIFIED: Policy.BALANCED,
+    **{pb.SearchPolicy.Value(f"SEARCH_POLICY_{each.name}"): each for each in Policy},
 }
 _LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
@@ -67,12 +73,12 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     def __init__(
         self,
         operations: MemoryOperations,
-        search: Search,
         reasoning: Reasoning,
+        policies: Policies,
         settings: SettingsStore,
         keyring: Keyring,
     ) -> None:
-        self._do, self._search, self._reasoning = operations, search, reasoning
+        self._do, self._reasoning, self._policies = operations, reasoning, policies
         self._settings, self._keyring = settings, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
@@ -157,25 +163,29 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, request: pb.SearchMemoriesRequest, context: Context
     ) -> pb.SearchMemoriesResponse:
         route = caller().route
-        query = _query(request, await self._strategy(route, request))
-        if query.strategy is Strategy.REASONED:
-            results = await self._reasoning(route, query, _budget(request))
-        else:
-            results = await self._search(route, query)
-        return _answer(results, explain=request.explain)
+        strategy = _STRATEGIES.get(request.strategy) or await self._default_strategy(route)
+        query = _query(request, strategy)
+        async with self._policies.use(route, strategy, *_policy(request)) as used:
+            reasoning = _reaching(self._reasoning, used)
+            if strategy is Strategy.REASONED:
+                results = await reasoning(route, query, _budget(request))
+            else:
+                results = await reasoning.search(route, query)
+        return _answer(results, used, explain=request.explain)
 
     async def ReasonMemories(
         self, request: pb.ReasonMemoriesRequest, context: Context
     ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
         replay = [list(step.queries) for step in request.replay]
         budget = replace(_budget(request.search), hops=request.max_hops or HOPS, replay=replay)
-        query = _query(request.search, Strategy.REASONED)
-        async for event in self._reasoning.steps(caller().route, query, budget):
-            if isinstance(event, Step):
-                yield pb.ReasonMemoriesResponse(step=_step(event))
-            else:
-                answer = _answer(event, explain=request.search.explain)
-                yield pb.ReasonMemoriesResponse(answer=answer)
+        route, query = caller().route, _query(request.search, Strategy.REASONED)
+        async with self._policies.use(route, query.strategy, *_policy(request.search)) as used:
+            async for event in _reaching(self._reasoning, used).steps(route, query, budget):
+                if isinstance(event, Step):
+                    yield pb.ReasonMemoriesResponse(step=_step(event))
+                else:
+                    answer = _answer(event, used, explain=request.search.explain)
+                    yield pb.ReasonMemoriesResponse(answer=answer)
 
     async def ListMemoryRevisions(
         self, request: pb.ListMemoryRevisionsRequest, context: Context
@@ -209,10 +219,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
             status = to_status(expected(error))
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
 
-    async def _strategy(self, route: Route, request: pb.SearchMemoriesRequest) -> Strategy:
-        """The one that the request asks for, or the tenant's default."""
-        if request.strategy:
-            return _STRATEGIES[request.strategy]
+    async def _default_strategy(self, route: Route) -> Strategy:
         chosen = (await self._settings.get(route)).values.default_search_strategy
         return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
@@ -280,6 +287,23 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
 
 
+def _reaching(reasoning: Reasoning, used: Used | None) -> Reasoning:
+    """The same, with searches that look as far."""
+    if not used:
+        return reasoning
+    return replace(reasoning, search=reasoning.search.reaching(used.reach))
+
+
+def _policy(request: pb.SearchMemoriesRequest) -> tuple[Policy, timedelta | None]:
+    """The policy and, with ADAPTIVE, the budget that it has."""
+    policy, given = _POLICIES[request.policy], request.HasField("latency_budget")
+    if given and policy is not Policy.ADAPTIVE:
+        raise invalid("latency_budget", "belongs to SEARCH_POLICY_ADAPTIVE")
+    if policy is Policy.ADAPTIVE and not given:
+        raise invalid("latency_budget", "is required with SEARCH_POLICY_ADAPTIVE")
+    return policy, request.latency_budget.ToTimedelta() if given else None
+
+
 def _query(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
     return Query(
         request.query,
@@ -297,12 +321,22 @@ def _budget(request: pb.SearchMemoriesRequest) -> Budget:
     return Budget(time=request.time_limit.ToTimedelta())
 
 
-def _answer(results: Results, *, explain: bool) -> pb.SearchMemoriesResponse:
+def _answer(results: Results, used: Used | None, *, explain: bool) -> pb.SearchMemoriesResponse:
     return pb.SearchMemoriesResponse(
         results=[_result(each, explain=explain) for each in results.found],
         missing_signals=results.missing,
         answerable=results.answerable,
         partial=results.partial,
+        vector_use=_use(used) if used else None,
+    )
+
+
+def _use(used: Used) -> pb.VectorUse:
+    return pb.VectorUse(
+        policy=pb.SearchPolicy.Value(f"SEARCH_POLICY_{used.policy.name}"),
+        searched_dimensions=used.reach.dimensions,
+        scored_dimensions=used.scored,
+        oversampling=used.reach.oversampling or 1,
     )
 
 

@@ -334,3 +334,29 @@ def test_an_operation_can_be_left_alone_and_followed_later(served: Folder) -> No
     begun = served.json("memory", "reindex", "--no-wait")
 
     assert served.json("operations", "wait", begun["name"])["done"]
+
+
+def test_a_search_takes_a_policy_or_a_budget_and_says_what_it_used(served: Folder) -> None:
+    add(served, "A fox.")
+    search = ("memory", "search", "fox", "--explain", "--strategy", "semantic")
+
+    fast = served.run(*search, "--policy", "fast")
+    budget = served.run(*search, "--policy", "adaptive", "--latency-budget", "30")
+    missing = served.run(*search, "--policy", "adaptive")
+
+    assert "policy fast: found by 256 dimensions" in fast.err
+    assert "note: policy " in budget.err
+    assert (missing.code, "latency_budget" in missing.err) == (2, True)
+
+
+def test_shorter_vectors_are_asked_for_and_their_making_is_followed(served: Folder) -> None:
+    add(served, "A fox.")
+    set_ = ("memory", "settings", "set", "--index-dimensions")
+
+    untrained = served.run(*set_, "100")
+    changed = served.json(*set_, "64")
+    listed = served.run("operations", "list", "--filter", 'kind = "ChangeIndexDimensions"').out
+
+    assert "EMBEDDING_LENGTH_UNTRAINED" in untrained.err
+    assert (changed["indexDimensions"], changed["searchedDimensions"]) == (64, 256)
+    assert "ChangeIndexDimensions" in listed
