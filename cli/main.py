@@ -13,6 +13,7 @@ from cli import (
     health,
     knowledge,
     memory,
+    memory_all,
     memory_settings,
     operate,
     operations,
@@ -85,6 +86,7 @@ app.command("health", rich_help_panel=_RUN)(health.health)
 app.command("demo", rich_help_panel=_RUN)(demo.demo)
 app.add_typer(release.app, name="release", rich_help_panel=_RUN)
 app.add_typer(memory.app, name="memory", rich_help_panel=_USE)
+memory.app.add_typer(memory_all.app)
 memory.app.add_typer(memory_settings.app, name="settings")
 app.add_typer(knowledge.app, name="knowledge", rich_help_panel=_USE)
 app.add_typer(operations.app, name="operations", rich_help_panel=_USE)

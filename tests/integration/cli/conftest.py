@@ -40,7 +40,12 @@ class Folder:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"AETERNA_DATA": str(self.path), "AETERNA_TENANT": "acme", "AETERNA_AS": "ann"}
+        return {
+            "AETERNA_DATA": str(self.path),
+            "AETERNA_TENANT": "acme",
+            "AETERNA_AS": "ann",
+            "COLUMNS": "200",  # whoever runs the tests may have set fewer
+        }
 
     def dsn(self, database: str = "aeterna") -> str:
         """Of its running PostgreSQL, which lets any role in."""

@@ -277,22 +277,21 @@ async def test_an_index_elsewhere_is_made_anew_too(
     async with open_suite(database, tmp_path) as suite:
         client = Client(suite, await suite.create_tenant("acme"))
         await client.add(*texts(80))
-        server.stop()
-        server = QdrantServer()  # empty
-        server.start()
-        monkeypatch.setenv("MEMORY_INDEX__URL", server.url)
-        async with open_suite(database, tmp_path) as replica:
-            elsewhere = Client(replica, client.metadata)
-            elsewhere.names = client.names
+    server.stop()
+    server = QdrantServer()  # empty
+    server.start()
+    monkeypatch.setenv("MEMORY_INDEX__URL", server.url)
+    async with open_suite(database, tmp_path) as suite:
+        client.suite = suite
 
-            await elsewhere.reindexed()
+        await client.reindexed()
 
-            assert len(await elsewhere.scores("fox", BY_MEANING)) == 80
-            async with suite.database.connect() as superuser:
+        assert len(await client.scores("fox", BY_MEANING)) == 80
+        async with database.connect() as superuser:
+
+            async def is_empty() -> bool:
                 count = "SELECT count(*) FROM aeterna.projection_queue"
+                return bool(await superuser.fetchval(count) == 0)
 
-                async def is_empty() -> bool:
-                    return bool(await superuser.fetchval(count) == 0)
-
-                await eventually(is_empty)
+            await eventually(is_empty)
     server.stop()

@@ -162,3 +162,14 @@ async def test_other_replicas_hear_of_a_change(database: Database, tmp_path: Pat
             return await signals(other, acme) == {"lexical"}
 
         await eventually(follows, seconds=10)
+
+
+async def test_every_strategy_can_be_the_default(suite: Suite) -> None:
+    acme = await suite.create_tenant("acme")
+    await remember(suite, acme)
+
+    for strategy in memory_pb2.SearchStrategy.values()[1:]:
+        changed = await change(suite, acme, default_search_strategy=strategy)
+
+        assert changed.default_search_strategy == strategy
+        assert await signals(suite, acme)
