@@ -246,6 +246,22 @@ async def history(session: Session, memory: Name, limit: Limit = 50) -> Shown:
     return await collect(session.memory.ListMemoryRevisions, request, "revisions", limit)
 
 
+@command(app, "invalidate-embeddings", example="aeterna memory invalidate-embeddings --user ann")
+async def invalidate_embeddings(
+    session: Session,
+    user: Annotated[
+        str, typer.Option(help="Only of texts about this user.", show_default="everyone")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Only of this model.", show_default="every one")] = "",
+) -> Shown:
+    """Make cached embeddings unusable at once; needs an administrator.
+
+    Nothing is lost: texts are embedded again when they are next needed.
+    """
+    request = pb.InvalidateEmbeddingsRequest(user_id=user, model=model)
+    return await session.memory.InvalidateEmbeddings(request)
+
+
 @command(app, "reindex", example="aeterna memory reindex --no-wait")
 async def reindex(
     session: Session,
