@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -84,9 +84,9 @@ class Stack:
 
 
 @asynccontextmanager
-async def open_stack() -> AsyncIterator[Stack]:
-    """A suite in a temporary folder, gone at the end."""
-    with _folder() as folder, _serving(folder) as (process, metrics):
+async def open_stack(settings: Mapping[str, str] | None = None) -> AsyncIterator[Stack]:
+    """A suite in a temporary folder, gone at the end; `settings` are environment variables."""
+    with _folder() as folder, _serving(folder, settings or {}) as (process, metrics):
         issuer = await local_issuer(folder)
         yield Stack(folder, process.pid, find(folder), metrics, issuer)
 
@@ -100,7 +100,9 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _serving(
+    folder: Path, settings: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process, once it serves, and where its metrics are."""
     command = [sys.executable, "-m", "cli.main", "serve", "all", "--data", str(folder)]
     command += ["--port", "0", "--metrics-port", "0"]
@@ -109,7 +111,7 @@ def _serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), **settings},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -1,4 +1,4 @@
-"""`aeterna memory export|import|reindex`: what is done with all memories."""
+"""`aeterna memory export|import|reindex|invalidate-embeddings`: what is done with all memories."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 from google.protobuf.message import Message
 
 from aeterna.memory.v1 import maintenance_pb2
+from aeterna.memory.v1 import memory_pb2 as pb
 from cli.bulk.export import export
 from cli.bulk.load import load
 from cli.command import command
@@ -26,6 +27,22 @@ async def reindex(
     request = maintenance_pb2.ReindexMemoriesRequest()
     operation: Message = await session.memory_maintenance.ReindexMemories(request)
     return await finished(session, operation) if wait else operation
+
+
+@command(app, "invalidate-embeddings", example="aeterna memory invalidate-embeddings --user ann")
+async def invalidate_embeddings(
+    session: Session,
+    user: Annotated[
+        str, typer.Option(help="Only of texts about this user.", show_default="everyone")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Only of this model.", show_default="every one")] = "",
+) -> Shown:
+    """Make cached embeddings unusable at once; needs an administrator.
+
+    Nothing is lost: texts are embedded again when they are next needed.
+    """
+    request = pb.InvalidateEmbeddingsRequest(user_id=user, model=model)
+    return await session.memory.InvalidateEmbeddings(request)
 
 
 @command(app, "export", example="aeterna memory export memories.ndjson")

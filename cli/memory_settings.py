@@ -40,6 +40,18 @@ async def set_(
         DefaultStrategy | None,
         typer.Option(help="How to search when a request does not say.", show_default=False),
     ] = None,
+    semantic_cache: Annotated[
+        bool | None,
+        typer.Option(
+            help="Embed questions like others that ask the same in other words.", show_default=False
+        ),
+    ] = None,
+    semantic_cache_error_bound: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="The share of these that may be wrong.", show_default=False
+        ),
+    ] = None,
     index_dimensions: Annotated[
         int | None,
         typer.Option(
@@ -60,6 +72,12 @@ async def set_(
         strategy = enum(memory_pb2.SearchStrategy, default_search_strategy)
         settings.default_search_strategy = memory_pb2.SearchStrategy.ValueType(strategy)
         request.update_mask.paths.append("default_search_strategy")
+    if semantic_cache is not None:
+        settings.semantic_cache = semantic_cache
+        request.update_mask.paths.append("semantic_cache")
+    if semantic_cache_error_bound is not None:
+        settings.semantic_cache_error_bound = semantic_cache_error_bound
+        request.update_mask.paths.append("semantic_cache_error_bound")
     if index_dimensions is not None:
         settings.index_dimensions = index_dimensions
         request.update_mask.paths.append("index_dimensions")

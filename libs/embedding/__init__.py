@@ -1,17 +1,49 @@
-"""The port through which the suite turns texts into vectors, and what every embedder promises.
+"""The ports through which the suite turns texts into vectors, and what every embedder promises.
 
-Knows no provider: `local` and `openai` are adapters, `settings.open_embedder` chooses between them.
+Services ask a `TenantEmbedder`; behind it is an `Embedder` that computes in this process, or a
+`RemoteEmbedder` that costs time and money. Knows no provider: `settings` chooses.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from libs.tenancy import Route
+
 Vectors = NDArray[np.float32]
 
 MAX_CHARACTERS = 8192  # about 2000 English tokens; what follows them does not count
+
+
+class Purpose(StrEnum):
+    """What a vector is for."""
+
+    QUERY = "query"  # to search with: used once
+    DOCUMENT = "document"  # to be stored and found
+
+
+class Text(NamedTuple):
+    """A text to embed. `subject` is the user it is about, "" for the tenant's own."""
+
+    content: str
+    subject: str = ""
+
+
+class Embedded(NamedTuple):
+    """Vectors and what they cost.
+
+    Attributes:
+        vectors: As `Embedder.embed` returns them.
+        tokens: Of each text; `estimated` when the provider does not count them.
+    """
+
+    vectors: Vectors
+    tokens: Sequence[int]
+    estimated: bool
 
 
 class Embedder(Protocol):
@@ -41,6 +73,23 @@ class Embedder(Protocol):
         Returns:
             float32, shape (N, dimensions); rows have length 1. A text that is empty or blank is
             like nothing: its row, and no other, is all zeros.
+        """
+        ...
+
+
+class RemoteEmbedder(Protocol):
+    """The same, of a provider who counts tokens."""
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def prefixes(self) -> tuple[int, ...]: ...
+
+    async def embed(self, texts: Sequence[str]) -> Embedded:
+        """As `Embedder.embed`.
+
         Raises:
             EmbedderUnavailable: no answer now; the same call may succeed later.
             EmbedderRefused: the provider does not accept our key, model or address.
@@ -48,3 +97,45 @@ class Embedder(Protocol):
             EmbedderAnswerInvalid: the provider answered something that are not N such vectors.
         """
         ...
+
+
+class TenantEmbedder(Protocol):
+    """What services ask: embeds in the name of a tenant."""
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def prefixes(self) -> tuple[int, ...]: ...
+
+    async def embed(self, route: Route, texts: Sequence[Text], purpose: Purpose) -> Vectors:
+        """As `Embedder.embed`.
+
+        Raises:
+            EmbeddingRateLimited: the tenant has asked for more than its share.
+            What a RemoteEmbedder raises; StoreUnavailable: the shard cannot be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Direct:
+    """`TenantEmbedder` over an embedder that costs less than looking its answers up."""
+
+    embedder: Embedder
+
+    @property
+    def identity(self) -> str:
+        return self.embedder.identity
+
+    @property
+    def dimensions(self) -> int:
+        return self.embedder.dimensions
+
+    @property
+    def prefixes(self) -> tuple[int, ...]:
+        return self.embedder.prefixes
+
+    async def embed(self, route: Route, texts: Sequence[Text], purpose: Purpose) -> Vectors:
+        return await self.embedder.embed([text.content for text in texts])

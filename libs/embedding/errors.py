@@ -1,5 +1,7 @@
 """What can go wrong between a text and its vector; no message holds any of the text."""
 
+from datetime import timedelta
+
 from libs.errors import AppError, Kind
 
 
@@ -41,6 +43,17 @@ class EmbedderAnswerInvalid(AppError):
     def __init__(self, model: str, problem: str) -> None:
         message = f"Embedder {model} sent an invalid answer: {problem}."
         super().__init__(message, model=model, problem=problem)
+
+
+class EmbeddingRateLimited(AppError):
+    """The tenant has had its share of the provider; `retry_after` says when there is more."""
+
+    kind, reason = Kind.EXHAUSTED, "EMBEDDING_RATE_LIMITED"
+
+    def __init__(self, texts_per_minute: int, wait: timedelta) -> None:
+        message = f"The tenant may have {texts_per_minute} texts a minute embedded."
+        super().__init__(message, textsPerMinute=str(texts_per_minute))
+        self.retry_after = wait
 
 
 class EmbeddingModelMissing(AppError):

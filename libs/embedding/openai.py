@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import accumulate, pairwise
+from typing import Any
 
 import httpx
 import numpy as np
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from libs.embedding import Vectors
+from libs.embedding import Embedded, Vectors
 from libs.embedding.errors import (
     EmbedderAnswerInvalid,
     EmbedderRefused,
@@ -30,6 +32,7 @@ _FIRST_BACKOFF = 0.5  # seconds, doubled by each attempt
 _LONGEST_WAIT = 20.0  # seconds; a server that asks for more is unavailable
 _TEXT_AT_FAULT = frozenset({400, 413, 422})
 _TRY_AGAIN = frozenset({408, 429})
+_TOKEN_CHARACTERS = 4  # of English, where nobody counts
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,13 @@ class _Item(BaseModel):
 
 class _Answer(BaseModel):
     data: list[_Item]
+    usage: Any = None  # of the whole request; some servers have none
+
+    @property
+    def tokens(self) -> int | None:
+        """As the server counts them, if it does."""
+        total = self.usage.get("total_tokens") if isinstance(self.usage, dict) else None
+        return total if isinstance(total, int) and total > 0 else None
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class _Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIEmbedder:
-    """`Embedder` over HTTP; the client has the base URL and the Authorization header.
+    """`RemoteEmbedder` over HTTP; the client has the base URL and the Authorization header.
 
     Attributes:
         prefixes: Shorter lengths that the model was trained for.
@@ -76,15 +86,20 @@ class OpenAIEmbedder:
         """Model and dimensions; the provider keeps a model's weights fixed under one name."""
         return f"{self.model}/{self.dimensions}"
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> Embedded:
         """As the port says; blank texts are not sent."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        tokens = np.zeros(len(texts), np.int64)
+        estimated = False
         places = [place for place, text in enumerate(texts) if text.strip()]
         for start in range(0, len(places), self.batch_limit):
             batch = places[start : start + self.batch_limit]
-            answer = await self._send(self._body([bounded(texts[place]) for place in batch]))
+            sent = [bounded(texts[place]) for place in batch]
+            answer = self._read(await self._send(self._body(sent)))
             vectors[batch] = self._vectors(answer, len(batch))
-        return vectors
+            tokens[batch] = _counted(answer, sent)
+            estimated |= answer.tokens is None
+        return Embedded(vectors, tokens.tolist(), estimated)
 
     def _body(self, texts: list[str]) -> dict[str, object]:
         body: dict[str, object] = {"model": self.model, "input": texts, "encoding_format": "float"}
@@ -121,11 +136,14 @@ class OpenAIEmbedder:
             raise TextRefused(self.model, status)
         raise EmbedderRefused(self.model, status)
 
-    def _vectors(self, answer: bytes, count: int) -> Vectors:
+    def _read(self, answer: bytes) -> _Answer:
         try:
-            items = sorted(_Answer.model_validate_json(answer).data, key=lambda item: item.index)
+            return _Answer.model_validate_json(answer)
         except ValidationError:  # its message would quote the answer
             raise EmbedderAnswerInvalid(self.model, "not the JSON of the protocol") from None
+
+    def _vectors(self, answer: _Answer, count: int) -> Vectors:
+        items = sorted(answer.data, key=lambda item: item.index)
         if [item.index for item in items] != list(range(count)):
             raise EmbedderAnswerInvalid(self.model, "not one vector for each text")
         if any(len(item.embedding) != self.dimensions for item in items):
@@ -136,10 +154,26 @@ class OpenAIEmbedder:
         return unit_rows(rows / np.abs(rows).max(axis=1, keepdims=True))  # no square overflows
 
 
+def _counted(answer: _Answer, texts: Sequence[str]) -> list[int]:
+    """The tokens of each text: its share of those that the server counted, else an estimate."""
+    guesses = [len(text) // _TOKEN_CHARACTERS + 1 for text in texts]
+    return guesses if answer.tokens is None else shared(answer.tokens, guesses)
+
+
+def shared(total: int, weights: Sequence[int]) -> list[int]:
+    """`total` in parts that are proportional to the weights (above 0) and add up to it."""
+    whole = sum(weights)
+    ends = [total * part // whole for part in accumulate(weights, initial=0)]
+    return [end - begin for begin, end in pairwise(ends)]
+
+
 def _backoff(attempt: int) -> float:
-    """Seconds to wait after the failure of attempt n (from 1), spread so that clients disperse."""
-    longest = _FIRST_BACKOFF * 2 ** (attempt - 1)
-    return random.uniform(longest / 2, longest)
+    """Seconds to wait after the failure of attempt n (from 1).
+
+    "Full jitter": anything up to a limit that doubles, so that clients that failed together do not
+    come again together. Source: Brooker, "Exponential backoff and jitter", AWS Architecture Blog.
+    """
+    return random.uniform(0, _FIRST_BACKOFF * 2 ** (attempt - 1))
 
 
 def _retry_after(response: httpx.Response, now: datetime) -> float:

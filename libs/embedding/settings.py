@@ -5,19 +5,55 @@ The only module that knows all adapters.
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Literal, Self
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PositiveInt, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    NonNegativeInt,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
 
-from libs.embedding import Embedder
+from libs.embedding import Direct, TenantEmbedder, Vectors
 from libs.embedding.batching import open_batching
+from libs.embedding.cache import CachedEmbedder
+from libs.embedding.cache.lookup import Rules
+from libs.embedding.cache.policy import Policies, RulesOf
+from libs.embedding.cache.store import MemoryStore, Store
 from libs.embedding.capability import prefixes
+from libs.embedding.limits import RateLimiter
 from libs.embedding.local import MODEL, LocalEmbedder
 from libs.embedding.openai import OpenAIEmbedder
+from libs.embedding.usage import LoggedUsage, Meter, Prices
+from libs.encryption.keyring import Keyring
+from libs.redis import RedisSettings
+from libs.tenancy import Route
+
+_WORDS = 256  # dimensions of the vectors of words, where texts have others
+
+
+class CacheSettings(BaseModel):
+    """Of remote embedders; the local one is faster than any cache."""
+
+    model_config = ConfigDict(frozen=True)
+
+    slots: PositiveInt = 20_000  # entries of one tenant in each tier, at most
+    semantic: bool = True  # know questions in other words, where a tenant does not say
+    error_bound: float = Field(0.01, ge=0, le=1)  # wrong ones among them, at most; likewise
+    cosine_bar: float = Field(0.9, gt=-1, lt=1)  # below it two vectors of the model differ
+
+    @property
+    def rules(self) -> Rules:
+        """Of a tenant that does not say."""
+        return Rules(self.semantic, self.error_bound)
 
 
 class EmbeddingSettings(BaseModel):
@@ -33,6 +69,9 @@ class EmbeddingSettings(BaseModel):
     shorten: bool = True  # ask for `dimensions`; false for models that have one size
     trained: tuple[PositiveInt, ...] = ()  # dimensions that the model was trained for, if unknown
     timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))  # for one attempt
+    texts_per_minute: NonNegativeInt = 0  # of one tenant, sent by one replica; 0: no limit
+    prices: Prices = Prices()
+    cache: CacheSettings = CacheSettings()
 
     @model_validator(mode="after")
     def _fits_the_provider(self) -> Self:
@@ -52,18 +91,64 @@ class EmbeddingSettings(BaseModel):
 _local = functools.cache(LocalEmbedder)  # immutable: services of one process share the model
 
 
-@asynccontextmanager
-async def open_embedder(settings: EmbeddingSettings) -> AsyncIterator[Embedder]:
-    """The embedder of these settings; remote ones share calls between concurrent requests.
+def local_words(settings: EmbeddingSettings) -> Callable[[Sequence[str]], Vectors]:
+    """What gives single words their vectors in this process, whichever the provider is."""
+    return _local(settings.dimensions if settings.provider == "local" else _WORDS).words
 
+
+@asynccontextmanager
+async def open_embedder(
+    settings: EmbeddingSettings,
+    keyring: Keyring,
+    redis: RedisSettings,
+    rules_of: RulesOf | None = None,
+) -> AsyncIterator[TenantEmbedder]:
+    """The embedder of these settings; of remote ones what was asked for before is kept.
+
+    Args:
+        redis: Where it is kept, in this process if there is none.
+        rules_of: How a tenant wants it; as `settings` say when None.
     Raises:
-        EmbeddingModelMissing: the provider is local and its model is not installed.
+        EmbeddingModelMissing: The provider is local and its model is not installed.
+        RedisUrlInvalid, SentinelsInvalid: As they say.
     """
     if settings.provider == "local":
-        yield await asyncio.to_thread(_local, settings.dimensions)
+        yield Direct(await asyncio.to_thread(_local, settings.dimensions))
         return
-    async with _client(settings) as client, open_batching(_remote(settings, client)) as embedder:
-        yield embedder
+    cache = settings.cache
+    meter = Meter(settings.model or "", settings.prices, LoggedUsage())
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(_client(settings))
+        store = await stack.enter_async_context(_open_store(redis))
+        remote = _remote(settings, client)
+        yield CachedEmbedder(
+            remote=await stack.enter_async_context(open_batching(remote, meter.spent)),
+            keyring=keyring,
+            store=store,
+            policies=Policies(rules_of or _same_for_all(cache)),
+            meter=meter,
+            limiter=RateLimiter(settings.texts_per_minute),
+            slots=cache.slots,
+            cosine_bar=cache.cosine_bar,
+        )
+
+
+def _same_for_all(settings: CacheSettings) -> RulesOf:
+    async def rules_of(route: Route) -> Rules:
+        return settings.rules
+
+    return rules_of
+
+
+@asynccontextmanager
+async def _open_store(redis: RedisSettings) -> AsyncIterator[Store]:
+    if not redis.has_redis:
+        yield MemoryStore()
+        return
+    from libs.embedding.cache.redis_store import open_redis_store  # not installed everywhere
+
+    async with open_redis_store(redis) as store:
+        yield store
 
 
 def _client(settings: EmbeddingSettings) -> httpx.AsyncClient:

@@ -5,6 +5,7 @@ Knows nothing of gRPC: `libs.service.errors` translates. Reasons are part of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import ClassVar
 
@@ -38,6 +39,7 @@ class AppError(Exception):
 
     kind: ClassVar[Kind]
     reason: ClassVar[str]  # UPPER_SNAKE_CASE; part of the contract
+    retry_after = timedelta(seconds=1)  # when to come again, where that helps
 
     def __init__(self, message: str, **metadata: str) -> None:
         super().__init__(message)

@@ -32,6 +32,42 @@ WAKEUPS_CONNECTED = Gauge(
     "aeterna_wakeups_connected",
     "Whether this process hears of the changes of the others at once (1), or must look (0).",
 )
+EMBEDDING_CACHE_HITS = Counter(
+    "aeterna_embedding_cache_hits", "Texts answered from the cache.", ["tier"]
+)
+EMBEDDING_CACHE_MISSES = Counter(
+    "aeterna_embedding_cache_misses", "Texts that the provider was asked for."
+)
+EMBEDDING_CACHE_CHECKS = Counter(
+    "aeterna_embedding_cache_checks",
+    "Cached vectors compared with the provider's own, by kind of rewording and whether the call"
+    " was made for that.",
+    ["grade", "paid"],
+)
+EMBEDDING_CACHE_FALSE = Counter(
+    "aeterna_embedding_cache_false",
+    "Checks that found the cached vector wrong.",
+    ["grade", "paid"],
+)
+EMBEDDING_CACHE_CONNECTED = Gauge(
+    "aeterna_embedding_cache_connected",
+    "Whether the Redis of the embedding cache answers (1), or everything is a miss (0).",
+)
+EMBEDDING_TOKENS = Counter(
+    "aeterna_embedding_tokens", "Tokens sent to the provider, by who counted.", ["model", "counted"]
+)
+EMBEDDING_COST = Counter(
+    "aeterna_embedding_cost", "Money spent on the provider.", ["model", "currency"]
+)
+EMBEDDING_SAVED_TOKENS = Counter(
+    "aeterna_embedding_saved_tokens", "Tokens that the cache saved.", ["tier"]
+)
+EMBEDDING_SAVED_COST = Counter(
+    "aeterna_embedding_saved_cost", "Money that the cache saved.", ["tier", "currency"]
+)
+EMBEDDING_LIMITED = Counter(
+    "aeterna_embedding_limited", "Calls refused because the tenant asked for too much."
+)
 REASONING_HOPS = Histogram(
     "aeterna_reasoning_hops", "Hops of a reasoned search.", buckets=(1, 2, 3, 4, 5)
 )

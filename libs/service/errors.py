@@ -12,7 +12,6 @@ from libs.errors import AppError, InvalidRequest, Kind
 log = structlog.get_logger(__name__)
 
 DOMAIN = "aeterna.io"
-_RETRY_AFTER = duration_pb2.Duration(seconds=1)
 _DETAILS = "grpc-status-details-bin"
 
 STATUS_CODES = {
@@ -67,7 +66,9 @@ def to_status(error: AppError) -> status_pb2.Status:
     if isinstance(error, InvalidRequest):
         status.details.add().Pack(_bad_request(error))
     if error.kind in (Kind.UNAVAILABLE, Kind.EXHAUSTED):
-        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=_RETRY_AFTER))
+        delay = duration_pb2.Duration()
+        delay.FromTimedelta(error.retry_after)
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return status
 
 

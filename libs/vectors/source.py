@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from libs.changes import Entity
-from libs.embedding import Embedder
+from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.tenancy import Route
 from libs.vectors import Point
 from libs.vectors.projection import Known, Projection
@@ -31,7 +31,7 @@ class EmbeddingSource(Generic[N]):
 
     entities: Callable[[Route, Sequence[UUID]], Awaitable[Sequence[N]]]
     texts: Callable[[Route, Sequence[N]], Awaitable[Sequence[str]]]  # one each, in order
-    embedder: Embedder
+    embedder: TenantEmbedder
 
     async def __call__(
         self, route: Route, ids: Sequence[UUID], known: Known | None = None
@@ -40,7 +40,9 @@ class EmbeddingSource(Generic[N]):
         vectors = dict(await known([each.id for each in found])) if known else {}
         unknown = [each for each in found if each.id not in vectors]
         if unknown:
-            made = await self.embedder.embed(await self.texts(route, unknown))
+            contents = await self.texts(route, unknown)
+            about = [Text(text, each.subject) for text, each in zip(contents, unknown, strict=True)]
+            made = await self.embedder.embed(route, about, Purpose.DOCUMENT)
             vectors |= {each.id: row for each, row in zip(unknown, made, strict=True)}
         return {
             each.id: Projection(each.number, Point(each.id, vectors[each.id], each.payload()))

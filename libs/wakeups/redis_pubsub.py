@@ -9,40 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
-from pydantic import SecretStr
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
 
-from libs.errors import AppError, Kind
+from libs.redis import RedisSettings, open_redis
 
 _CHANNEL = "aeterna:changes"
 _ANSWER_SECONDS = 5.0
-_LAST_PORT = 65535
-_OPTIONS: dict[str, Any] = {
-    "socket_connect_timeout": _ANSWER_SECONDS,
-    "socket_timeout": _ANSWER_SECONDS,
-    "retry": Retry(NoBackoff(), 0),
-}
-
-
-class RedisUrlInvalid(AppError):
-    """The configured address is none; it may hold a password, so it is not shown."""
-
-    kind, reason = Kind.PRECONDITION, "REDIS_URL_INVALID"
-
-    def __init__(self) -> None:
-        super().__init__("The Redis URL of the wake-ups is not valid.")
-
-
-class SentinelsInvalid(AppError):
-    """The configured addresses are none."""
-
-    kind, reason = Kind.PRECONDITION, "SENTINELS_INVALID"
-
-    def __init__(self) -> None:
-        super().__init__("The sentinels of the wake-ups must be HOST:PORT,HOST:PORT.")
 
 
 @dataclass(frozen=True)
@@ -84,51 +56,11 @@ class RedisTransport:
 
 
 @asynccontextmanager
-async def open_redis_transport(url: SecretStr) -> AsyncIterator[RedisTransport]:
+async def open_redis_transport(settings: RedisSettings) -> AsyncIterator[RedisTransport]:
     """Connects when first used.
 
     Raises:
-        RedisUrlInvalid: As it says.
+        RedisUrlInvalid, SentinelsInvalid: As they say.
     """
-    client = _client(url)
-    try:
+    async with open_redis(settings, _ANSWER_SECONDS) as client:
         yield RedisTransport(client)
-    finally:
-        await client.aclose()
-
-
-def _client(url: SecretStr) -> redis.asyncio.Redis:
-    try:
-        return redis.asyncio.Redis.from_url(url.get_secret_value(), **_OPTIONS)
-    except ValueError:
-        raise RedisUrlInvalid from None  # the cause may quote a part of the password
-
-
-@asynccontextmanager
-async def open_sentinel_transport(
-    sentinels: str, master: str, password: SecretStr | None
-) -> AsyncIterator[RedisTransport]:
-    """As above, to whichever server the sentinels call the master when a connection is made.
-
-    After a failover sentinels cut the connections of the old master, so that all move over.
-
-    Raises:
-        SentinelsInvalid: As it says.
-    """
-    options = {**_OPTIONS, "password": password.get_secret_value() if password else None}
-    make: Any = Sentinel  # has no types
-    manager = make(_addresses(sentinels), sentinel_kwargs=options, **options)
-    client: redis.asyncio.Redis = manager.master_for(master)
-    try:
-        yield RedisTransport(client)
-    finally:
-        for each in (client, *manager.sentinels):
-            await each.aclose()
-
-
-def _addresses(text: str) -> list[tuple[str, int]]:
-    pairs = [each.strip().rpartition(":") for each in text.split(",")]
-    for host, _, port in pairs:
-        if not host or not port.isdecimal() or int(port) > _LAST_PORT:
-            raise SentinelsInvalid
-    return [(host.strip("[]"), int(port)) for host, _, port in pairs]

@@ -4,27 +4,25 @@ The only module that knows all transports.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Literal, Self
 
 import asyncpg
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import model_validator
 
+from libs.redis import RedisSettings
 from libs.wakeups import Wakeups
 from libs.wakeups.postgres_notify import PostgresTransport
-from libs.wakeups.relay import Transport, open_relay
+from libs.wakeups.relay import open_relay
 
 
-class WakeupSettings(BaseModel):
-    """`none` suits a single process, `postgres` any installation, `redis` a busy one."""
+class WakeupSettings(RedisSettings):
+    """`none` suits a single process, `postgres` any installation, `redis` a busy one.
 
-    model_config = ConfigDict(frozen=True)
+    The Redis named here is the suite's: what else wants one takes it, whatever the transport.
+    """
 
     transport: Literal["none", "redis", "postgres"] = "postgres"
-    redis_url: SecretStr | None = None  # redis[s]://user:password@host:port
-    sentinels: str = ""  # host:port,host:port: they know which Redis is the master
-    master: str = "mymaster"  # its name among the sentinels
-    password: SecretStr | None = None  # of the sentinels and of the Redis servers behind them
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -48,15 +46,7 @@ async def open_wakeups(settings: WakeupSettings, control: asyncpg.Pool) -> Async
         async with open_relay(PostgresTransport(control)) as wakeups:
             yield wakeups
     else:
-        async with _redis(settings) as transport, open_relay(transport) as wakeups:
+        from libs.wakeups.redis_pubsub import open_redis_transport  # not installed everywhere
+
+        async with open_redis_transport(settings) as transport, open_relay(transport) as wakeups:
             yield wakeups
-
-
-def _redis(settings: WakeupSettings) -> AbstractAsyncContextManager[Transport]:
-    from libs.wakeups import redis_pubsub  # not installed everywhere
-
-    if settings.redis_url:
-        return redis_pubsub.open_redis_transport(settings.redis_url)
-    return redis_pubsub.open_sentinel_transport(
-        settings.sentinels, settings.master, settings.password
-    )

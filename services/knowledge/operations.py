@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.changes import Asked, Command, Operation
-from libs.embedding import Embedder
+from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring, Plain, Sealed
 from libs.encryption.registry import KNOWLEDGE_ITEM_CONTENT as _CONTENT
 from libs.encryption.registry import KNOWLEDGE_ITEM_TITLE as _TITLE
@@ -49,7 +49,7 @@ class ItemOperations:
 
     items: Items
     keyring: Keyring
-    embedder: Embedder
+    embedder: TenantEmbedder
     nearest: Nearest[Stored]
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
@@ -116,7 +116,8 @@ class ItemOperations:
         self, route: Route, query: str, view: View, limit: int, min_score: float
     ) -> list[Found]:
         """The items nearest in meaning, best first."""
-        (vector,) = await self.embedder.embed([query])
+        text = Text(query, view.scope.user_id)
+        (vector,) = await self.embedder.embed(route, [text], Purpose.QUERY)
         nearest = await self.nearest(route, vector, view.filter(), limit)
         shown = [each for each in nearest if each.score >= min_score and view.shows(each.entity)]
         items = await opened(self.keyring, route, [each.entity for each in shown[:limit]])

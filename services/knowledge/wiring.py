@@ -28,7 +28,10 @@ from services.knowledge.store.source import item_source
 async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence[Registration]]:
     """Opens what the service needs; what was opened last is closed first."""
     async with AsyncExitStack() as stack:
-        embedder = await stack.enter_async_context(open_embedder(settings.embedding))
+        redis = platform.settings.wakeups
+        embedder = await stack.enter_async_context(
+            open_embedder(settings.embedding, platform.keyring, redis)
+        )
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
         projector = Projector(index, collection, item_source(platform.keyring, embedder))

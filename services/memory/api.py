@@ -15,9 +15,10 @@ from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
 from libs.changes import Asked
+from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
-from libs.service.caller import WRITERS, Caller, caller
+from libs.service.caller import ADMINISTRATORS, WRITERS, Caller, caller
 from libs.service.convert import (
     asked,
     change_to,
@@ -76,10 +77,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         reasoning: Reasoning,
         policies: Policies,
         settings: SettingsStore,
+        invalidate: Invalidations,
         keyring: Keyring,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
-        self._settings, self._keyring = settings, keyring
+        self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(WRITERS), request)
@@ -202,6 +204,15 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
             for change, memory in shown
         ]
         return pb.ListMemoryRevisionsResponse(revisions=revisions, next_page_token=token)
+
+    async def InvalidateEmbeddings(
+        self, request: pb.InvalidateEmbeddingsRequest, context: Context
+    ) -> pb.InvalidateEmbeddingsResponse:
+        current = caller(ADMINISTRATORS)
+        number = await self._invalidate(
+            current.route, current.origin, request.user_id, request.model
+        )
+        return pb.InvalidateEmbeddingsResponse(change_number=number)
 
     async def _create(self, current: Caller, request: pb.CreateMemoryRequest) -> pb.Memory:
         draft = _draft(request.memory, "memory")

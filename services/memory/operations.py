@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.changes import Asked, Command, Terms, Vector
-from libs.embedding import Embedder
+from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring, Plain, Sealed
 from libs.encryption.registry import MEMORY_AUTHOR, MEMORY_CONTENT, MEMORY_METADATA, Field
 from libs.lexical import blinded
@@ -57,7 +57,7 @@ class MemoryOperations:
 
     memories: Memories
     keyring: Keyring
-    embedder: Embedder
+    embedder: TenantEmbedder
     collection: str
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
@@ -70,7 +70,8 @@ class MemoryOperations:
             path = f"{field.format(place)}.scope"
             draft.scope.demand(REQUIRED[draft.layer], draft.layer, path)
         texts = [draft.searchable for draft in drafts]
-        vectors = await self.embedder.embed(texts)
+        about = [Text(text, draft.scope.user_id) for text, draft in zip(texts, drafts, strict=True)]
+        vectors = await self.embedder.embed(route, about, Purpose.DOCUMENT)
         terms = await self._terms(route, texts)
         stored = await self._seal(route, drafts)
         body = Create(tuple(stored), tuple(vectors), tuple(terms))
@@ -162,7 +163,8 @@ class MemoryOperations:
             return None, None
         ((_, author),) = await opened_texts(self.keyring, route, [current])
         text = searchable(author, content)
-        (vector,) = await self.embedder.embed([text])
+        about = Text(text, current.subject)
+        (vector,) = await self.embedder.embed(route, [about], Purpose.DOCUMENT)
         (terms,) = await self._terms(route, [text])
         return vector, terms
 

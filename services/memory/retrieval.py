@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from libs.changes import Vector
-from libs.embedding import Embedder
+from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, Kind
 from libs.lexical import hashed
@@ -70,7 +70,7 @@ class Retriever:
 
     memories: Memories
     keyring: Keyring
-    embedder: Embedder
+    embedder: TenantEmbedder
     nearest: Nearest[Stored]
     postings: Postings
     reach: Reach | None = None  # among vectors
@@ -100,9 +100,10 @@ class Retriever:
         )
         return Haul(candidates, rows, cosines | others, meaning, matches, hashes)
 
-    async def vector(self, text: str) -> Vector:
+    async def vector(self, route: Route, view: View, text: str) -> Vector:
         """Of a query; raises EmbedderUnavailable and so on."""
-        vector: Vector = (await self.embedder.embed([text]))[0]
+        about = Text(text, view.scope.user_id)
+        vector: Vector = (await self.embedder.embed(route, [about], Purpose.QUERY))[0]
         return vector
 
     async def hashes(self, route: Route, text: str) -> dict[str, int]:
@@ -132,7 +133,7 @@ class Retriever:
         """The nearest; None when embedder or index do not answer."""
         index, collection = self.nearest.index, self.nearest.collection
         try:
-            vector = await self.vector(text)
+            vector = await self.vector(route, view, text)
             where = view.filter()
             hits = await index.search(route, collection, vector, where, limit, self.reach)
         except AppError as exc:

@@ -135,7 +135,7 @@ class Search:
                 return await self._hybrid(route, query)
 
     async def _semantic(self, route: Route, query: Query) -> Results:
-        vector = await self.retriever.vector(query.text)
+        vector = await self.retriever.vector(route, query.view, query.text)
         where = query.view.filter()
         nearest = await self.retriever.nearest(
             route, vector, where, query.limit, self.retriever.reach

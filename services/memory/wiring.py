@@ -13,8 +13,9 @@ from aeterna.memory.v1 import (
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
-from libs.embedding.local import LocalEmbedder
-from libs.embedding.settings import open_embedder
+from libs.embedding.cache import lookup
+from libs.embedding.cache.policy import Invalidations
+from libs.embedding.settings import local_words, open_embedder
 from libs.lexical.postings import Postings
 from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
@@ -24,6 +25,7 @@ from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
+from libs.tenancy import Route
 from libs.vectors import Collection
 from libs.vectors.layouts import Layouts
 from libs.vectors.nearest import Nearest
@@ -46,6 +48,7 @@ from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
 from services.memory.store.source import memory_source
 from services.memory.tenant_settings.api import MemorySettingsServicer
+from services.memory.tenant_settings.domain import TenantSettings
 from services.memory.tenant_settings.store import PostgresSettings
 
 
@@ -53,7 +56,16 @@ from services.memory.tenant_settings.store import PostgresSettings
 async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence[Registration]]:
     """Opens what the service needs; what was opened last is closed first."""
     async with AsyncExitStack() as stack:
-        embedder = await stack.enter_async_context(open_embedder(settings.embedding))
+        settings_of: PostgresSettings  # made below: nothing is embedded before
+
+        async def rules_of(route: Route) -> lookup.Rules:
+            own = (await settings_of.get(route)).values
+            return _cache_rules(own, settings.embedding.cache.rules)
+
+        redis = platform.settings.wakeups
+        embedder = await stack.enter_async_context(
+            open_embedder(settings.embedding, platform.keyring, redis, rules_of)
+        )
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(
             COLLECTION, embedder.identity, embedder.dimensions, embedder.prefixes
@@ -62,32 +74,32 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         postings = Postings(COLLECTION)
         memories = PostgresMemories(postings, projector, platform.wakeups)
         stack.push_async_callback(memories.close)
-        worker = ProjectionWorker(projector, platform.directory)
-        await stack.enter_async_context(background(worker.run()))
         nearest = Nearest(memories, index, collection)
         operations = MemoryOperations(
             memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
         )
-        local = embedder if isinstance(embedder, LocalEmbedder) else LocalEmbedder()
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
-        search = Search(retriever, Judge(local.words, utc_now))
+        search = Search(retriever, Judge(local_words(settings.embedding), utc_now))
         planner = await stack.enter_async_context(_planner(settings.planner))
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
         long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
         reindexing = Reindexing(projector, memories.ids, memories.count)
         index_length = ChangeIndexLength(reindexing, long_running, layouts)
+        settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
+        worker = ProjectionWorker(projector, platform.directory)
+        await stack.enter_async_context(background(worker.run()))
         handlers = [
             Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex),
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
         ]
         shown = await stack.enter_async_context(_shown(platform, long_running, handlers))
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
-        settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         servicer = MemoryServicer(
             operations,
             Reasoning(search, planner),
             Policies(layouts, collection),
             settings_of,
+            Invalidations(platform.wakeups),
             platform.keyring,
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
@@ -130,3 +142,12 @@ async def _planner(settings: ModelSettings | None) -> AsyncIterator[Planner]:
         return
     async with open_model(settings) as model:
         yield Model(model, Rules())
+
+
+def _cache_rules(own: TenantSettings, defaults: lookup.Rules) -> lookup.Rules:
+    """How a tenant wants its embeddings cached."""
+    semantic, bound = own.semantic_cache, own.semantic_cache_error_bound
+    return lookup.Rules(
+        defaults.semantic if semantic is None else semantic,
+        defaults.error_bound if bound is None else bound,
+    )

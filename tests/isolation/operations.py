@@ -185,6 +185,12 @@ async def memory_settings(world: World, rng: random.Random, tenant: Tenant) -> N
         raise Leak(f"{tenant.name} has settings that somebody else changed")
 
 
+async def invalidate_embeddings(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.InvalidateEmbeddingsRequest(user_id=tenant.ids(rng)["user_id"])
+    answer = await world.call(tenant, world.suite.memory.InvalidateEmbeddings, request)
+    tenant.changes += ok(answer)
+
+
 async def reindex(world: World, rng: random.Random, tenant: Tenant) -> None:
     request = maintenance_pb2.ReindexMemoriesRequest(request_id=_request_id(rng, world, tenant))
     answer = await world.call(tenant, world.suite.memory_maintenance.ReindexMemories, request)
@@ -403,6 +409,7 @@ OPERATIONS: tuple[Operation, ...] = (
     promote_memory,
     search_memories,
     memory_settings,
+    invalidate_embeddings,
     reindex,
     read_operations,
     foreign_operation,

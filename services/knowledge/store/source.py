@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from libs.embedding import Embedder
+from libs.embedding import TenantEmbedder
 from libs.encryption.keyring import Keyring
 from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
@@ -12,7 +12,7 @@ from services.knowledge.operations import opened
 from services.knowledge.store.rows import ITEMS
 
 
-def item_source(keyring: Keyring, embedder: Embedder) -> EmbeddingSource[Stored]:
+def item_source(keyring: Keyring, embedder: TenantEmbedder) -> EmbeddingSource[Stored]:
     """Embeds title and content of items, together."""
 
     async def texts(route: Route, stored: Sequence[Stored]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.changes import Terms, Vector
-from libs.embedding import Embedder
+from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring
 from libs.lexical import Document, blinded
 from libs.lexical.analysis import terms
@@ -57,7 +57,7 @@ class Reindex:
 
     table: VersionedTable[Stored]
     keyring: Keyring
-    embedder: Embedder
+    embedder: TenantEmbedder
     postings: Postings
     projector: Projector
 
@@ -93,7 +93,8 @@ class Reindex:
     async def _entries(self, route: Route, memories: Sequence[Stored]) -> list[_Entry]:
         opened = await opened_texts(self.keyring, route, memories)
         texts = [searchable(author, content) for content, author in opened]
-        vectors = await self.embedder.embed(texts)
+        about = [Text(text, each.subject) for text, each in zip(texts, memories, strict=True)]
+        vectors = await self.embedder.embed(route, about, Purpose.DOCUMENT)
         words = await asyncio.to_thread(lambda: [terms(text) for text in texts])
         hashes = await blinded(self.keyring, route, words)
         return [_Entry(*each) for each in zip(memories, vectors, hashes, strict=True)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from libs.embedding import Embedder
+from libs.embedding import TenantEmbedder
 from libs.encryption.keyring import Keyring
 from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
@@ -12,7 +12,7 @@ from services.memory.operations import opened_texts
 from services.memory.store.rows import MEMORIES
 
 
-def memory_source(keyring: Keyring, embedder: Embedder) -> EmbeddingSource[Stored]:
+def memory_source(keyring: Keyring, embedder: TenantEmbedder) -> EmbeddingSource[Stored]:
     """Embeds author and content of memories."""
 
     async def texts(route: Route, stored: Sequence[Stored]) -> list[str]:

@@ -53,14 +53,20 @@ class MemorySettingsServicer(settings_pb2_grpc.MemorySettingsServiceServicer):
 
 def _values(message: pb.MemorySettings) -> dict[str, Any]:
     """The settings of a message by name."""
+    bound = message.semantic_cache_error_bound
     return {
         "default_search_strategy": _STRATEGIES[message.default_search_strategy],
+        "semantic_cache": message.semantic_cache if message.HasField("semantic_cache") else None,
+        "semantic_cache_error_bound": bound
+        if message.HasField("semantic_cache_error_bound")
+        else None,
         "index_dimensions": message.index_dimensions,
     }
 
 
 def _message(settings: Versioned) -> pb.MemorySettings:
-    strategy = settings.values.default_search_strategy.name
+    values = settings.values
+    strategy = values.default_search_strategy.name
     return pb.MemorySettings(
         name=NAME,
         version=settings.version,
@@ -68,4 +74,6 @@ def _message(settings: Versioned) -> pb.MemorySettings:
         update_time=timestamp(settings.updated_at) if settings.updated_at else None,
         index_dimensions=settings.values.index_dimensions,
         default_search_strategy=memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{strategy}"),
+        semantic_cache=values.semantic_cache,
+        semantic_cache_error_bound=values.semantic_cache_error_bound,
     )

@@ -26,6 +26,8 @@ class TenantSettings(BaseModel, frozen=True, extra="ignore"):
     """What a tenant may set."""
 
     default_search_strategy: DefaultStrategy = DefaultStrategy.UNSPECIFIED
+    semantic_cache: bool | None = None  # None: as the server is configured
+    semantic_cache_error_bound: float | None = None  # likewise
     index_dimensions: int = 0  # of the vectors that are searched; 0: whole ones
 
 

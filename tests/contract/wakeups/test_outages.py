@@ -13,19 +13,15 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
+from libs.redis import RedisSettings, RedisUrlInvalid, SentinelsInvalid
 from libs.tenancy import TenantId
 from libs.wakeups.postgres_notify import PostgresTransport
-from libs.wakeups.redis_pubsub import (
-    RedisUrlInvalid,
-    SentinelsInvalid,
-    open_redis_transport,
-    open_sentinel_transport,
-)
+from libs.wakeups.redis_pubsub import open_redis_transport
 from libs.wakeups.relay import Transport, open_relay
 from libs.wakeups.settings import WakeupSettings
 from tests.contract.wakeups.processes import SOON, Bus, control_pool, new_tenant, open_process
 from tests.gate import gate_to
-from tests.sentinels import MASTER, sentinel_group
+from tests.sentinels import sentinel_group
 from tests.servers import stoppable_postgres
 
 SILENCE = 0.2  # seconds
@@ -116,7 +112,8 @@ async def test_an_outage_is_logged_once_for_each_direction_without_the_address(
 async def quick_transport(transport: str, address: str) -> AsyncIterator[Transport]:
     """Soon tired of silence."""
     if transport == "redis":
-        async with open_redis_transport(SecretStr(address)) as over_redis:
+        settings = RedisSettings(redis_url=SecretStr(address))
+        async with open_redis_transport(settings) as over_redis:
             yield replace(over_redis, silence=SILENCE)
     else:
         async with control_pool(address) as pool:
@@ -194,16 +191,16 @@ async def test_garbage_on_the_channel_of_postgres_is_ignored(
 @pytest.mark.parametrize("url", ["http://h", "redis://:pa/ss@h", "redis://h:port", ""])
 async def test_an_address_that_is_none_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(RedisUrlInvalid) as refusal:
-        async with open_redis_transport(SecretStr(url)):
+        async with open_redis_transport(RedisSettings(redis_url=SecretStr(url))):
             pass
-    assert str(refusal.value) == "The Redis URL of the wake-ups is not valid."
+    assert str(refusal.value) == "The Redis URL is not valid."
     assert refusal.value.__suppress_context__
 
 
 @pytest.mark.parametrize("sentinels", ["h", "h:port", ":1", "h:1,", "h:65536"])
 async def test_sentinels_that_are_none_are_refused(sentinels: str) -> None:
     with pytest.raises(SentinelsInvalid):
-        async with open_sentinel_transport(sentinels, MASTER, None):
+        async with open_redis_transport(RedisSettings(sentinels=sentinels)):
             pass
 
 

@@ -310,6 +310,23 @@ def test_settings_are_shown_and_changed(served: Folder) -> None:
     assert (stale.code, "VERSION_MISMATCH" in stale.err) == (5, True)
 
 
+def test_how_embeddings_are_cached_is_set_and_what_is_cached_is_invalidated(served: Folder) -> None:
+    set_ = ("memory", "settings", "set")
+
+    bounded = served.json(*set_, "--semantic-cache-error-bound", "0.02")
+    off = served.json(*set_, "--no-semantic-cache")
+    wrong = served.run(*set_, "--semantic-cache-error-bound", "2")
+    answer = served.json("memory", "invalidate-embeddings", "--user", "ann", "--model", "m")
+    entries = served.json("audit", "list", "--filter", 'resource = "embeddings"')
+
+    assert bounded["semanticCacheErrorBound"] == 0.02
+    assert (off["semanticCache"], off["semanticCacheErrorBound"]) == (False, 0.02)
+    assert wrong.code == 2
+    changes = [entry["change"] for entry in entries]
+    assert [each["subject"] for each in changes] == ["ann"]
+    assert [each["number"] for each in changes] == [answer["changeNumber"]]
+
+
 def test_indexes_are_made_anew_and_the_operation_is_shown(served: Folder) -> None:
     add(served, "A fox.")
 

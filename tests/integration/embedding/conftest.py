@@ -1,85 +1,26 @@
-"""A server on 127.0.0.1 that speaks the embeddings protocol, well or, when told, badly."""
+"""A provider, and keys to know texts by."""
 
-import asyncio
-import json
-from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-MODEL, DIMENSIONS = "test-embedding", 4
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the server received."""
-
-    line: str
-    headers: Mapping[str, str]
-    body: Any
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the server answers; `silent` never answers."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    silent: bool = False
-
-
-def vector(text: str) -> list[float]:
-    """What the server says of a text; not of length 1."""
-    return [float(len(text)), float(sum(text.encode()) % 97), 1.0, -2.0]
-
-
-def embeddings(vectors: Sequence[object]) -> Reply:
-    """The protocol's answer, in an order of its own: `index` says which text is meant."""
-    items = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
-    return Reply(body=json.dumps({"object": "list", "data": items[::-1]}).encode())
-
-
-@dataclass
-class Server:
-    """Answers with the next of `replies`, and correctly when there is none."""
-
-    url: str = ""
-    replies: deque[Reply] = field(default_factory=deque)
-    requests: list[Request] = field(default_factory=list)
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await _read(reader)
-        self.requests.append(request)
-        honest = embeddings([vector(text) for text in request.body["input"]])
-        reply = self.replies.popleft() if self.replies else honest
-        if reply.silent:
-            await reader.read()  # until the client gives up
-        else:
-            writer.write(_written(reply))
-            await writer.drain()
-        writer.close()
-
-
-async def _read(reader: asyncio.StreamReader) -> Request:
-    line, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-    headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in rest)}
-    body = await reader.readexactly(int(headers["content-length"]))
-    return Request(line, headers, json.loads(body))
-
-
-def _written(reply: Reply) -> bytes:
-    headers = {"Content-Length": len(reply.body), "Connection": "close", **reply.headers}
-    lines = [f"HTTP/1.1 {reply.status} Said", *(f"{name}: {headers[name]}" for name in headers)]
-    return "\r\n".join([*lines, "", ""]).encode() + reply.body
+from libs.encryption import Keyring
+from libs.encryption.kms_local import LocalKms
+from libs.encryption.store import PostgresKeyStore
+from libs.tenancy import Route
+from tests.fakes.embeddings_server import Server, embeddings_server
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    fake = Server()
-    listener = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
-    async with listener:
-        fake.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-        yield fake
+    async with embeddings_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def keyring(tmp_path: Path, route: Route) -> Keyring:
+    ring = Keyring(LocalKms.open(tmp_path / "keyring.json"), PostgresKeyStore())
+    await ring.create_tenant_key(route)
+    await ring.mac(route, "any", b"")  # its secret is made by the first
+    return ring

@@ -16,7 +16,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2
-from libs.embedding import Embedder, Vectors
+from libs.embedding import Direct, Vectors
 from libs.embedding.local import LocalEmbedder
 from libs.lexical.postings import Postings
 from libs.operations import Progress
@@ -216,7 +216,7 @@ async def step(
 ) -> AsyncIterator[Callable[[Progress], Awaitable[Progress]]]:
     """One step of reindexing acme, during which something happens."""
     async with open_platform(suite.platform) as platform:
-        embedder: Embedder = Interrupted(happens)
+        embedder = Direct(Interrupted(happens))
         collection = Collection(
             COLLECTION, embedder.identity, embedder.dimensions, embedder.prefixes
         )

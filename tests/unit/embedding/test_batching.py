@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.embedding import Vectors
-from libs.embedding.batching import BatchingEmbedder, open_batching
+from libs.embedding import Embedded, Purpose, Vectors
+from libs.embedding.batching import BatchingEmbedder, Spent, open_batching
 from libs.embedding.errors import EmbedderUnavailable, TextRefused
+from libs.tenancy import TenantId
+
+ACME, UMBRELLA = TenantId("acme"), TenantId("umbrella")
 
 
 class SteppedEmbedder:
-    """An `Embedder` whose calls each wait to be let through; knows a text by its bytes."""
+    """A `RemoteEmbedder` whose calls each wait to be let through; knows a text by its bytes."""
 
     identity, dimensions, prefixes = "stepped/2", 2, ()
 
@@ -24,7 +27,7 @@ class SteppedEmbedder:
         self.arrived = asyncio.Semaphore(0)
         self.gate = asyncio.Semaphore(10_000 if open_ else 0)
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> Embedded:
         self.calls.append(list(texts))
         self.in_flight.update(texts)
         self.repeated |= max(self.in_flight.values()) > 1
@@ -35,7 +38,11 @@ class SteppedEmbedder:
             raise TextRefused(self.identity, 400)
         if "broken" in texts:
             raise EmbedderUnavailable(self.identity, "broken")
-        return expected(texts)
+        return Embedded(expected(texts), [len(text) for text in texts], estimated=False)
+
+
+async def ask(embedder: BatchingEmbedder, texts: Sequence[str]) -> Vectors:
+    return (await embedder.embed(ACME, Purpose.QUERY, texts)).vectors
 
 
 def expected(texts: Sequence[str]) -> Vectors:
@@ -52,10 +59,10 @@ async def settled() -> None:
 async def test_texts_that_arrive_during_a_call_form_the_next() -> None:
     inner = SteppedEmbedder()
     async with open_batching(inner, calls=1) as embedder, asyncio.TaskGroup() as group:
-        group.create_task(embedder.embed(["a"]))
+        group.create_task(ask(embedder, ["a"]))
         await inner.arrived.acquire()
         for text in "bcd":
-            group.create_task(embedder.embed([text]))
+            group.create_task(ask(embedder, [text]))
         await settled()
         assert inner.calls == [["a"]]
         inner.gate.release()
@@ -67,9 +74,9 @@ async def test_texts_that_arrive_during_a_call_form_the_next() -> None:
 async def test_equal_texts_are_asked_for_once_while_in_flight() -> None:
     inner = SteppedEmbedder()
     async with open_batching(inner) as embedder, asyncio.TaskGroup() as group:
-        first = group.create_task(embedder.embed(["a"]))
+        first = group.create_task(ask(embedder, ["a"]))
         await inner.arrived.acquire()
-        second = group.create_task(embedder.embed(["a", "a"]))
+        second = group.create_task(ask(embedder, ["a", "a"]))
         await settled()
         inner.gate.release()
 
@@ -80,7 +87,7 @@ async def test_equal_texts_are_asked_for_once_while_in_flight() -> None:
 
 async def test_each_waiter_owns_its_vectors() -> None:
     async with open_batching(SteppedEmbedder(open_=True)) as embedder:
-        one, other = await asyncio.gather(embedder.embed(["a"]), embedder.embed(["a"]))
+        one, other = await asyncio.gather(ask(embedder, ["a"]), ask(embedder, ["a"]))
     one[:] = 0
 
     assert other.any()
@@ -96,7 +103,7 @@ def test_all_who_stay_are_answered_whoever_leaves(
     async def scenario() -> SteppedEmbedder:
         inner = SteppedEmbedder()
         async with open_batching(inner, max_batch=max_batch, calls=calls) as embedder:
-            tasks = [asyncio.create_task(embedder.embed(each)) for each in texts]
+            tasks = [asyncio.create_task(ask(embedder, each)) for each in texts]
             await settled()
             for place in leavers & set(range(len(tasks))):
                 tasks[place].cancel()
@@ -117,12 +124,12 @@ def test_all_who_stay_are_answered_whoever_leaves(
 async def test_a_text_nobody_waits_for_any_more_is_not_sent() -> None:
     inner = SteppedEmbedder()
     async with open_batching(inner, calls=1) as embedder, asyncio.TaskGroup() as group:
-        group.create_task(embedder.embed(["a"]))
+        group.create_task(ask(embedder, ["a"]))
         await inner.arrived.acquire()
-        leaver = group.create_task(embedder.embed(["b"]))
+        leaver = group.create_task(ask(embedder, ["b"]))
         await settled()
         leaver.cancel()
-        group.create_task(embedder.embed(["c"]))
+        group.create_task(ask(embedder, ["c"]))
         await settled()
         inner.gate.release()
         inner.gate.release()
@@ -134,7 +141,9 @@ async def test_one_refused_text_does_not_fail_the_others() -> None:
     inner = SteppedEmbedder(open_=True)
     async with open_batching(inner, calls=1) as embedder:
         texts = [["a"], ["refused"], ["b", "c"], ["d"]]
-        answers = await asyncio.gather(*map(embedder.embed, texts), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(ask(embedder, each) for each in texts), return_exceptions=True
+        )
 
     assert isinstance(answers[1], TextRefused)
     for place in (0, 2, 3):
@@ -144,26 +153,27 @@ async def test_one_refused_text_does_not_fail_the_others() -> None:
 async def test_a_failed_call_fails_its_callers_and_not_the_next() -> None:
     async with open_batching(SteppedEmbedder(open_=True)) as embedder:
         with pytest.raises(EmbedderUnavailable, match="broken"):
-            await embedder.embed(["broken"])
-        np.testing.assert_array_equal(await embedder.embed(["a"]), expected(["a"]))
+            await ask(embedder, ["broken"])
+        np.testing.assert_array_equal(await ask(embedder, ["a"]), expected(["a"]))
 
 
 async def test_an_embedder_that_breaks_its_promise_hangs_nobody() -> None:
     class Forgetful(SteppedEmbedder):
-        async def embed(self, texts: Sequence[str]) -> Vectors:
-            return (await super().embed(texts))[1:]
+        async def embed(self, texts: Sequence[str]) -> Embedded:
+            vectors, tokens, estimated = await super().embed(texts)
+            return Embedded(vectors[1:], tokens[1:], estimated)
 
     async with open_batching(Forgetful(open_=True)) as embedder:
         for _ in range(3):
             with pytest.raises(ValueError, match="shorter"):
-                await embedder.embed(["a", "b"])
+                await ask(embedder, ["a", "b"])
 
 
 async def test_closing_refuses_those_who_wait_and_those_to_come() -> None:
     async def wait_during_close() -> tuple[BatchingEmbedder, asyncio.Task[Vectors]]:
         inner = SteppedEmbedder()
         async with open_batching(inner, max_batch=1) as embedder:
-            task = asyncio.create_task(embedder.embed(["a", "b", "c"]))
+            task = asyncio.create_task(ask(embedder, ["a", "b", "c"]))
             await inner.arrived.acquire()
         return embedder, task
 
@@ -171,14 +181,45 @@ async def test_closing_refuses_those_who_wait_and_those_to_come() -> None:
     with pytest.raises(EmbedderUnavailable, match="shutting down"):
         await task
     with pytest.raises(EmbedderUnavailable, match="shutting down"):
-        await embedder.embed(["d"])
+        await ask(embedder, ["d"])
 
 
 async def test_no_texts_need_no_call() -> None:
     inner = SteppedEmbedder()
     async with open_batching(inner) as embedder:
-        vectors = await embedder.embed([])
+        vectors = await ask(embedder, [])
 
     assert vectors.shape == (0, 2)
     assert inner.calls == []
     assert embedder.identity == inner.identity
+
+
+async def test_equal_texts_of_two_tenants_are_paid_for_by_each() -> None:
+    inner = SteppedEmbedder(open_=True)
+    spent: list[Spent] = []
+    async with open_batching(inner, spent.append, calls=1) as embedder:
+        await asyncio.gather(
+            embedder.embed(ACME, Purpose.QUERY, ["aa", "b"]),
+            embedder.embed(UMBRELLA, Purpose.QUERY, ["aa"]),
+            embedder.embed(ACME, Purpose.DOCUMENT, ["ccc"]),
+        )
+
+    assert sorted(inner.calls[0]) == ["aa", "aa", "b", "ccc"]
+    assert spent == [
+        Spent(ACME, Purpose.DOCUMENT, [3], estimated=False),
+        Spent(ACME, Purpose.QUERY, [1, 2], estimated=False),
+        Spent(UMBRELLA, Purpose.QUERY, [2], estimated=False),
+    ]
+
+
+async def test_a_call_is_paid_for_though_everyone_has_left() -> None:
+    inner = SteppedEmbedder()
+    spent: list[Spent] = []
+    async with open_batching(inner, spent.append, calls=1) as embedder:
+        leaver = asyncio.create_task(ask(embedder, ["abc"]))
+        await inner.arrived.acquire()
+        leaver.cancel()
+        inner.gate.release()
+        await settled()
+
+    assert spent == [Spent(ACME, Purpose.QUERY, [3], estimated=False)]

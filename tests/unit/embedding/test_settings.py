@@ -1,12 +1,25 @@
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from libs.embedding import Purpose, Text
 from libs.embedding.settings import EmbeddingSettings, open_embedder
+from libs.encryption.keyring import Keyring
+from libs.encryption.kms_local import LocalKms
+from libs.encryption.store_memory import MemoryKeyStore
+from libs.redis import RedisSettings
+from tests.unit.encryption.support import make_route
 
 
-async def test_the_default_works_offline() -> None:
-    async with open_embedder(EmbeddingSettings()) as embedder:
-        vectors = await embedder.embed(["hello"])
+@pytest.fixture
+def keyring(tmp_path: Path) -> Keyring:
+    return Keyring(LocalKms.open(tmp_path / "keyring.json"), MemoryKeyStore())
+
+
+async def test_the_default_works_offline(keyring: Keyring) -> None:
+    async with open_embedder(EmbeddingSettings(), keyring, RedisSettings()) as embedder:
+        vectors = await embedder.embed(make_route(), [Text("hello")], Purpose.QUERY)
 
     assert embedder.identity == "wordllama-l2-supercat/256/sif-1"
     assert vectors.shape == (1, embedder.dimensions)
@@ -31,9 +44,10 @@ OPENAI = {
     ],
 )
 async def test_vectors_may_be_cut_to_what_the_model_was_trained_for(
-    values: dict[str, object], prefixes: tuple[int, ...]
+    values: dict[str, object], prefixes: tuple[int, ...], keyring: Keyring
 ) -> None:
-    async with open_embedder(EmbeddingSettings.model_validate(values)) as embedder:
+    settings = EmbeddingSettings.model_validate(values)
+    async with open_embedder(settings, keyring, RedisSettings()) as embedder:
         assert embedder.prefixes == prefixes
 
 
@@ -47,6 +61,12 @@ async def test_vectors_may_be_cut_to_what_the_model_was_trained_for(
         ({"provider": "openai", "model": "m"}, "base_url and model"),
         ({"provider": "openai", "base_url": "http://localhost/v1"}, "base_url and model"),
         ({"timeout": 0}, "greater than 0"),
+        ({"texts_per_minute": -1}, "greater than or equal to 0"),
+        ({"prices": {"currency": "dollars"}}, "match pattern"),
+        ({"prices": {"per_million_tokens": {"m": "cheap"}}}, "valid decimal"),
+        ({"cache": {"slots": 0}}, "greater than 0"),
+        ({"cache": {"error_bound": 1.5}}, "less than or equal to 1"),
+        ({"cache": {"cosine_bar": 1}}, "less than 1"),
         ({"provider": "bedrock"}, "'local' or 'openai'"),
     ],
 )
