@@ -24,17 +24,22 @@ from libs.scope import SCOPE_IDS
 from libs.spine import Write, writing
 from libs.tenancy import Route, TenantId
 from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Then
+from libs.vectors.filters import After, Until
 
 log = structlog.get_logger(__name__)
 
 # A point's payload: tenant and entity, and apart from them, so that no key can pass for these, the
-# ids to filter by.
+# ids and times to filter by.
 _TENANT, _ENTITY, _IDS = "tenant", "entity", "ids"
 _INDEXES = {
     _TENANT: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     **{
         f"{_IDS}.{key}": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD)
         for key in ("layer", *SCOPE_IDS)
+    },
+    **{
+        f"{_IDS}.{key}": models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME)
+        for key in ("valid_from", "valid_until")
     },
 }
 # No answer in time or at all; too many requests; an answer that is not Qdrant's.
@@ -214,11 +219,19 @@ def _is_of(tenant: TenantId) -> models.FieldCondition:
     return models.FieldCondition(key=_TENANT, match=models.MatchValue(value=tenant))
 
 
-def _holds(key: str, accepted: Sequence[str]) -> models.FieldCondition | models.Filter:
+def _holds(
+    key: str, accepted: Sequence[str] | Until | After
+) -> models.FieldCondition | models.Filter:
     path = f"{_IDS}.{key}"
-    holds = models.FieldCondition(key=path, match=models.MatchAny(any=list(accepted)))
-    if "" not in accepted:
-        return holds
+    match accepted:
+        case Until(at):
+            holds = models.FieldCondition(key=path, range=models.DatetimeRange(lte=at))
+        case After(at):
+            holds = models.FieldCondition(key=path, range=models.DatetimeRange(gt=at))
+        case _:
+            holds = models.FieldCondition(key=path, match=models.MatchAny(any=list(accepted)))
+            if "" not in accepted:
+                return holds
     lacks = models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
     return models.Filter(should=[holds, lacks])
 
