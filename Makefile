@@ -96,12 +96,15 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval bench-scale
+.PHONY: bench bench-retrieval bench-matryoshka bench-scale
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
 bench-retrieval: setup ## Measure what is found in conversations (LOCOMO=FILE: in these)
 	LOCOMO=$(LOCOMO) $(BIN)/python -m bench retrieval
+
+bench-matryoshka: setup ## Measure shorter vectors in the searched index at 100,000 vectors (QUICK=1: at few)
+	$(BIN)/python -m bench matryoshka $(if $(QUICK),--quick)
 
 bench-scale: setup ## Measure what the number of tenants costs (SCALE_MEMORIES=n SCALE_TENANTS=n,n; QUICK=1: small)
 	SCALE_MEMORIES=$(SCALE_MEMORIES) SCALE_TENANTS=$(SCALE_TENANTS) $(BIN)/python -m bench scale $(if $(QUICK),--quick)

@@ -20,6 +20,7 @@ class Name(StrEnum):
     ADD = "add"
     ROUTING = "routing"
     RETRIEVAL = "retrieval"
+    MATRYOSHKA = "matryoshka"
     SCALE = "scale"
     PEERS = "peers"
 

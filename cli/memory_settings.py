@@ -40,6 +40,14 @@ async def set_(
         DefaultStrategy | None,
         typer.Option(help="How to search when a request does not say.", show_default=False),
     ] = None,
+    index_dimensions: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Length of the vectors that are searched; 0: whole. Begins an operation.",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[
         int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
     ] = 0,
@@ -52,4 +60,7 @@ async def set_(
         strategy = enum(memory_pb2.SearchStrategy, default_search_strategy)
         settings.default_search_strategy = memory_pb2.SearchStrategy.ValueType(strategy)
         request.update_mask.paths.append("default_search_strategy")
+    if index_dimensions is not None:
+        settings.index_dimensions = index_dimensions
+        request.update_mask.paths.append("index_dimensions")
     return await session.memory_settings.UpdateMemorySettings(request)

@@ -30,6 +30,11 @@ class Embedder(Protocol):
         """Length of every vector."""
         ...
 
+    @property
+    def prefixes(self) -> tuple[int, ...]:
+        """Shorter lengths that a vector may be cut to, ascending: `rules.shortened`."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """The vectors of N texts, in their order; only the first MAX_CHARACTERS of each count.
 

@@ -34,6 +34,7 @@ class BatchingEmbedder:
     def __init__(self, embedder: Embedder, max_batch: int) -> None:
         self.identity = embedder.identity
         self.dimensions = embedder.dimensions
+        self.prefixes = embedder.prefixes
         self._embedder = embedder
         self._max_batch = max_batch
         self._wanted: dict[str, _Wanted] = {}  # queued or in flight

@@ -19,11 +19,12 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from libs.embedding import Vectors
+from libs.embedding.capability import prefixes
 from libs.embedding.errors import EmbeddingModelMissing
 from libs.embedding.rules import bounded, unit_rows
 
 PACKAGE = "wordllama"
-TRAINED_DIMENSIONS = (64, 128, 256)  # Matryoshka: each is a prefix of the next
+MODEL = "wordllama-l2-supercat"
 
 _FREQUENCIES = Path(__file__).with_name("token_frequencies.bin")
 _STEPS_PER_OCTAVE = 8  # one step of a code is 9 % of a frequency
@@ -48,10 +49,9 @@ class LocalEmbedder:
             ValueError: the model was not trained for so many dimensions.
             EmbeddingModelMissing: the package with the files is not installed.
         """
-        if dimensions not in TRAINED_DIMENSIONS:
-            raise ValueError(f"dimensions must be one of {TRAINED_DIMENSIONS}, got {dimensions}")
+        self.prefixes = prefixes(MODEL, dimensions)
         self.dimensions = dimensions
-        self.identity = f"wordllama-l2-supercat/{dimensions}/sif-1"
+        self.identity = f"{MODEL}/{dimensions}/sif-1"
         self._tokenizer = load_tokenizer()
         self._adding = threading.Lock()
         self._parted = _Parted(_PARTED, dimensions)

@@ -56,6 +56,7 @@ class OpenAIEmbedder:
     """`Embedder` over HTTP; the client has the base URL and the Authorization header.
 
     Attributes:
+        prefixes: Shorter lengths that the model was trained for.
         shorten: Whether to ask for `dimensions`: servers of models that have one size refuse it.
         batch_limit: Most texts in one request; more are sent one request after another.
         timeout: For one attempt; there are up to four.
@@ -64,6 +65,7 @@ class OpenAIEmbedder:
     client: httpx.AsyncClient
     model: str
     dimensions: int
+    prefixes: tuple[int, ...] = ()
     shorten: bool = True
     batch_limit: int = 64
     timeout: timedelta = timedelta(seconds=10)

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, PositiveInt, SecretS
 
 from libs.embedding import Embedder
 from libs.embedding.batching import open_batching
-from libs.embedding.local import TRAINED_DIMENSIONS, LocalEmbedder
+from libs.embedding.capability import prefixes
+from libs.embedding.local import MODEL, LocalEmbedder
 from libs.embedding.openai import OpenAIEmbedder
 
 
@@ -30,15 +31,22 @@ class EmbeddingSettings(BaseModel):
     api_key: SecretStr | None = None
     model: str | None = None  # such as text-embedding-3-small
     shorten: bool = True  # ask for `dimensions`; false for models that have one size
+    trained: tuple[PositiveInt, ...] = ()  # dimensions that the model was trained for, if unknown
     timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))  # for one attempt
 
     @model_validator(mode="after")
     def _fits_the_provider(self) -> Self:
-        if self.provider == "local" and self.dimensions not in TRAINED_DIMENSIONS:
-            raise ValueError(f"the local model has dimensions {TRAINED_DIMENSIONS}")
         if self.provider == "openai" and not (self.base_url and self.model):
             raise ValueError("the provider openai needs base_url and model")
+        if self.provider == "local" and self.trained:
+            raise ValueError("what the local model was trained for is known")
+        prefixes(self.model_name, self.dimensions, self.trained)
         return self
+
+    @property
+    def model_name(self) -> str:
+        """The model of either provider."""
+        return MODEL if self.provider == "local" else self.model or ""
 
 
 _local = functools.cache(LocalEmbedder)  # immutable: services of one process share the model
@@ -70,6 +78,7 @@ def _remote(settings: EmbeddingSettings, client: httpx.AsyncClient) -> OpenAIEmb
         client=client,
         model=settings.model or "",
         dimensions=settings.dimensions,
+        prefixes=prefixes(settings.model_name, settings.dimensions, settings.trained),
         shorten=settings.shorten,
         timeout=settings.timeout,
     )

@@ -69,39 +69,54 @@ class Write:
         and no row may be changed by two of them.
 
         Args:
-            sql: One INSERT, UPDATE or DELETE; $1 is the tenant, `values` follow from $2 on.
+            sql: One INSERT, UPDATE or DELETE; $1 is the tenant, `values` follow from $2 on. A list
+                that is given to several statements, all of which take it as the same type, is
+                sent once.
         """
         self._added.append((sql, values))
 
     async def flush(self) -> None:
         """Carries out now what was added."""
         if self._added:
-            sql = _together(tuple((sql, len(values)) for sql, values in self._added))
-            values = [value for _, values in self._added for value in values]
+            values: list[object] = [self.route.tenant]
+            lists: dict[int, int] = {}
+            parts = [(sql, _numbered(given, values, lists)) for sql, given in self._added]
             self._added.clear()
-            await self.conn.execute(sql, self.route.tenant, *values)
+            await self.conn.execute(_together(tuple(parts)), *values)
 
     def queue_projection(self, collection: str, work: Sequence[tuple[int, UUID]]) -> None:
         """Notes that these (change number, entity) pairs must reach the vector index."""
         self.add(_QUEUE, collection, [number for number, _ in work], [entity for _, entity in work])
 
 
+def _numbered(
+    given: Sequence[object], values: list[object], lists: dict[int, int]
+) -> tuple[int, ...]:
+    """The parameters of a statement among the `values` of all, which grow by what is new."""
+    numbers = []
+    for value in given:
+        number = lists.get(id(value)) if isinstance(value, list) else None
+        if number is None:
+            values.append(value)
+            number = len(values)
+        if isinstance(value, list):
+            lists[id(value)] = number
+        numbers.append(number)
+    return tuple(numbers)
+
+
 @lru_cache(maxsize=256)
-def _together(parts: tuple[tuple[str, int], ...]) -> str:
-    """One statement of several, each given with its number of values beside the tenant."""
-    shifted = []
-    used = 0
-    for sql, count in parts:
-        shifted.append(_PARAMETER.sub(partial(_shifted, used), sql))
-        used += count
-    *first, last = shifted
+def _together(parts: tuple[tuple[str, tuple[int, ...]], ...]) -> str:
+    """One statement of several, each given with what becomes of its parameters from $2 on."""
+    *first, last = (
+        _PARAMETER.sub(partial(_renumbered, (1, *numbers)), sql) for sql, numbers in parts
+    )
     together = ", ".join(f"part_{place} AS ({sql})" for place, sql in enumerate(first))
     return f"WITH {together} {last}" if first else last
 
 
-def _shifted(by: int, parameter: re.Match[str]) -> str:
-    number = int(parameter[1])
-    return f"${number + by if number > 1 else 1}"
+def _renumbered(numbers: Sequence[int], parameter: re.Match[str]) -> str:
+    return f"${numbers[int(parameter[1]) - 1]}"
 
 
 async def read(

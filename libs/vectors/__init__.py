@@ -21,18 +21,67 @@ from libs.vectors.filters import Filter as Filter
 Then = Callable[[Write], Awaitable[None]]
 
 
+LENGTHS = (64, 128, 256, 384, 512, 768, 1024, 1536, 3072)  # that an index may have
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Vectors that compare with each other: `space` is the identity of their embedder."""
+    """Vectors that compare with each other.
+
+    Attributes:
+        space: The identity of their embedder.
+        dimensions: Of a whole vector.
+        prefixes: Shorter lengths that it may be searched by, ascending: those that the model was
+            trained for.
+    """
 
     name: str
     space: str
     dimensions: int
+    prefixes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a length that no index has."""
+        for length in self.lengths:
+            if length not in LENGTHS:
+                raise ValueError(f"no index has vectors of {length} dimensions, only of {LENGTHS}")
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """What it may be searched by, ascending; the whole vector is the last."""
+        return (*self.prefixes, self.dimensions)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a search by a prefix looks.
+
+    Attributes:
+        dimensions: Of the prefix; the tenant's layout holds it.
+        oversampling: Candidates for each hit that is wanted. They are found by the prefix and
+            ordered by the whole vector, whose cosine is their score. 0: the prefix alone finds,
+            orders and scores.
+    """
+
+    dimensions: int
+    oversampling: int
+
+    @property
+    def rescored(self) -> bool:
+        """Whether scores are those of whole vectors."""
+        return self.oversampling > 0
+
+    def candidates(self, limit: int) -> int:
+        """How many the prefix is asked for."""
+        return min(MOST_CANDIDATES, limit * self.oversampling) if self.rescored else limit
+
+
+MOST_CANDIDATES = 1000  # of one search: pgvector keeps no more while it walks a graph
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An entity's vector with the ids and times to filter by; no vector means that the entity is gone."""
+    """An entity's vector with the ids and times to filter by; no vector: the entity is gone."""
 
     id: UUID
     vector: Vector | None
@@ -101,16 +150,45 @@ class VectorIndex(Protocol):
         """Puts points as part of a write, if the index is in the same database; False if not."""
 
     async def search(
-        self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
     ) -> list[Hit]:
-        """The nearest points of the tenant that pass the filter, best first, at most `limit`."""
+        """The nearest points of the tenant that pass the filter, best first, at most `limit`.
+
+        `vector` is whole. Without a reach it is by whole vectors that they are found.
+        """
 
     async def scores(
-        self, route: Route, collection: Collection, vector: Vector, ids: Sequence[UUID]
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        ids: Sequence[UUID],
+        reach: Reach | None = None,
     ) -> list[Hit]:
-        """Those of these entities of the tenant that are in the index, in any order."""
+        """Those of these entities of the tenant that are in the index, in any order, with scores
+        that compare with those of a search of this reach."""
 
     def within(
-        self, collection: Collection, vector: Vector, where: Filter, limit: int
+        self,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
     ) -> Within | None:
-        """The same as SQL, if the index is in the shard's database; None if not."""
+        """The search as SQL, if the index is in the shard's database; None if not."""
+
+    async def vectors(
+        self, route: Route, collection: Collection, ids: Sequence[UUID], length: int
+    ) -> dict[UUID, Vector]:
+        """The whole vectors, as far as it has them, of entities that are searched by a length."""
+
+    async def purge(self, route: Route, collection: Collection, limit: int) -> int:
+        """Removes up to about `limit` of the tenant's points of lengths that its layout does not
+        hold; how many there were."""

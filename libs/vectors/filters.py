@@ -24,5 +24,5 @@ Filter = Mapping[str, Sequence[str] | Until | After]
 
 
 def time_text(at: datetime) -> str:
-    """A time as points hold it: RFC 3339 in UTC to the microsecond, whose order is that of times."""
+    """A time as points hold it: RFC 3339 in UTC to the microsecond, ordered as times are."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

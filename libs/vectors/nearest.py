@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple
 from libs.changes import E, Vector
 from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
-from libs.vectors import Collection, Filter, VectorIndex
+from libs.vectors import Collection, Filter, Reach, VectorIndex
 
 _SPARE = 8  # hits beyond the limit, for those whose row is gone or says otherwise
 
@@ -32,7 +32,12 @@ class Nearest(Generic[E]):
     collection: Collection
 
     async def __call__(
-        self, route: Route, vector: Vector, where: Filter, limit: int
+        self,
+        route: Route,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
     ) -> Sequence[Scored[E]]:
         """The nearest that exist, best first, `limit` or a few more.
 
@@ -42,11 +47,11 @@ class Nearest(Generic[E]):
             IndexUnavailable, StoreUnavailable: As they say.
         """
         wanted = limit + (_SPARE if where else 0)
-        within = self.index.within(self.collection, vector, where, wanted)
+        within = self.index.within(self.collection, vector, where, wanted, reach)
         if within:
             rows = await within.fetch(route, self.table.scored_sql)
             return [Scored(self.table.entity(row), row["score"]) for row in rows]
-        hits = await self.index.search(route, self.collection, vector, where, limit + _SPARE)
+        hits = await self.index.search(route, self.collection, vector, where, limit + _SPARE, reach)
         scores = {hit.id: hit.score for hit in hits}
         found = await self.table.get_many(route, list(scores))
         return [Scored(each, scores[each.id]) for each in found]

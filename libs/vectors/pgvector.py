@@ -9,35 +9,72 @@ from uuid import UUID
 import numpy as np
 
 from libs.changes import Vector
+from libs.embedding.rules import shortened
 from libs.spine import Write, read, writing
 from libs.tenancy import Route
-from libs.vectors import Collection, Filter, Hit, Point, Then, Within
+from libs.vectors import Collection, Filter, Hit, Point, Reach, Then, Within
 from libs.vectors.conditions import conditions
 
+# A tenant without a layout holds whole vectors alone.
+_LAYOUT = """(
+    SELECT {condition} FROM aeterna.vector_layout
+    WHERE tenant_id = $1 AND collection = $2 AND space = $3
+)"""
+_SEARCHED = "{length} IN (searched, coalesce(other, searched))"
+_SHORTENED = "{whole} > least(searched, coalesce(other, searched))"
 _PUT = """
-    INSERT INTO aeterna.vector_{dimensions}
+    INSERT INTO aeterna.vector_{length}
         (tenant_id, collection, entity_id, space, payload, embedding)
-    SELECT $1, $2, p.id, $3, p.payload, p.embedding
+    SELECT $1, $2, p.id, $3, p.payload, {embedding}
     FROM unnest($4::uuid[], $5::jsonb[], $6::halfvec[]) AS p (id, payload, embedding)
+    WHERE coalesce({layout}, {default})
     ON CONFLICT (tenant_id, collection, entity_id) DO UPDATE
     SET space = excluded.space, payload = excluded.payload, embedding = excluded.embedding
 """
+_PUT_WHOLE = """
+    INSERT INTO aeterna.vector_whole (tenant_id, collection, entity_id, space, embedding)
+    SELECT $1, $2, p.id, $3, p.embedding
+    FROM unnest($4::uuid[], $5::halfvec[]) AS p (id, embedding)
+    WHERE coalesce({layout}, false)
+    ON CONFLICT (tenant_id, collection, entity_id) DO UPDATE
+    SET space = excluded.space, embedding = excluded.embedding
+"""
+_PREFIX = "l2_normalize(subvector(p.embedding, 1, {length}))"
 _REMOVE = """
-    DELETE FROM aeterna.vector_{dimensions}
+    DELETE FROM aeterna.vector_{table}
     WHERE tenant_id = $1 AND collection = $2 AND entity_id = ANY($3::uuid[])
+"""
+_PURGE = """
+    DELETE FROM aeterna.vector_{table} WHERE tenant_id = $1 AND collection = $2 AND space = $3
+        AND NOT coalesce({layout}, {default}) AND entity_id IN (
+            SELECT entity_id FROM aeterna.vector_{table}
+            WHERE tenant_id = $1 AND collection = $2 AND space = $3 LIMIT $4
+        )
 """
 _SEARCH = """
     SELECT entity_id AS id, -(embedding <#> $4::halfvec) AS score
-    FROM aeterna.vector_{dimensions}
+    FROM aeterna.vector_{length}
     WHERE tenant_id = $1 AND collection = $2 AND space = $3{where}
     ORDER BY (embedding <#> $4::halfvec){exactly}
     LIMIT {limit}
 """
+_RESCORED = """
+    SELECT w.entity_id AS id, -(w.embedding <#> $5::halfvec) AS score
+    FROM ({search}) AS s JOIN aeterna.vector_whole AS w
+        ON w.tenant_id = $1 AND w.collection = $2 AND w.space = $3 AND w.entity_id = s.id
+    ORDER BY score DESC
+    LIMIT {limit}
+"""
 _SCORES = """
     SELECT entity_id AS id, -(embedding <#> $4::halfvec) AS score
-    FROM aeterna.vector_{dimensions}
+    FROM aeterna.vector_{table}
     WHERE tenant_id = $1 AND collection = $2 AND space = $3 AND entity_id = ANY($5::uuid[])
 """
+_VECTORS = """
+    SELECT entity_id AS id, embedding FROM aeterna.vector_{table}
+    WHERE tenant_id = $1 AND collection = $2 AND space = $3 AND entity_id = ANY($4::uuid[])
+"""
+_WHOLE = "whole"  # the table of vectors that are searched by a prefix
 _EXACTLY = " + 0"  # no index has this order
 _HEADER = struct.Struct(">HH")
 _HALF = np.dtype(">f2")
@@ -47,7 +84,8 @@ _HALF = np.dtype(">f2")
 class PgVectorIndex:
     """`VectorIndex` over the table of the collection's dimension; 16-bit floats, inner product."""
 
-    effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph
+    effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph of whole vectors
+    least: int = 40  # and at least, where candidates are found by a prefix: they are spare already
     walk: int = 20_000  # hnsw.max_scan_tuples: rows after which a walk gives up
 
     async def apply(
@@ -67,58 +105,160 @@ class PgVectorIndex:
         gone = [point.id for point in points if point.vector is None]
         if kept:
             _put(write, collection, kept)
-        if gone:
-            write.add(_REMOVE.format(dimensions=collection.dimensions), collection.name, gone)
+        for table in _tables(collection) if gone else ():
+            write.add(_REMOVE.format(table=table), collection.name, gone)
         return True
 
     async def search(
-        self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
     ) -> list[Hit]:
-        rows = await self.within(collection, vector, where, limit).fetch(route)
+        rows = await self.within(collection, vector, where, limit, reach).fetch(route)
         return [Hit(row["id"], row["score"]) for row in rows]
 
     async def scores(
-        self, route: Route, collection: Collection, vector: Vector, ids: Sequence[UUID]
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        ids: Sequence[UUID],
+        reach: Reach | None = None,
     ) -> list[Hit]:
-        sql = _SCORES.format(dimensions=collection.dimensions)
-        target = (collection.name, collection.space, packed(vector))
+        reach = _shorter(collection, reach)
+        sql = _SCORES.format(table=_scored_by(collection, reach))
+        compared = shortened(vector, reach.dimensions) if reach and not reach.rescored else vector
+        target = (collection.name, collection.space, packed(compared))
         rows = await read(route, sql, *target, list(ids)) if ids else []
         return [Hit(row["id"], row["score"]) for row in rows]
 
-    def within(self, collection: Collection, vector: Vector, where: Filter, limit: int) -> Within:
-        passing, values = conditions(where, 5)
+    def within(
+        self,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
+    ) -> Within:
+        reach = _shorter(collection, reach)
+        if not reach:
+            return self._within(collection, [vector], where, limit, limit)
+        vectors = [shortened(vector, reach.dimensions), vector][: 1 + reach.rescored]
+        return self._within(collection, vectors, where, limit, reach.candidates(limit))
+
+    def _within(
+        self,
+        collection: Collection,
+        vectors: Sequence[Vector],
+        where: Filter,
+        limit: int,
+        candidates: int,
+    ) -> Within:
+        """By the first vector, whose length says which graph; by the second, if there is one, the
+        candidates are scored."""
+        found_by, *scored_by = vectors
+        whole = len(found_by) == collection.dimensions
+        effort = max(candidates, self.effort if whole else min(self.least, self.effort))
+        passing, values = conditions(where, 4 + len(vectors))
 
         def search(exactly: str) -> str:
-            return _SEARCH.format(
-                dimensions=collection.dimensions, where=passing, exactly=exactly, limit=limit
+            hits = _SEARCH.format(
+                length=len(found_by), where=passing, exactly=exactly, limit=candidates
             )
+            return _RESCORED.format(search=hits, limit=limit) if scored_by else hits
 
         # When the walk gives fewer there are no more, or it gave up before it met them.
-        target = (collection.name, collection.space, packed(vector))
+        target = (collection.name, collection.space, *map(packed, vectors))
         hits = (search(""), search(_EXACTLY))
-        return Within(hits, (*target, *values), limit, self._settings(limit))
+        return Within(hits, (*target, *values), limit, self._settings(effort))
 
-    def _settings(self, limit: int) -> dict[str, str]:
+    async def vectors(
+        self, route: Route, collection: Collection, ids: Sequence[UUID], length: int
+    ) -> dict[UUID, Vector]:
+        sql = _VECTORS.format(table=_scored_by(collection, _shorter(collection, Reach(length, 1))))
+        rows = await read(route, sql, collection.name, collection.space, list(ids))
+        return {row["id"]: unpacked(row["embedding"]) for row in rows}
+
+    async def purge(self, route: Route, collection: Collection, limit: int) -> int:
+        removed = 0
+        async with writing(route, durable=False) as write:
+            for table, layout, default in _holdings(collection):
+                sql = _PURGE.format(table=table, layout=layout, default=default)
+                target = (route.tenant, collection.name, collection.space, limit)
+                removed += int((await write.conn.execute(sql, *target)).split()[1])
+        return removed
+
+    def _settings(self, effort: int) -> dict[str, str]:
         """Rows are filtered after the graph is walked, so the walk goes on until enough are found
         (pgvector 0.8, iterative scans)."""
         return {
             "hnsw.iterative_scan": "strict_order",
-            "hnsw.ef_search": str(max(self.effort, limit)),
+            "hnsw.ef_search": str(effort),
             "hnsw.max_scan_tuples": str(self.walk),
         }
 
 
 def _put(write: Write, collection: Collection, points: Sequence[Point]) -> None:
-    write.add(
-        _PUT.format(dimensions=collection.dimensions),
-        collection.name,
-        collection.space,
-        [point.id for point in points],
-        [json.dumps(dict(point.payload)) for point in points],
-        [packed(point.vector) for point in points if point.vector is not None],
-    )
+    """Into every table that the tenant's layout, as it is then, demands."""
+    ids = [point.id for point in points]
+    payloads = [json.dumps(dict(point.payload)) for point in points]
+    vectors = [packed(point.vector) for point in points if point.vector is not None]
+    target = (collection.name, collection.space, ids)
+    for table, layout, default in _holdings(collection):
+        if table == _WHOLE:
+            write.add(_PUT_WHOLE.format(layout=layout), *target, vectors)
+            continue
+        embedding = "p.embedding" if table == str(collection.dimensions) else _PREFIX
+        sql = _PUT.format(
+            length=table,
+            embedding=embedding.format(length=table),
+            layout=layout,
+            default=default,
+        )
+        write.add(sql, *target, payloads, vectors)
+
+
+def _holdings(collection: Collection) -> list[tuple[str, str, str]]:
+    """Tables that may hold vectors of a collection, the condition that the tenant's does, and its
+    value for a tenant without a layout."""
+    holdings = [
+        (
+            str(length),
+            _LAYOUT.format(condition=_SEARCHED.format(length=length)),
+            str(length == collection.dimensions).lower(),
+        )
+        for length in collection.lengths
+    ]
+    if collection.prefixes:
+        layout = _LAYOUT.format(condition=_SHORTENED.format(whole=collection.dimensions))
+        holdings.append((_WHOLE, layout, "false"))
+    return holdings
+
+
+def _tables(collection: Collection) -> list[str]:
+    return [table for table, _, _ in _holdings(collection)]
+
+
+def _shorter(collection: Collection, reach: Reach | None) -> Reach | None:
+    """The reach, unless it is that of whole vectors."""
+    return reach if reach and reach.dimensions < collection.dimensions else None
+
+
+def _scored_by(collection: Collection, reach: Reach | None) -> str:
+    if not reach:
+        return str(collection.dimensions)
+    return _WHOLE if reach.rescored else str(reach.dimensions)
 
 
 def packed(vector: Vector) -> bytes:
     """A halfvec as pgvector receives it: length, zero, 16-bit floats, all big-endian."""
     return _HEADER.pack(len(vector), 0) + vector.astype(_HALF).tobytes()
+
+
+def unpacked(stored: bytes) -> Vector:
+    """The vector of a halfvec as pgvector sends it."""
+    return np.frombuffer(stored, _HALF, offset=_HEADER.size).astype(np.float32)

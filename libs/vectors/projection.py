@@ -7,7 +7,7 @@ crash left is in the queue.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from libs.changes import Vector
 from libs.errors import AppError
 from libs.metrics import PROJECTION_FAILURES, PROJECTIONS
 from libs.postgres import store_errors
@@ -34,6 +35,10 @@ _WAITING = """
     SELECT entity_id, max(number) AS number FROM aeterna.projection_queue
     WHERE tenant_id = $1 AND collection = $2 AND created_at < now() - $3::interval
     GROUP BY entity_id ORDER BY max(number) LIMIT $4
+"""
+_QUEUED = """
+    SELECT entity_id FROM aeterna.projection_queue
+    WHERE tenant_id = $1 AND collection = $2 AND entity_id = ANY($3::uuid[])
 """
 _TENANTS = "SELECT * FROM aeterna.tenants_to_project($1)"
 # Under the tenant's lock no change can come between the check and the removal.
@@ -61,11 +66,18 @@ class Projection:
     point: Point
 
 
+# Vectors of entities that need not be embedded again, asked for once their rows are read.
+Known = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Vector]]]
+
+
 class Source(Protocol):
     """Reads entities from PostgreSQL as points."""
 
-    async def __call__(self, route: Route, ids: Sequence[UUID]) -> Mapping[UUID, Projection]:
-        """The entities that exist, with their newest change number; embeds them again."""
+    async def __call__(
+        self, route: Route, ids: Sequence[UUID], known: Known | None = None
+    ) -> Mapping[UUID, Projection]:
+        """The entities that exist, with their newest change number; embeds again those whose
+        vectors are not known."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,20 @@ class Projector:
             PROJECTIONS.labels(self.collection.name, "worker").inc(len(rows))
         return len(rows)
 
+    async def refresh(self, route: Route, ids: Sequence[UUID], length: int) -> None:
+        """Projects entities anew, as their rows are now, with the vectors that the index has for
+        searches by `length`; raises what their rows, the embedder or the index do."""
+
+        async def known(found: Sequence[UUID]) -> Mapping[UUID, Vector]:
+            # Read after the rows: what no longer waits then is in the index as they say, or newer.
+            rows = await read(route, _QUEUED, self.collection.name, list(found))
+            waiting = {row["entity_id"] for row in rows}
+            fresh = [each for each in found if each not in waiting]
+            return await self.index.vectors(route, self.collection, fresh, length)
+
+        await self._from_rows(route, dict.fromkeys(ids, 0), known)
+        PROJECTIONS.labels(self.collection.name, "refresh").inc(len(ids))
+
     async def project(self, route: Route, projections: Sequence[Projection]) -> None:
         """Puts points into the index; those that the log says are out of date, from their rows.
 
@@ -128,11 +154,13 @@ class Projector:
         await self.index.apply(route, self.collection, points, finish)
         await self._from_rows(route, stale)
 
-    async def _from_rows(self, route: Route, numbers: Mapping[UUID, int]) -> None:
+    async def _from_rows(
+        self, route: Route, numbers: Mapping[UUID, int], known: Known | None = None
+    ) -> None:
         """Projects entities as their rows are now; a missing row removes the point."""
         if not numbers:
             return
-        current = await self.source(route, list(numbers))
+        current = await self.source(route, list(numbers), known)
         gone = [
             Projection(number, Point(entity, None, {}))
             for entity, number in numbers.items()

@@ -5,14 +5,13 @@ tenant. Knows nothing of what the ids in a payload mean.
 """
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 from json import JSONDecodeError
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import structlog
 from qdrant_client import AsyncQdrantClient, models
@@ -20,28 +19,25 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from libs.changes import Vector
-from libs.scope import SCOPE_IDS
 from libs.spine import Write, writing
 from libs.tenancy import Route, TenantId
-from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Then
-from libs.vectors.filters import After, Until
+from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Reach, Then
+from libs.vectors.layouts import Layouts
+from libs.vectors.qdrant_points import (
+    ENTITY,
+    INDEXES,
+    Place,
+    entity_of,
+    hit,
+    is_of,
+    operations,
+    passing,
+    point_id,
+    question,
+)
 
 log = structlog.get_logger(__name__)
 
-# A point's payload: tenant and entity, and apart from them, so that no key can pass for these, the
-# ids and times to filter by.
-_TENANT, _ENTITY, _IDS = "tenant", "entity", "ids"
-_INDEXES = {
-    _TENANT: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
-    **{
-        f"{_IDS}.{key}": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD)
-        for key in ("layer", *SCOPE_IDS)
-    },
-    **{
-        f"{_IDS}.{key}": models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME)
-        for key in ("valid_from", "valid_until")
-    },
-}
 # No answer in time or at all; too many requests; an answer that is not Qdrant's.
 _OUTAGES = (TimeoutError, ResponseHandlingException, QdrantException, JSONDecodeError)
 _OUR_FAULT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
@@ -59,6 +55,7 @@ class QdrantIndex:
     client: AsyncQdrantClient
     replicas: int
     patience: timedelta
+    layouts: Layouts = field(default_factory=Layouts)
     _ready: set[str] = field(default_factory=set)
 
     async def apply(
@@ -68,74 +65,154 @@ class QdrantIndex:
         points: Sequence[Point],
         then: Then | None = None,
     ) -> None:
-        if operations := _operations(route.tenant, points):
-            await self._update(collection, operations)
-        if then:
+        layout = await self.layouts.now(route, collection)
+        await self._put(route.tenant, collection, layout.held, points)
+        while then or collection.prefixes:
             async with writing(route, durable=False) as write:
-                await then(write)
+                now = await self.layouts.locked(write, collection)
+                if now == layout:
+                    if then:
+                        await then(write)
+                    return
+            # It changed meanwhile: what was written has to be where it is held now, only there.
+            await self._put(route.tenant, collection, now.held, points)
+            gone = [replace(point, vector=None) for point in points]
+            await self._put(route.tenant, collection, layout.held - now.held, gone)
+            layout = now
 
     def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
         return False
 
-    async def _update(
-        self, collection: Collection, operations: list[models.UpdateOperation]
+    async def _put(
+        self,
+        tenant: TenantId,
+        collection: Collection,
+        lengths: Iterable[int],
+        points: Sequence[Point],
     ) -> None:
-        name = _name(collection)
+        for length in lengths:
+            place = Place(collection, length)
+            if changes := operations(tenant, points, place):
+                await self._update(place, changes)
+
+    async def _update(self, place: Place, changes: list[models.UpdateOperation]) -> None:
         async with self._answering():
-            if name not in self._ready:
-                await self._prepare(name, collection.dimensions)
+            if place.name not in self._ready:
+                await self._prepare(place)
             # Through one leader, or replicas might keep different outcomes of simultaneous writes.
             results = await self.client.batch_update_points(
-                name, operations, wait=True, ordering=models.WriteOrdering.STRONG
+                place.name, changes, wait=True, ordering=models.WriteOrdering.STRONG
             )
         if any(result.status != models.UpdateStatus.COMPLETED for result in results):
             raise self._unavailable("accepted, but not visible in time")
 
     async def search(
-        self, route: Route, collection: Collection, vector: Vector, where: Filter, limit: int
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
     ) -> list[Hit]:
-        return await self._query(collection, vector, _passing(route.tenant, where), limit)
+        chosen = passing(route.tenant, where)
+        return await self._query(collection, vector, chosen, limit, reach)
 
     async def scores(
-        self, route: Route, collection: Collection, vector: Vector, ids: Sequence[UUID]
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        ids: Sequence[UUID],
+        reach: Reach | None = None,
     ) -> list[Hit]:
         if not ids:
             return []
-        points = models.HasIdCondition(has_id=[_point_id(route.tenant, each) for each in ids])
-        chosen = models.Filter(must=[_is_of(route.tenant), points])
-        return await self._query(collection, vector, chosen, len(ids))
+        points = models.HasIdCondition(has_id=[point_id(route.tenant, each) for each in ids])
+        chosen = models.Filter(must=[is_of(route.tenant), points])
+        exactly = reach and replace(reach, oversampling=min(reach.oversampling, 1))
+        return await self._query(collection, vector, chosen, len(ids), exactly)
 
     async def _query(
-        self, collection: Collection, vector: Vector, chosen: models.Filter, limit: int
+        self,
+        collection: Collection,
+        vector: Vector,
+        chosen: models.Filter,
+        limit: int,
+        reach: Reach | None,
     ) -> list[Hit]:
+        place = Place(collection, reach.dimensions if reach else collection.dimensions)
         async with self._answering():
             try:
                 found = await self.client.query_points(
-                    _name(collection),
-                    query=vector.tolist(),
-                    query_filter=chosen,
+                    place.name,
+                    **question(place, vector, chosen, limit, reach),
                     limit=limit,
-                    with_payload=[_ENTITY],
+                    with_payload=[ENTITY],
                 )
             except UnexpectedResponse as exc:
                 if exc.status_code == HTTPStatus.NOT_FOUND:  # nothing was written yet
                     return []
                 raise
-        return [_hit(point) for point in found.points]
+        return [hit(point) for point in found.points]
 
-    def within(self, collection: Collection, vector: Vector, where: Filter, limit: int) -> None:
+    def within(
+        self,
+        collection: Collection,
+        vector: Vector,
+        where: Filter,
+        limit: int,
+        reach: Reach | None = None,
+    ) -> None:
         return None
 
-    async def _prepare(self, name: str, dimensions: int) -> None:
+    async def vectors(
+        self, route: Route, collection: Collection, ids: Sequence[UUID], length: int
+    ) -> dict[UUID, Vector]:
+        place = Place(collection, length)
+        points = [point_id(route.tenant, each) for each in ids]
+        async with self._answering():
+            try:
+                found = await self.client.retrieve(
+                    place.name, points, with_payload=[ENTITY], with_vectors=True
+                )
+            except UnexpectedResponse as exc:
+                if exc.status_code == HTTPStatus.NOT_FOUND:
+                    return {}
+                raise
+        return {entity_of(point): place.whole(point.vector) for point in found}
+
+    async def purge(self, route: Route, collection: Collection, limit: int) -> int:
+        held = (await self.layouts.now(route, collection)).held
+        chosen = models.Filter(must=[is_of(route.tenant)])
+        removed = 0
+        for length in sorted(set(collection.lengths) - held):
+            removed += await self._remove(Place(collection, length).name, chosen)
+        return removed
+
+    async def _remove(self, name: str, chosen: models.Filter) -> int:
+        async with self._answering():
+            try:
+                found = await self.client.count(name, count_filter=chosen)
+                if found.count:
+                    await self.client.delete(name, chosen, wait=True)
+            except UnexpectedResponse as exc:
+                if exc.status_code == HTTPStatus.NOT_FOUND:
+                    return 0
+                raise
+        return found.count
+
+    async def _prepare(self, place: Place) -> None:
         """Makes a collection with its payload indexes, or what is missing of it."""
-        # Vectors come normalised, so this is the cosine, and 0 for a vector without direction.
-        vectors = models.VectorParams(size=dimensions, distance=models.Distance.DOT)
+        name = place.name
         try:
-            await self.client.create_collection(name, vectors, replication_factor=self.replicas)
+            await self.client.create_collection(
+                name, place.vectors(), replication_factor=self.replicas
+            )
         except UnexpectedResponse as exc:
             if exc.status_code != HTTPStatus.CONFLICT:  # another process may be faster
                 raise
-        for key, schema in _INDEXES.items():
+        for key, schema in INDEXES.items():
             await self.client.create_payload_index(name, key, schema)
         self._ready.add(name)
 
@@ -179,63 +256,3 @@ async def open_qdrant(
         yield QdrantIndex(client, replication_factor, patience)
     finally:
         await client.close()
-
-
-def _name(collection: Collection) -> str:
-    """Differs by embedding space, whose own name may hold anything."""
-    space = hashlib.blake2b(collection.space.encode(), digest_size=8).hexdigest()
-    return f"{collection.name}-{collection.dimensions}-{space}"
-
-
-def _operations(tenant: TenantId, points: Sequence[Point]) -> list[models.UpdateOperation]:
-    kept = [_struct(tenant, point, point.vector) for point in points if point.vector is not None]
-    gone = [_point_id(tenant, point.id) for point in points if point.vector is None]
-    operations: list[models.UpdateOperation] = []
-    if kept:
-        operations.append(models.UpsertOperation(upsert=models.PointsList(points=kept)))
-    if gone:
-        chosen = models.Filter(must=[_is_of(tenant), models.HasIdCondition(has_id=gone)])
-        operations.append(models.DeleteOperation(delete=models.FilterSelector(filter=chosen)))
-    return operations
-
-
-def _struct(tenant: TenantId, point: Point, vector: Vector) -> models.PointStruct:
-    payload = {_TENANT: tenant, _ENTITY: str(point.id), _IDS: dict(point.payload)}
-    return models.PointStruct(
-        id=_point_id(tenant, point.id), vector=vector.tolist(), payload=payload
-    )
-
-
-def _point_id(tenant: TenantId, entity: UUID) -> str:
-    """Tenants may have entities of the same id: these are different points."""
-    return str(uuid5(entity, tenant))
-
-
-def _passing(tenant: TenantId, where: Filter) -> models.Filter:
-    return models.Filter(must=[_is_of(tenant), *(_holds(*each) for each in where.items())])
-
-
-def _is_of(tenant: TenantId) -> models.FieldCondition:
-    return models.FieldCondition(key=_TENANT, match=models.MatchValue(value=tenant))
-
-
-def _holds(
-    key: str, accepted: Sequence[str] | Until | After
-) -> models.FieldCondition | models.Filter:
-    path = f"{_IDS}.{key}"
-    match accepted:
-        case Until(at):
-            holds = models.FieldCondition(key=path, range=models.DatetimeRange(lte=at))
-        case After(at):
-            holds = models.FieldCondition(key=path, range=models.DatetimeRange(gt=at))
-        case _:
-            holds = models.FieldCondition(key=path, match=models.MatchAny(any=list(accepted)))
-            if "" not in accepted:
-                return holds
-    lacks = models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
-    return models.Filter(should=[holds, lacks])
-
-
-def _hit(point: models.ScoredPoint) -> Hit:
-    assert point.payload, "asked for, and never written without"
-    return Hit(UUID(point.payload[_ENTITY]), point.score)

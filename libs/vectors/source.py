@@ -12,7 +12,7 @@ from libs.changes import Entity
 from libs.embedding import Embedder
 from libs.tenancy import Route
 from libs.vectors import Point
-from libs.vectors.projection import Projection
+from libs.vectors.projection import Known, Projection
 
 
 class Numbered(Entity, Protocol):
@@ -33,10 +33,16 @@ class EmbeddingSource(Generic[N]):
     texts: Callable[[Route, Sequence[N]], Awaitable[Sequence[str]]]  # one each, in order
     embedder: Embedder
 
-    async def __call__(self, route: Route, ids: Sequence[UUID]) -> Mapping[UUID, Projection]:
+    async def __call__(
+        self, route: Route, ids: Sequence[UUID], known: Known | None = None
+    ) -> Mapping[UUID, Projection]:
         found = await self.entities(route, ids)
-        vectors = await self.embedder.embed(await self.texts(route, found))
+        vectors = dict(await known([each.id for each in found])) if known else {}
+        unknown = [each for each in found if each.id not in vectors]
+        if unknown:
+            made = await self.embedder.embed(await self.texts(route, unknown))
+            vectors |= {each.id: row for each, row in zip(unknown, made, strict=True)}
         return {
-            each.id: Projection(each.number, Point(each.id, vector, each.payload()))
-            for each, vector in zip(found, vectors, strict=True)
+            each.id: Projection(each.number, Point(each.id, vectors[each.id], each.payload()))
+            for each in found
         }

@@ -1,10 +1,11 @@
 """gRPC servicer of memories: translates, nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
 
 from google.protobuf import empty_pb2, json_format
 from google.protobuf.struct_pb2 import Struct
@@ -14,10 +15,11 @@ from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
+from libs.auth.clock import utc_now
 from libs.changes import Asked
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
-from libs.service.caller import WRITERS, Caller, caller
+from libs.service.caller import ADMINISTRATORS, WRITERS, Caller, caller
 from libs.service.convert import (
     asked,
     change_to,
@@ -31,10 +33,12 @@ from libs.service.convert import (
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
-from services.memory.domain.memory import Layer, Memory, View
+from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, View
+from services.memory.domain.policy import Policy
 from services.memory.operations import Draft, MemoryOperations, Patch
+from services.memory.policies import Policies, Used
 from services.memory.reasoning import HOPS, Budget, Reasoning, Step
-from services.memory.search import Found, Query, Results, Search, Strategy
+from services.memory.search import Found, Query, Results, Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy
 from services.memory.tenant_settings.ports import SettingsStore
 
@@ -42,12 +46,21 @@ COLLECTION = "memories"
 _METADATA_BYTES = 16 * 1024
 _IMPORTANCE = 0.5
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
-_MUTABLE = ("content", "metadata", "importance", "event_time")
+_TRUST = 1.0
+_Moment = Literal["event_time", "valid_from", "valid_until"]
+_MUTABLE = (
+    *("content", "metadata", "importance", "event_time"),
+    *("trust", "valid_from", "valid_until"),
+)
 _STRATEGIES = {
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
     pb.SEARCH_STRATEGY_HYBRID: Strategy.HYBRID,
     pb.SEARCH_STRATEGY_REASONED: Strategy.REASONED,
+}
+_POLICIES = {
+    pb.SEARCH_POLICY_UNSPECIFIED: Policy.BALANCED,
+    **{pb.SearchPolicy.Value(f"SEARCH_POLICY_{each.name}"): each for each in Policy},
 }
 _LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
@@ -55,6 +68,9 @@ _FILTER = {
     **{name: Field(name, Kind.TEXT) for name in _TEXTS},
     "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
     "importance": Field("importance", Kind.NUMBER),
+    "trust": Field("trust", Kind.NUMBER),
+    "valid_from": Field("coalesce(valid_from, '-infinity')", Kind.TIME),
+    "valid_until": Field("coalesce(valid_until, 'infinity')", Kind.TIME),
     "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
     "create_time": Field("created_at", Kind.TIME),
     "update_time": Field("updated_at", Kind.TIME),
@@ -67,12 +83,12 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     def __init__(
         self,
         operations: MemoryOperations,
-        search: Search,
         reasoning: Reasoning,
+        policies: Policies,
         settings: SettingsStore,
         keyring: Keyring,
     ) -> None:
-        self._do, self._search, self._reasoning = operations, search, reasoning
+        self._do, self._reasoning, self._policies = operations, reasoning, policies
         self._settings, self._keyring = settings, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
@@ -131,7 +147,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         names = masked(request.memory, list(request.update_mask.paths), _MUTABLE)
         patch = _patch(request.memory, names)
         by = await self._asked(current, "UpdateMemory", request)
-        memory = await self._do.update(current.route, by, memory_id, request.memory.version, patch)
+        version, trusting = request.memory.version, current.has(ADMINISTRATORS)
+        memory = await self._do.update(
+            current.route, by, memory_id, version, patch, trusting=trusting
+        )
         return _memory(memory)
 
     async def DeleteMemory(
@@ -142,6 +161,21 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         by = await self._asked(current, "DeleteMemory", request)
         await self._do.delete(current.route, by, memory_id, request.version)
         return empty_pb2.Empty()
+
+    async def SupersedeMemory(
+        self, request: pb.SupersedeMemoryRequest, context: Context
+    ) -> pb.Memory:
+        current, memory = caller(WRITERS), request.memory
+        memory_id = resource_uuid(request.name, COLLECTION)
+        for name, given in (("layer", memory.layer), ("scope", memory.HasField("scope"))):
+            if given:
+                raise invalid(f"memory.{name}", "is that of the superseded memory")
+        by = await self._asked(current, "SupersedeMemory", request)
+        before = (await self._do.get(current.route, memory_id)).stored
+        draft = _draft(memory, "memory", before)
+        return _memory(
+            await self._do.supersede(current.route, by, memory_id, request.version, draft)
+        )
 
     async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
@@ -159,24 +193,27 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         route = caller().route
         strategy = _STRATEGIES.get(request.strategy) or await self._default_strategy(route)
         query = _query(request, strategy)
-        if strategy is Strategy.REASONED:
-            results = await self._reasoning(route, query, _budget(request))
-        else:
-            results = await self._search(route, query)
-        return _answer(results, explain=request.explain)
+        async with self._policies.use(route, strategy, *_policy(request)) as used:
+            reasoning = _reaching(self._reasoning, used)
+            if strategy is Strategy.REASONED:
+                results = await reasoning(route, query, _budget(request))
+            else:
+                results = await reasoning.search(route, query)
+        return _answer(results, used, explain=request.explain)
 
     async def ReasonMemories(
         self, request: pb.ReasonMemoriesRequest, context: Context
     ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
         replay = [list(step.queries) for step in request.replay]
         budget = replace(_budget(request.search), hops=request.max_hops or HOPS, replay=replay)
-        query = _query(request.search, Strategy.REASONED)
-        async for event in self._reasoning.steps(caller().route, query, budget):
-            if isinstance(event, Step):
-                yield pb.ReasonMemoriesResponse(step=_step(event))
-            else:
-                answer = _answer(event, explain=request.search.explain)
-                yield pb.ReasonMemoriesResponse(answer=answer)
+        route, query = caller().route, _query(request.search, Strategy.REASONED)
+        async with self._policies.use(route, query.strategy, *_policy(request.search)) as used:
+            async for event in _reaching(self._reasoning, used).steps(route, query, budget):
+                if isinstance(event, Step):
+                    yield pb.ReasonMemoriesResponse(step=_step(event))
+                else:
+                    answer = _answer(event, used, explain=request.search.explain)
+                    yield pb.ReasonMemoriesResponse(answer=answer)
 
     async def ListMemoryRevisions(
         self, request: pb.ListMemoryRevisionsRequest, context: Context
@@ -226,43 +263,57 @@ async def _finished(
     return await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _draft(memory: pb.Memory, field: str) -> Draft:
+def _draft(memory: pb.Memory, field: str, before: Stored | None = None) -> Draft:
+    """What is to be stored, in the place of `before`, if that is given."""
     if not memory.content:
         raise invalid(f"{field}.content", "is required")
+    importance = before.importance if before else _IMPORTANCE
     return Draft(
-        layer=enum_from(_LAYERS, memory.layer, f"{field}.layer"),
-        scope=scope_from(memory.scope),
+        layer=before.layer if before else enum_from(_LAYERS, memory.layer, f"{field}.layer"),
+        scope=before.scope if before else scope_from(memory.scope),
         content=memory.content,
         metadata=_metadata(memory.metadata, f"{field}.metadata"),
-        importance=memory.importance if memory.HasField("importance") else _IMPORTANCE,
+        importance=memory.importance if memory.HasField("importance") else importance,
         author=memory.author,
-        event_time=_moment(memory, field),
+        event_time=_moment(memory, "event_time", field),
+        source=memory.source,
+        trust=_trust(memory),
+        valid_from=_moment(memory, "valid_from", field) or EVER,
+        valid_until=_moment(memory, "valid_until", field) or NEVER,
     )
 
 
-def _moment(memory: pb.Memory, field: str) -> datetime | None:
-    """The time of the event, if it is given."""
-    if not memory.HasField("event_time"):
+def _moment(memory: pb.Memory, name: _Moment, field: str) -> datetime | None:
+    """One of its times, if it is given."""
+    if not memory.HasField(name):
         return None
-    return moment(memory.event_time, f"{field}.event_time")
+    return moment(getattr(memory, name), f"{field}.{name}")
 
 
 def _patch(memory: pb.Memory, names: tuple[str, ...]) -> Patch:
     if "content" in names and not memory.content:
         raise invalid("memory.content", "must not be empty")
-    return Patch(
-        content=memory.content if "content" in names else None,
-        metadata=_metadata(memory.metadata, "memory.metadata") if "metadata" in names else None,
-        importance=_importance(memory) if "importance" in names else None,
-        event_time=_new_moment(memory) if "event_time" in names else None,
-    )
+    values: dict[str, Callable[[], Any]] = {
+        "content": lambda: memory.content,
+        "metadata": lambda: _metadata(memory.metadata, "memory.metadata"),
+        "importance": lambda: _importance(memory),
+        "event_time": lambda: _new_moment(memory),
+        "trust": lambda: _trust(memory),
+        "valid_from": lambda: _moment(memory, "valid_from", "memory") or EVER,
+        "valid_until": lambda: _moment(memory, "valid_until", "memory") or NEVER,
+    }
+    return Patch(**{name: values[name]() for name in names})
 
 
 def _new_moment(memory: pb.Memory) -> datetime:
-    given = _moment(memory, "memory")
+    given = _moment(memory, "event_time", "memory")
     if given is None:
         raise invalid("memory.event_time", "must not be empty")
     return given
+
+
+def _trust(memory: pb.Memory) -> float:
+    return memory.trust if memory.HasField("trust") else _TRUST
 
 
 def _importance(memory: pb.Memory) -> float:
@@ -278,10 +329,29 @@ def _metadata(struct: Struct, field: str) -> dict[str, Any]:
         raise invalid(field, "must be plain JSON: every value set, numbers finite") from exc
 
 
+def _reaching(reasoning: Reasoning, used: Used | None) -> Reasoning:
+    """The same, with searches that look as far."""
+    if not used:
+        return reasoning
+    return replace(reasoning, search=reasoning.search.reaching(used.reach))
+
+
+def _policy(request: pb.SearchMemoriesRequest) -> tuple[Policy, timedelta | None]:
+    """The policy and, with ADAPTIVE, the budget that it has."""
+    policy, given = _POLICIES[request.policy], request.HasField("latency_budget")
+    if given and policy is not Policy.ADAPTIVE:
+        raise invalid("latency_budget", "belongs to SEARCH_POLICY_ADAPTIVE")
+    if policy is Policy.ADAPTIVE and not given:
+        raise invalid("latency_budget", "is required with SEARCH_POLICY_ADAPTIVE")
+    return policy, request.latency_budget.ToTimedelta() if given else None
+
+
 def _query(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
+    given = request.HasField("valid_at")
+    at = moment(request.valid_at, "valid_at") if given else utc_now()
     return Query(
         request.query,
-        View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers)),
+        View(scope_from(request.scope), at, tuple(_LAYERS[each] for each in request.layers)),
         request.limit or 10,
         request.min_score or None,
         strategy,
@@ -295,12 +365,22 @@ def _budget(request: pb.SearchMemoriesRequest) -> Budget:
     return Budget(time=request.time_limit.ToTimedelta())
 
 
-def _answer(results: Results, *, explain: bool) -> pb.SearchMemoriesResponse:
+def _answer(results: Results, used: Used | None, *, explain: bool) -> pb.SearchMemoriesResponse:
     return pb.SearchMemoriesResponse(
         results=[_result(each, explain=explain) for each in results.found],
         missing_signals=results.missing,
         answerable=results.answerable,
         partial=results.partial,
+        vector_use=_use(used) if used else None,
+    )
+
+
+def _use(used: Used) -> pb.VectorUse:
+    return pb.VectorUse(
+        policy=pb.SearchPolicy.Value(f"SEARCH_POLICY_{used.policy.name}"),
+        searched_dimensions=used.reach.dimensions,
+        scored_dimensions=used.scored,
+        oversampling=used.reach.oversampling or 1,
     )
 
 
@@ -344,6 +424,16 @@ def _memory(memory: Memory) -> pb.Memory:
         update_time=timestamp(stored.updated_at),
         author=memory.author,
         event_time=timestamp(stored.event_at),
+        source=memory.source,
+        trust=stored.trust,
+        valid_from=None if stored.valid_from == EVER else timestamp(stored.valid_from),
+        valid_until=None if stored.valid_until == NEVER else timestamp(stored.valid_until),
+        supersedes=_name(stored.supersedes),
+        superseded_by=_name(stored.superseded_by),
     )
     message.metadata.update(memory.metadata)
     return message
+
+
+def _name(memory_id: UUID | None) -> str:
+    return f"{COLLECTION}/{memory_id}" if memory_id else ""

@@ -19,7 +19,7 @@ from libs.lexical import hashed
 from libs.lexical.analysis import terms
 from libs.lexical.postings import Matches, Postings
 from libs.tenancy import Route
-from libs.vectors import IndexUnavailable
+from libs.vectors import IndexUnavailable, Reach
 from libs.vectors.nearest import Nearest
 from services.memory.domain.memory import Stored, View, precedence
 from services.memory.domain.pool import Candidate
@@ -73,6 +73,7 @@ class Retriever:
     embedder: Embedder
     nearest: Nearest[Stored]
     postings: Postings
+    reach: Reach | None = None  # among vectors
 
     async def haul(
         self, route: Route, view: View, text: str, seen: AbstractSet[UUID] = _NONE
@@ -122,7 +123,7 @@ class Retriever:
             return {}
         index, collection = self.nearest.index, self.nearest.collection
         try:
-            hits = await index.scores(route, collection, meaning.vector, list(ids))
+            hits = await index.scores(route, collection, meaning.vector, list(ids), self.reach)
         except IndexUnavailable:
             return {}
         return {hit.id: hit.score for hit in hits}
@@ -132,7 +133,8 @@ class Retriever:
         index, collection = self.nearest.index, self.nearest.collection
         try:
             vector = await self.vector(text)
-            hits = await index.search(route, collection, vector, view.filter(), limit)
+            where = view.filter()
+            hits = await index.search(route, collection, vector, where, limit, self.reach)
         except AppError as exc:
             if exc.kind is not Kind.UNAVAILABLE:
                 raise
@@ -168,6 +170,7 @@ def _candidate(near: Near, content: str, author: str) -> Candidate:
         near.after,
         precedence(memory.layer),
         memory.importance,
+        memory.trust,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from itertools import islice
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from libs.lexical.statistics import Statistics
 from libs.tenancy import Route
+from libs.vectors import Reach
 from services.memory.domain.abstention import answerable, relevance
 from services.memory.domain.memory import Memory, Stored, View
 from services.memory.domain.pool import Candidate, Pool
@@ -114,6 +115,10 @@ class Search:
     retriever: Retriever
     judge: Judge
 
+    def reaching(self, reach: Reach) -> "Search":
+        """The same, which looks as far among vectors."""
+        return replace(self, retriever=replace(self.retriever, reach=reach))
+
     async def __call__(self, route: Route, query: Query) -> Results:
         """The memories that the query finds.
 
@@ -132,7 +137,9 @@ class Search:
     async def _semantic(self, route: Route, query: Query) -> Results:
         vector = await self.retriever.vector(query.text)
         where = query.view.filter()
-        nearest = await self.retriever.nearest(route, vector, where, query.limit)
+        nearest = await self.retriever.nearest(
+            route, vector, where, query.limit, self.retriever.reach
+        )
         order = [_single(SEMANTIC, each.entity.id, each.score) for each in nearest]
         rows = {each.entity.id: each.entity for each in nearest}
         return Results(await self.shown(route, query, order, rows))

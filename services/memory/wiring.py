@@ -4,7 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from aeterna.memory.v1 import maintenance_pb2, maintenance_pb2_grpc, settings_pb2_grpc
+from aeterna.memory.v1 import (
+    maintenance_pb2,
+    maintenance_pb2_grpc,
+    settings_pb2,
+    settings_pb2_grpc,
+)
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
@@ -20,14 +25,19 @@ from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.vectors import Collection
+from libs.vectors.layouts import Layouts
 from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
+from libs.vectors.reindexing import Reindexing
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
 from services.memory.maintenance.api import MemoryMaintenanceServicer
+from services.memory.maintenance.index_length import KIND as index_kind
+from services.memory.maintenance.index_length import ChangeIndexLength
 from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
+from services.memory.policies import Policies
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
 from services.memory.search import Judge, Search
@@ -45,7 +55,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
     async with AsyncExitStack() as stack:
         embedder = await stack.enter_async_context(open_embedder(settings.embedding))
         index = await stack.enter_async_context(open_index(settings.index))
-        collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
+        collection = Collection(
+            COLLECTION, embedder.identity, embedder.dimensions, embedder.prefixes
+        )
         projector = Projector(index, collection, memory_source(platform.keyring, embedder))
         postings = Postings(COLLECTION)
         memories = PostgresMemories(postings, projector, platform.wakeups)
@@ -60,14 +72,25 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
         search = Search(retriever, Judge(local.words, utc_now))
         planner = await stack.enter_async_context(_planner(settings.planner))
-        reasoning = Reasoning(search, planner)
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
-        handlers = [Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex)]
-        long_running, shown = await stack.enter_async_context(_long_running(platform, handlers))
+        long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
+        reindexing = Reindexing(projector, memories.ids, memories.count)
+        index_length = ChangeIndexLength(reindexing, long_running, layouts)
+        handlers = [
+            Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex),
+            Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
+        ]
+        shown = await stack.enter_async_context(_shown(platform, long_running, handlers))
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
-        settings_of = PostgresSettings(platform.wakeups, utc_now)
-        servicer = MemoryServicer(operations, search, reasoning, settings_of, platform.keyring)
-        settings_servicer = MemorySettingsServicer(settings_of, platform.keyring)
+        settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
+        servicer = MemoryServicer(
+            operations,
+            Reasoning(search, planner),
+            Policies(layouts, collection),
+            settings_of,
+            platform.keyring,
+        )
+        settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [
             Registration(
                 "aeterna.memory.v1.MemoryService",
@@ -90,14 +113,13 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
 
 
 @asynccontextmanager
-async def _long_running(
-    platform: Platform, handlers: Sequence[Handler]
-) -> AsyncIterator[tuple[Operations, OperationsServicer]]:
-    """What begins operations and what shows them, while a worker does them."""
-    operations = Operations(platform.wakeups, Uuid7())
+async def _shown(
+    platform: Platform, operations: Operations, handlers: Sequence[Handler]
+) -> AsyncIterator[OperationsServicer]:
+    """What shows operations, while a worker does them."""
     worker = OperationWorker(operations, platform.directory, handlers)
     async with background(worker.run()):
-        yield operations, OperationsServicer(operations, platform.wakeups, handlers)
+        yield OperationsServicer(operations, platform.wakeups, handlers)
 
 
 @asynccontextmanager

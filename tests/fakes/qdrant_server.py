@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from qdrant_client import QdrantClient, models
 
 _SCHEMA: TypeAdapter[models.PayloadSchemaParams] = TypeAdapter(models.PayloadSchemaParams)
+_SELECTOR: TypeAdapter[models.PointsSelector] = TypeAdapter(models.PointsSelector)
 _DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 _LATE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.WAIT_TIMEOUT)
 
@@ -88,6 +89,9 @@ class Collections:
             ("PUT", "index"): self._index,
             ("POST", "points/batch"): self._update,
             ("POST", "points/query"): self._query,
+            ("POST", "points"): self._retrieve,
+            ("POST", "points/count"): self._count,
+            ("POST", "points/delete"): self._remove,
         }
         if (method, action) not in calls:
             raise Refusal(HTTPStatus.NOT_IMPLEMENTED, f"The fake lacks {method} {action}")
@@ -125,10 +129,30 @@ class Collections:
         return self._engine.query_points(
             name,
             query=request.query,
+            using=request.using,
+            prefetch=request.prefetch,
             query_filter=request.filter,
             limit=request.limit or 10,
             with_payload=request.with_payload or False,
         )
+
+    def _retrieve(self, name: str, body: bytes) -> object:
+        request = models.PointRequest.model_validate_json(body)
+        return self._engine.retrieve(
+            name,
+            request.ids,
+            with_payload=request.with_payload or False,
+            with_vectors=request.with_vector or False,
+        )
+
+    def _count(self, name: str, body: bytes) -> object:
+        request = models.CountRequest.model_validate_json(body)
+        return self._engine.count(name, count_filter=request.filter)
+
+    def _remove(self, name: str, body: bytes) -> object:
+        chosen = _SELECTOR.validate_json(body)
+        self._engine.delete(name, chosen)
+        return _DONE
 
 
 class _Listener(ThreadingHTTPServer):

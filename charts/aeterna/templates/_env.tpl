@@ -56,6 +56,9 @@
 {{- if eq .provider "openai" }}
 - {name: {{ $prefix }}_EMBEDDING__BASE_URL, value: {{ .baseUrl | quote }}}
 - {name: {{ $prefix }}_EMBEDDING__MODEL, value: {{ .model | quote }}}
+{{- with .trained }}
+- {name: {{ $prefix }}_EMBEDDING__TRAINED, value: {{ toJson . | quote }}}
+{{- end }}
 {{- with .secret }}
 - name: {{ $prefix }}_EMBEDDING__API_KEY
   valueFrom: {secretKeyRef: {name: {{ . }}, key: api-key}}

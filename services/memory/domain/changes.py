@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from libs.changes import Operation, Step, Terms, Vector
@@ -156,7 +157,16 @@ def _updated(before: Stored, update: Update) -> Stored:
     return after
 
 
-def check_validity(memory: Stored, field: str) -> None:
+class Valid(Protocol):
+    """What is true for a time."""
+
+    @property
+    def valid_from(self) -> datetime: ...
+    @property
+    def valid_until(self) -> datetime: ...
+
+
+def check_validity(memory: Valid, field: str) -> None:
     """Raises InvalidRequest for a validity that ends before it begins; `field` is the path."""
     if memory.valid_from >= memory.valid_until:
         raise invalid(f"{field}.valid_until", "must be later than valid_from")

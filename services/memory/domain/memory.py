@@ -148,5 +148,9 @@ class View:
     def filter(self) -> Filter:
         """The same for the indexes."""
         layers = {"layer": tuple(layer.value for layer in self.layers)} if self.layers else {}
-        validity = {"valid_from": Until(self.at), "valid_until": After(self.at)}
-        return {**layers, **self.scope.filter(), **validity}
+        return {
+            **layers,
+            **self.scope.filter(),
+            "valid_from": Until(self.at),
+            "valid_until": After(self.at),
+        }

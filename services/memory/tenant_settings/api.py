@@ -9,8 +9,9 @@ from libs.errors import invalid
 from libs.service.caller import ADMINISTRATORS, caller
 from libs.service.convert import asked, masked, timestamp
 from libs.service.pipeline import Context
+from libs.tenancy import Route
 from services.memory.tenant_settings.domain import NAME, DefaultStrategy, TenantSettings, Versioned
-from services.memory.tenant_settings.ports import SettingsStore
+from services.memory.tenant_settings.ports import IndexLength, SettingsStore
 
 _MUTABLE = tuple(TenantSettings.model_fields)
 _STRATEGIES = {
@@ -22,13 +23,14 @@ _STRATEGIES = {
 class MemorySettingsServicer(settings_pb2_grpc.MemorySettingsServiceServicer):
     """`aeterna.memory.v1.MemorySettingsService` over the store."""
 
-    def __init__(self, settings: SettingsStore, keyring: Keyring) -> None:
-        self._settings, self._keyring = settings, keyring
+    def __init__(self, settings: SettingsStore, index: IndexLength, keyring: Keyring) -> None:
+        self._settings, self._index, self._keyring = settings, index, keyring
 
     async def GetMemorySettings(
         self, request: pb.GetMemorySettingsRequest, context: Context
     ) -> pb.MemorySettings:
-        return _message(await self._settings.get(caller().route))
+        route = caller().route
+        return await self._message(route, await self._settings.get(route))
 
     async def UpdateMemorySettings(
         self, request: pb.UpdateMemorySettingsRequest, context: Context
@@ -40,12 +42,21 @@ class MemorySettingsServicer(settings_pb2_grpc.MemorySettingsServiceServicer):
         names = masked(given, list(request.update_mask.paths), _MUTABLE)
         by = await asked(current, self._keyring, "UpdateMemorySettings", request)
         changes = {name: values[name] for name in names}
-        return _message(await self._settings.update(current.route, by, given.version, changes))
+        changed = await self._settings.update(current.route, by, given.version, changes)
+        return await self._message(current.route, changed)
+
+    async def _message(self, route: Route, settings: Versioned) -> pb.MemorySettings:
+        message = _message(settings)
+        message.searched_dimensions = await self._index.searched(route)
+        return message
 
 
 def _values(message: pb.MemorySettings) -> dict[str, Any]:
     """The settings of a message by name."""
-    return {"default_search_strategy": _STRATEGIES[message.default_search_strategy]}
+    return {
+        "default_search_strategy": _STRATEGIES[message.default_search_strategy],
+        "index_dimensions": message.index_dimensions,
+    }
 
 
 def _message(settings: Versioned) -> pb.MemorySettings:
@@ -55,5 +66,6 @@ def _message(settings: Versioned) -> pb.MemorySettings:
         version=settings.version,
         change_number=settings.number,
         update_time=timestamp(settings.updated_at) if settings.updated_at else None,
+        index_dimensions=settings.values.index_dimensions,
         default_search_strategy=memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{strategy}"),
     )

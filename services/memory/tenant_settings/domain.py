@@ -26,6 +26,7 @@ class TenantSettings(BaseModel, frozen=True, extra="ignore"):
     """What a tenant may set."""
 
     default_search_strategy: DefaultStrategy = DefaultStrategy.UNSPECIFIED
+    index_dimensions: int = 0  # of the vectors that are searched; 0: whole ones
 
 
 class Versioned(BaseModel, frozen=True):

@@ -2,9 +2,24 @@
 
 from typing import Any, Protocol
 
-from libs.changes import Asked
+from libs.changes import Asked, Origin
+from libs.spine import Write
 from libs.tenancy import Route
 from services.memory.tenant_settings.domain import Versioned
+
+
+class IndexLength(Protocol):
+    """The length of the vectors that searches find candidates by."""
+
+    async def follow(self, write: Write, origin: Origin, length: int) -> None:
+        """Begins, as part of a write, what makes searches use this length; 0: whole vectors.
+
+        Raises:
+            LengthUntrained, OperationUnderWay: As they say.
+        """
+
+    async def searched(self, route: Route) -> int:
+        """The length that searches use now."""
 
 
 class SettingsStore(Protocol):
@@ -20,6 +35,7 @@ class SettingsStore(Protocol):
         version that must be the current one, 0 for any.
 
         Raises:
-            SettingsVersionMismatch, RequestIdReused: As they say.
+            SettingsVersionMismatch, RequestIdReused, LengthUntrained, OperationUnderWay: As they
+                say.
             TenantMoved, TenantSuspended: The shard refuses the writer.
         """

@@ -19,6 +19,7 @@ from libs.spine.requests import Answers
 from libs.tenancy import Route, TenantId
 from libs.wakeups import Wakeups, Watch
 from services.memory.tenant_settings.domain import NAME, TenantSettings, Versioned
+from services.memory.tenant_settings.ports import IndexLength
 
 _KEPT = 10_000  # tenants whose settings are in memory
 _SETTLED = 1.0  # seconds in which settings are not asked for again, however busy the tenant is
@@ -49,8 +50,8 @@ class _Entry:
 class PostgresSettings:
     """`SettingsStore` in PostgreSQL."""
 
-    def __init__(self, wakeups: Wakeups, now: Callable[[], datetime]) -> None:
-        self._wakeups, self._now = wakeups, now
+    def __init__(self, wakeups: Wakeups, now: Callable[[], datetime], index: IndexLength) -> None:
+        self._wakeups, self._now, self._index = wakeups, now, index
         self._entries: OrderedDict[TenantId, _Entry] = OrderedDict()
 
     async def get(self, route: Route) -> Versioned:
@@ -73,6 +74,8 @@ class PostgresSettings:
             current = _parsed(await write.conn.fetch(_GET, route.tenant))
             changed = current.changed(expected, values, self._now())
             changed = await self._save(write, asked, changed, values)
+            if "index_dimensions" in values:
+                await self._index.follow(write, asked.origin, changed.values.index_dimensions)
             answers.add(asked.request, changed.model_dump(mode="json"))
             answers.save(write)
         self._wakeups.publish(route.tenant)

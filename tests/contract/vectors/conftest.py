@@ -4,10 +4,10 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 from qdrant_client import QdrantClient
 
-from libs.postgres import open_pool
 from libs.tenancy import Route
 from libs.vectors import VectorIndex
 from libs.vectors.pgvector import PgVectorIndex
@@ -48,24 +48,14 @@ def _clean(url: str) -> None:
 
 
 @asynccontextmanager
-async def _pgvector(server: str) -> AsyncIterator[Store]:
-    async with Database.copy(server) as database, open_pool(database.settings()) as pool:
-
-        async def new_tenant() -> Route:
-            route = make_route(pool)
-            await add_tenant(database, route.tenant)
-            return route
-
-        yield Store(PgVectorIndex(), new_tenant)
+async def _pgvector(_: str) -> AsyncIterator[VectorIndex]:
+    yield PgVectorIndex()
 
 
 @asynccontextmanager
-async def _qdrant(url: str) -> AsyncIterator[Store]:
-    async def new_tenant() -> Route:
-        return make_route()
-
+async def _qdrant(url: str) -> AsyncIterator[VectorIndex]:
     async with open_qdrant(url, None) as index:
-        yield Store(index, new_tenant)
+        yield index
 
 
 _ADAPTERS = {"pgvector": (_pgvector, "postgres"), "qdrant": (_qdrant, "qdrant_url")}
@@ -78,10 +68,18 @@ def address(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 @pytest.fixture
-async def store(address: tuple[str, str]) -> AsyncIterator[Store]:
+async def store(
+    address: tuple[str, str], database: Database, pool: asyncpg.Pool
+) -> AsyncIterator[Store]:
     adapter, where = address
-    async with _ADAPTERS[adapter][0](where) as store:
-        yield store
+
+    async def new_tenant() -> Route:
+        route = make_route(pool)
+        await add_tenant(database, route.tenant)
+        return route
+
+    async with _ADAPTERS[adapter][0](where) as index:
+        yield Store(index, new_tenant)
 
 
 @pytest.fixture

@@ -67,6 +67,25 @@ def test_one_field_is_changed_alone(served: Folder) -> None:
     assert (changed["content"], changed["importance"]) == ("text", 0.1)
 
 
+def test_a_correction_closes_the_old_fact(served: Folder) -> None:
+    old = add(served, "Ann lives in Rome.", "--source", "wiki", "--trust", "0.5")
+    user = served.json("memory", "get", old)["scope"]["userId"]
+    search = ("memory", "search", "Where does Ann live?", "--user", user)
+
+    new = served.json("memory", "supersede", old, "Ann lives in Oslo.")
+    closed = served.json("memory", "get", old)
+
+    assert (closed["source"], closed["trust"]) == ("wiki", 0.5)
+    assert (closed["supersededBy"], new["supersedes"]) == (new["name"], old)
+    assert closed["validUntil"] == new["validFrom"]
+    assert [each["memory"]["name"] for each in served.json(*search)] == [new["name"]]
+    earlier = served.json(*search, "--valid-at", closed["createTime"])
+    assert [each["memory"]["name"] for each in earlier] == [old]
+    assert served.run("memory", "supersede", old, "Ann lives in Bonn.").code == 5
+    opened = served.json("memory", "update", old, "--valid-until", "", "--trust", "0.25")
+    assert ("validUntil" in opened, opened["trust"]) == (False, 0.25)
+
+
 def test_a_memory_is_promoted(served: Folder) -> None:
     name = add(served, "Check the timeout first.")
 
@@ -334,3 +353,29 @@ def test_an_operation_can_be_left_alone_and_followed_later(served: Folder) -> No
     begun = served.json("memory", "reindex", "--no-wait")
 
     assert served.json("operations", "wait", begun["name"])["done"]
+
+
+def test_a_search_takes_a_policy_or_a_budget_and_says_what_it_used(served: Folder) -> None:
+    add(served, "A fox.")
+    search = ("memory", "search", "fox", "--explain", "--strategy", "semantic")
+
+    fast = served.run(*search, "--policy", "fast")
+    budget = served.run(*search, "--policy", "adaptive", "--latency-budget", "30")
+    missing = served.run(*search, "--policy", "adaptive")
+
+    assert "policy fast: found by 256 dimensions" in fast.err
+    assert "note: policy " in budget.err
+    assert (missing.code, "latency_budget" in missing.err) == (2, True)
+
+
+def test_shorter_vectors_are_asked_for_and_their_making_is_followed(served: Folder) -> None:
+    add(served, "A fox.")
+    set_ = ("memory", "settings", "set", "--index-dimensions")
+
+    untrained = served.run(*set_, "100")
+    changed = served.json(*set_, "64")
+    listed = served.run("operations", "list", "--filter", 'kind = "ChangeIndexDimensions"').out
+
+    assert "EMBEDDING_LENGTH_UNTRAINED" in untrained.err
+    assert (changed["indexDimensions"], changed["searchedDimensions"]) == (64, 256)
+    assert "ChangeIndexDimensions" in listed

@@ -201,6 +201,7 @@ class Interrupted:
     def __init__(self, happens: Callable[[], Awaitable[None]]) -> None:
         self._embedder, self._happens = LocalEmbedder(), [happens]
         self.identity, self.dimensions = self._embedder.identity, self._embedder.dimensions
+        self.prefixes = self._embedder.prefixes
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         vectors = await self._embedder.embed(texts)
@@ -216,7 +217,9 @@ async def step(
     """One step of reindexing acme, during which something happens."""
     async with open_platform(suite.platform) as platform:
         embedder: Embedder = Interrupted(happens)
-        collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
+        collection = Collection(
+            COLLECTION, embedder.identity, embedder.dimensions, embedder.prefixes
+        )
         source = memory_source(platform.keyring, embedder)
         reindex = Reindex(
             VersionedTable(MEMORIES),

@@ -15,7 +15,7 @@ from libs.embedding.errors import EmbedderUnavailable, TextRefused
 class SteppedEmbedder:
     """An `Embedder` whose calls each wait to be let through; knows a text by its bytes."""
 
-    identity, dimensions = "stepped/2", 2
+    identity, dimensions, prefixes = "stepped/2", 2, ()
 
     def __init__(self, *, open_: bool = False) -> None:
         self.calls: list[list[str]] = []

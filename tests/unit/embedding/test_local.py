@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from libs import embedding
 from libs.embedding import MAX_CHARACTERS, Vectors
+from libs.embedding.capability import TRAINED
 from libs.embedding.errors import EmbeddingModelMissing
 from libs.embedding.local import (
-    TRAINED_DIMENSIONS,
+    MODEL,
     LocalEmbedder,
     load_tokenizer,
     quantised,
@@ -152,7 +153,7 @@ async def test_a_batch_run_in_a_thread_equals_one_run_inline(embedder: LocalEmbe
     np.testing.assert_array_equal(threaded, inline)
 
 
-@pytest.mark.parametrize("dimensions", TRAINED_DIMENSIONS)
+@pytest.mark.parametrize("dimensions", TRAINED[MODEL])
 async def test_fewer_dimensions_are_a_prefix_scaled_to_length_one(
     embedder: LocalEmbedder, dimensions: int
 ) -> None:
@@ -165,7 +166,7 @@ async def test_fewer_dimensions_are_a_prefix_scaled_to_length_one(
 
 
 def test_dimensions_it_was_not_trained_for_are_refused() -> None:
-    with pytest.raises(ValueError, match="got 100"):
+    with pytest.raises(ValueError, match="64, 128, 256, not 100"):
         LocalEmbedder(100)
 
 

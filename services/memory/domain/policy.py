@@ -1,0 +1,93 @@
+"""How far a search looks among shortened vectors, and what a latency budget chooses. Pure."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+class Policy(Enum):
+    """From the fastest to the most precise, and the one that chooses among them."""
+
+    FAST = auto()
+    BALANCED = auto()
+    RANKING = auto()
+    PRECISE = auto()
+    ADAPTIVE = auto()
+
+
+LADDER = (Policy.FAST, Policy.BALANCED, Policy.RANKING, Policy.PRECISE)
+
+# Candidates for each result that is wanted; 0: the shortened vectors have the last word.
+OVERSAMPLING: Mapping[Policy, int] = {
+    Policy.FAST: 0,
+    Policy.BALANCED: 8,
+    Policy.RANKING: 16,
+    Policy.PRECISE: 40,
+}
+_KEPT = 10_000  # kinds of searches whose latencies are known
+_STEP = 2.0  # how much slower than a policy the next one may be, before it was ever tried
+_FADING = 0.99  # of what is known of a policy, each time that it is not chosen for it
+
+
+@dataclass(slots=True)
+class _Estimate:
+    """What a call takes, in seconds, as RFC 6298 smooths round trips."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, seconds: float) -> "_Estimate":
+        return cls(seconds, seconds / 2)
+
+    def observe(self, seconds: float) -> None:
+        self.deviation += (abs(self.mean - seconds) - self.deviation) / 4
+        self.mean += (seconds - self.mean) / 8
+
+    def fade(self) -> None:
+        self.mean *= _FADING
+        self.deviation *= _FADING
+
+    @property
+    def bound(self) -> float:
+        """What few calls exceed."""
+        return self.mean + 4 * self.deviation
+
+
+@dataclass(slots=True)
+class Latencies:
+    """What searches of each kind (a tenant, a strategy) took lately, by policy."""
+
+    _known: OrderedDict[Hashable, dict[Policy, _Estimate]] = field(default_factory=OrderedDict)
+
+    def observe(self, kind: Hashable, policy: Policy, seconds: float) -> None:
+        """A search took so long."""
+        estimates = self._known.setdefault(kind, {})
+        self._known.move_to_end(kind)
+        if policy in estimates:
+            estimates[policy].observe(seconds)
+        else:
+            estimates[policy] = _Estimate.of(seconds)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+
+    def choose(self, kind: Hashable, budget: float) -> Policy:
+        """The most precise policy that is expected to keep within `budget`, in seconds; FAST when
+        none is.
+
+        Begins with FAST, and tries the next one when there is room for it. One that was too slow
+        is tried again after a while: it may have been the machine.
+        """
+        estimates = self._known.get(kind, {})
+        chosen = Policy.FAST
+        room = True  # for a policy of which nothing is known
+        for policy in LADDER:
+            estimate = estimates.get(policy)
+            if estimate is None:
+                return policy if room else chosen
+            if estimate.bound > budget:
+                estimate.fade()
+                return chosen
+            chosen, room = policy, estimate.bound * _STEP <= budget
+        return chosen
