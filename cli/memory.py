@@ -56,6 +56,16 @@ class Policy(StrEnum):
     ADAPTIVE = "adaptive"
 
 
+class Feedback(StrEnum):
+    """What to say of a memory."""
+
+    HELPFUL = "helpful"
+    IRRELEVANT = "irrelevant"
+    OUTDATED = "outdated"
+    INACCURATE = "inaccurate"
+    DUPLICATE = "duplicate"
+
+
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
 Version = Annotated[
     int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
@@ -269,6 +279,24 @@ async def supersede(
         name=name("memories", memory), memory=replacement, version=version
     )
     return await session.memory.SupersedeMemory(request)
+
+
+@command(app, "feedback", example="aeterna memory feedback 0198... helpful")
+async def feedback(
+    session: Session,
+    memory: Name,
+    said: Annotated[Feedback, typer.Argument(metavar="FEEDBACK", help=", ".join(Feedback) + ".")],
+) -> Shown:
+    """Say how good a memory is, in place of what you said before.
+
+    What people say moves how much the memory matters; `outdated` ends its validity when an
+    administrator or who stored it says so.
+    """
+    request = pb.FeedbackMemoryRequest(
+        name=name("memories", memory),
+        feedback=pb.Feedback.ValueType(enum(pb.Feedback, said)),
+    )
+    return await session.memory.FeedbackMemory(request)
 
 
 @command(app, "delete")

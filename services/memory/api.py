@@ -33,6 +33,7 @@ from libs.service.convert import (
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
+from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, View
 from services.memory.domain.policy import Policy
 from services.memory.operations import Draft, MemoryOperations, Patch
@@ -63,6 +64,9 @@ _POLICIES = {
     **{pb.SearchPolicy.Value(f"SEARCH_POLICY_{each.name}"): each for each in Policy},
 }
 _LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
+_FEEDBACK: dict[int, Feedback] = {
+    pb.Feedback.Value(f"FEEDBACK_{each.name}"): each for each in Feedback
+}
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
 _FILTER = {
     **{name: Field(name, Kind.TEXT) for name in _TEXTS},
@@ -176,6 +180,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         return _memory(
             await self._do.supersede(current.route, by, memory_id, request.version, draft)
         )
+
+    async def FeedbackMemory(
+        self, request: pb.FeedbackMemoryRequest, context: Context
+    ) -> pb.Memory:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.name, COLLECTION)
+        feedback = enum_from(_FEEDBACK, request.feedback, "feedback")
+        by = await self._asked(current, "FeedbackMemory", request)
+        closing = current.has(ADMINISTRATORS)
+        return _memory(await self._do.rate(current.route, by, memory_id, feedback, closing=closing))
 
     async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
@@ -430,6 +444,8 @@ def _memory(memory: Memory) -> pb.Memory:
         valid_until=None if stored.valid_until == NEVER else timestamp(stored.valid_until),
         supersedes=_name(stored.supersedes),
         superseded_by=_name(stored.superseded_by),
+        feedback=pb.FeedbackCounts(**{each.value: n for each, n in stored.feedback.items()}),
+        effective_importance=stored.effective_importance,
     )
     message.metadata.update(memory.metadata)
     return message

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.aip.filtering import Comparison
+from libs.auth.identity import person_of
 from libs.changes import Asked, Command, Terms, Vector
 from libs.embedding import Embedder
 from libs.encryption.keyring import Keyring, Plain, Sealed
@@ -28,10 +29,12 @@ from services.memory.domain.changes import (
     Create,
     Delete,
     Promote,
+    Rate,
     Supersede,
     Update,
     check_validity,
 )
+from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
 from services.memory.errors import MemoryNotFound
 from services.memory.ports import Memories
@@ -152,6 +155,18 @@ class MemoryOperations:
             vector=vector,
             terms=terms,
         )
+        return (await self._submit(route, asked, body))[0]
+
+    async def rate(
+        self, route: Route, asked: Asked, memory_id: UUID, feedback: Feedback, *, closing: bool
+    ) -> Memory:
+        """Notes what the person who asks says of a memory; `closing`: that it is outdated ends its
+        validity whoever stored it."""
+        person = person_of(asked.origin.actor)
+        if feedback is Feedback.OUTDATED and not closing:
+            first = await changes_of(route, f"{self.collection}/{memory_id}", 0, 1)
+            closing = any(person_of(change.actor) == person for change in first)
+        body = Rate(memory_id, self.now(), person, feedback, closing)
         return (await self._submit(route, asked, body))[0]
 
     async def delete(self, route: Route, asked: Asked, memory_id: UUID, version: int) -> None:

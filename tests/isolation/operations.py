@@ -112,6 +112,7 @@ async def foreign_memory(world: World, rng: random.Random, tenant: Tenant) -> No
         (stub.UpdateMemory, mb.UpdateMemoryRequest(memory=memory)),
         (stub.DeleteMemory, mb.DeleteMemoryRequest(name=name)),
         (stub.SupersedeMemory, mb.SupersedeMemoryRequest(name=name, memory=memory)),
+        (stub.FeedbackMemory, mb.FeedbackMemoryRequest(name=name, feedback=mb.FEEDBACK_HELPFUL)),
         (stub.PromoteMemory, mb.PromoteMemoryRequest(name=name, layer=mb.LAYER_COMPANY)),
         (stub.ListMemoryRevisions, mb.ListMemoryRevisionsRequest(name=name)),
     ]
@@ -159,6 +160,13 @@ async def supersede_memory(world: World, rng: random.Random, tenant: Tenant) -> 
     if ok(answer):
         tenant.memories.add(answer.name)
         tenant.changes += 2
+
+
+async def rate_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.FeedbackMemoryRequest(
+        name=_own(rng, tenant.memories, "memories"), feedback=_value(rng, 1, 5)
+    )
+    tenant.changes += ok(await world.call(tenant, world.suite.memory.FeedbackMemory, request))
 
 
 async def promote_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -414,6 +422,7 @@ OPERATIONS: tuple[Operation, ...] = (
     update_memory,
     delete_memory,
     supersede_memory,
+    rate_memory,
     promote_memory,
     search_memories,
     memory_settings,

@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.changes import Operation, Step, Terms, Vector
 from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
+from services.memory.domain.feedback import Feedback, counted
 from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored
 from services.memory.errors import (
     AlreadySuperseded,
@@ -60,6 +61,17 @@ class Supersede:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """Note what a person says of a memory; `closing`: that it is outdated ends its validity."""
+
+    id: UUID
+    at: datetime
+    person: str
+    feedback: Feedback
+    closing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Remove a memory and its earlier versions."""
 
@@ -82,7 +94,7 @@ _REPLACED = (
     *("content", "metadata", "importance", "event_at"),
     *("trust", "valid_from", "valid_until"),
 )
-Body = Create | Update | Supersede | Delete | Promote
+Body = Create | Update | Supersede | Rate | Delete | Promote
 
 
 def targets(body: Body) -> Sequence[UUID]:
@@ -127,6 +139,11 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
                 Step(Operation.CREATED, None, new, body.vector, body.terms),
                 Step(Operation.SUPERSEDED, before, old),
             ]
+        case Rate():
+            before = _expect(current, body.id, 0)
+            after = _rated(before, body)
+            indexed = after.payload() != before.payload()
+            return [Step(Operation.RATED, before, after, indexed=indexed)]
         case Delete():
             return [Step(Operation.DELETED, _expect(current, body.id, body.version), None)]
         case Promote():
@@ -187,6 +204,23 @@ def _superseded(before: Stored, memory: Stored) -> tuple[Stored, Stored]:
         superseded_by=memory.id,
     )
     return new, old
+
+
+def _rated(before: Stored, rate: Rate) -> Stored:
+    ratings = {**before.ratings, rate.person: rate.feedback}
+    over = (
+        rate.closing
+        and rate.feedback is Feedback.OUTDATED
+        and before.valid_from < rate.at < before.valid_until
+    )
+    return replace(
+        before,
+        version=before.version + 1,
+        updated_at=rate.at,
+        valid_until=rate.at if over else before.valid_until,
+        feedback=counted(ratings),
+        ratings=ratings,
+    )
 
 
 def _promoted(before: Stored, promote: Promote) -> Stored:

@@ -1,7 +1,7 @@
 """Memories, layers and what a layer demands."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from libs.scope import Scope
 from libs.vectors.filters import After, Filter, Until, time_text
+from services.memory.domain.feedback import Counts, Feedback, moved
 
 
 class Layer(StrEnum):
@@ -55,7 +56,8 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
 class Stored:
     """A memory as it is stored: content, metadata, author and source are sealed.
 
-    `supersedes` is what it corrects, `superseded_by` what corrects it; both may be gone.
+    `supersedes` is what it corrects, `superseded_by` what corrects it; both may be gone. `ratings`
+    are what each person says of it, known under the tenant's lock only.
     """
 
     id: UUID
@@ -76,6 +78,13 @@ class Stored:
     valid_until: datetime = NEVER  # exclusive
     supersedes: UUID | None = None
     superseded_by: UUID | None = None
+    feedback: Counts = field(default_factory=dict)
+    ratings: Mapping[str, Feedback] = field(default_factory=dict)
+
+    @property
+    def effective_importance(self) -> float:
+        """The importance, moved by the feedback."""
+        return moved(self.importance, self.feedback)
 
     @property
     def subject(self) -> str:

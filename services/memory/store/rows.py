@@ -1,11 +1,13 @@
 """Rows of memories: their columns, and a memory from a row and back."""
 
+import json
 from operator import itemgetter
 
 import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
 from libs.spine.versioned import Shape
+from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Stored
 from services.memory.errors import MemoryNotFound
 
@@ -34,6 +36,7 @@ def _from_row(row: asyncpg.Record) -> Stored:
         valid_until=row["valid_until"] or NEVER,
         supersedes=row["supersedes"],
         superseded_by=row["superseded_by"],
+        feedback={Feedback(name): n for name, n in json.loads(row["feedback"]).items()},
     )
 
 
@@ -57,6 +60,7 @@ def _to_row(memory: Stored) -> tuple[object, ...]:
         None if memory.valid_until == NEVER else memory.valid_until,
         memory.supersedes,
         memory.superseded_by,
+        json.dumps(memory.feedback),
     )
 
 
@@ -83,6 +87,7 @@ MEMORIES = Shape(
         "valid_until": "timestamptz",
         "supersedes": "uuid",
         "superseded_by": "uuid",
+        "feedback": "jsonb",
     },
     from_row=_from_row,
     to_row=_to_row,

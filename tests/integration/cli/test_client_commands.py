@@ -86,6 +86,20 @@ def test_a_correction_closes_the_old_fact(served: Folder) -> None:
     assert ("validUntil" in opened, opened["trust"]) == (False, 0.25)
 
 
+def test_people_say_how_good_a_memory_is(served: Folder) -> None:
+    name = add(served, "The fox is red.")
+
+    helped = served.json("memory", "feedback", name, "helpful")
+    over = served.json("memory", "feedback", name.removeprefix("memories/"), "outdated")
+
+    assert helped["feedback"] == {"helpful": "1"}
+    assert helped["effectiveImportance"] == 0.575
+    assert over["feedback"] == {"outdated": "1"}
+    assert over["validUntil"] == over["updateTime"]
+    assert served.run("memory", "feedback", name, "nonsense").code == 2
+    assert served.run("memory", "feedback", NOBODY, "helpful").code == 3
+
+
 def test_a_memory_is_promoted(served: Folder) -> None:
     name = add(served, "Check the timeout first.")
 
