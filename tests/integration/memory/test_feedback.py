@@ -112,6 +112,22 @@ async def test_a_repeated_request_counts_once(ann: Person) -> None:
         await ann.say(memory, pb.FEEDBACK_OUTDATED, request_id=request_id)
 
 
+async def test_a_deleted_memory_takes_what_was_said_with_it(ann: Person) -> None:
+    memory, kept = await ann.add("The fox is red."), await ann.add("The owl is grey.")
+    for each in (memory, kept):
+        await ann.say(each, pb.FEEDBACK_HELPFUL)
+    late = Person(ann.suite, "bob").say(memory, pb.FEEDBACK_HELPFUL)
+    delete = ann.call(ann.suite.memory.DeleteMemory, pb.DeleteMemoryRequest(name=memory.name))
+
+    await asyncio.gather(late, delete, return_exceptions=True)
+
+    async with ann.suite.database.connect() as superuser:
+        rows = await superuser.fetch("SELECT memory_id, person FROM aeterna.memory_feedback")
+    assert [(f"memories/{row[0]}", row[1]) for row in rows] == [(kept.name, "user:ann")]
+    with fails_with("MEMORY_NOT_FOUND"):
+        await ann.get(memory)
+
+
 @pytest.mark.parametrize(
     ("sayer", "ends"),
     [
