@@ -114,7 +114,8 @@ def paths(value: str) -> Iterator[str]:
     """The files that a variable names: its whole value, or fields of its JSON."""
     values = [value]
     if value.startswith("["):
-        values = [each for issuer in json.loads(value) for each in issuer.values()]
+        listed = [each for each in json.loads(value) if isinstance(each, dict)]
+        values = [each for issuer in listed for each in issuer.values()]
     return (each for each in values if isinstance(each, str) and each.startswith("/"))
 
 
