@@ -50,6 +50,16 @@ class Policy(StrEnum):
     ADAPTIVE = "adaptive"
 
 
+class Feedback(StrEnum):
+    """What to say of a memory."""
+
+    HELPFUL = "helpful"
+    IRRELEVANT = "irrelevant"
+    OUTDATED = "outdated"
+    INACCURATE = "inaccurate"
+    DUPLICATE = "duplicate"
+
+
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
 Version = Annotated[
     int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
@@ -60,6 +70,17 @@ Importance = Annotated[
 ]
 Time = Annotated[
     str, typer.Option(help="When it happened, as 2026-01-31T09:00:00Z.", show_default="now")
+]
+Trust = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="How far its source is trusted.", show_default=False),
+]
+From = Annotated[
+    str | None, typer.Option(help="From when it is true; '' for always.", show_default=False)
+]
+Until = Annotated[str | None, typer.Option(help="Until when; '' for ever.", show_default=False)]
+Source = Annotated[
+    str, typer.Option(help="Where it came from: a URI, a tool's name.", show_default=False)
 ]
 _ADD = 'aeterna memory add "Deploys are frozen on Fridays." --layer team --team payments'
 _LIST = 'aeterna memory list --filter \'layer = "user" AND user_id = "ann"\''
@@ -75,6 +96,10 @@ async def add(
     importance: Importance = None,
     author: Annotated[str, typer.Option(help="Who said or wrote it.", show_default=False)] = "",
     at: Time = "",
+    source: Source = "",
+    trust: Trust = None,
+    valid_from: From = None,
+    valid_until: Until = None,
     request_id: Annotated[
         str, typer.Option(help="A UUID; a repeat with it gets the first answer.", metavar="UUID")
     ] = "",
@@ -84,8 +109,12 @@ async def add(
     A layer needs its ids: user --user; session --user and --session; agent --user and --agent;
     project, team and org the one of their name; company none.
     """
-    memory = _memory(text_or_input(content), metadata, importance, at)
-    memory.MergeFrom(pb.Memory(layer=_layer(layer), scope=scope.message(), author=author))
+    memory = _memory(
+        text_or_input(content), metadata, importance, at, trust, valid_from, valid_until
+    )
+    memory.MergeFrom(
+        pb.Memory(layer=_layer(layer), scope=scope.message(), author=author, source=source)
+    )
     request = pb.CreateMemoryRequest(memory=memory, request_id=request_id)
     return await session.memory.CreateMemory(request)
 
@@ -132,6 +161,10 @@ async def search(
         float,
         typer.Option(min=0, max=60, metavar="SECONDS", help="For adaptive: how long it may take."),
     ] = 0.0,
+    valid_at: Annotated[
+        str | None,
+        typer.Option(help="What was valid then, as 2026-01-31T09:00:00Z.", show_default="now"),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
     ] = False,
@@ -146,6 +179,7 @@ async def search(
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy or "unspecified")),
         policy=pb.SearchPolicy.ValueType(enum(pb.SearchPolicy, policy)),
         explain=explain,
+        valid_at=moment(valid_at, "valid_at") if valid_at else None,
     )
     if latency_budget:
         request.latency_budget.FromTimedelta(timedelta(seconds=latency_budget))
@@ -190,21 +224,73 @@ async def update(
     metadata: Metadata = None,
     importance: Importance = None,
     at: Annotated[str | None, typer.Option(help="When it happened.", show_default=False)] = None,
+    trust: Trust = None,
+    valid_from: From = None,
+    valid_until: Until = None,
     version: Version = 0,
 ) -> Shown:
     """Change what is given."""
     text = None if content is None else text_or_input(content)
-    patch = _memory(text, metadata, importance, at)
+    patch = _memory(text, metadata, importance, at, trust, valid_from, valid_until)
     patch.name, patch.version = name("memories", memory), version
     given = {
         "content": content,
         "metadata": metadata,
         "importance": importance,
         "event_time": at,
+        "trust": trust,
+        "valid_from": valid_from,
+        "valid_until": valid_until,
     }
     request = pb.UpdateMemoryRequest(memory=patch)
     request.update_mask.paths.extend(field for field, value in given.items() if value is not None)
     return await session.memory.UpdateMemory(request)
+
+
+@command(app, "supersede", example='aeterna memory supersede 0198... "Ann lives in Oslo."')
+async def supersede(
+    session: Session,
+    memory: Name,
+    content: Annotated[str, typer.Argument(help="What is true now; - reads standard input.")],
+    metadata: Metadata = None,
+    importance: Importance = None,
+    author: Annotated[str, typer.Option(help="Who said or wrote it.", show_default=False)] = "",
+    at: Time = "",
+    source: Source = "",
+    trust: Trust = None,
+    valid_from: Annotated[
+        str | None, typer.Option(help="Since when it is true.", show_default="now")
+    ] = None,
+    version: Version = 0,
+) -> Shown:
+    """Correct a memory: store what replaces it, in the same layer and scope, and close the old one.
+
+    Searches show the new one; `--valid-at` and `memory history` still tell the old one.
+    """
+    replacement = _memory(text_or_input(content), metadata, importance, at, trust, valid_from, None)
+    replacement.MergeFrom(pb.Memory(author=author, source=source))
+    request = pb.SupersedeMemoryRequest(
+        name=name("memories", memory), memory=replacement, version=version
+    )
+    return await session.memory.SupersedeMemory(request)
+
+
+@command(app, "feedback", example="aeterna memory feedback 0198... helpful")
+async def feedback(
+    session: Session,
+    memory: Name,
+    said: Annotated[Feedback, typer.Argument(metavar="FEEDBACK", help=", ".join(Feedback) + ".")],
+) -> Shown:
+    """Say how good a memory is, in place of what you said before.
+
+    What people say moves how much the memory matters; `outdated` ends its validity when an
+    administrator or who stored it says so.
+    """
+    request = pb.FeedbackMemoryRequest(
+        name=name("memories", memory),
+        feedback=pb.Feedback.ValueType(enum(pb.Feedback, said)),
+    )
+    return await session.memory.FeedbackMemory(request)
 
 
 @command(app, "delete")
@@ -269,11 +355,20 @@ def _layer(layer: Layer) -> pb.Layer.ValueType:
 
 
 def _memory(
-    content: str | None, metadata: str | None, importance: float | None, at: str | None
+    content: str | None,
+    metadata: str | None,
+    importance: float | None,
+    at: str | None,
+    trust: float | None,
+    valid_from: str | None,
+    valid_until: str | None,
 ) -> pb.Memory:
     return pb.Memory(
         content=content or "",
         metadata=None if metadata is None else struct(metadata),
         importance=importance,
         event_time=moment(at, "at") if at else None,
+        trust=trust,
+        valid_from=moment(valid_from, "valid_from") if valid_from else None,
+        valid_until=moment(valid_until, "valid_until") if valid_until else None,
     )

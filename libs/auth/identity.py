@@ -55,6 +55,11 @@ class Identity:
         return " for ".join(parts)
 
 
+def person_of(actor: str) -> str:
+    """Who an actor acts for in the end, `user:ann`: the same whatever agents were between."""
+    return actor.rpartition(" for ")[2]
+
+
 def _escaped(name: str) -> str:
     return name.replace("%", "%25").replace(" ", "%20")
 

@@ -28,6 +28,7 @@ class Operation(StrEnum):
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     RECORDED = "recorded"
+    RATED = "rated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ class Field(NamedTuple):
 MEMORY_CONTENT = Field("memory", "content")
 MEMORY_METADATA = Field("memory", "metadata")
 MEMORY_AUTHOR = Field("memory", "author")
+MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
 
@@ -22,6 +23,7 @@ ENCRYPTED_FIELDS = frozenset(
         MEMORY_CONTENT,
         MEMORY_METADATA,
         MEMORY_AUTHOR,
+        MEMORY_SOURCE,
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
     }

@@ -52,8 +52,12 @@ class Caller:
 
     def require(self, roles: frozenset[Role]) -> None:
         """Raises PermissionDenied unless the caller has one of the roles."""
-        if not self.identity.roles & roles:
+        if not self.has(roles):
             raise PermissionDenied(roles)
+
+    def has(self, roles: frozenset[Role]) -> bool:
+        """Whether the caller has one of the roles."""
+        return bool(self.identity.roles & roles)
 
 
 _CALLER: ContextVar[Caller] = ContextVar("caller")

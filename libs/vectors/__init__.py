@@ -15,10 +15,7 @@ from libs.changes import Vector
 from libs.errors import AppError, Kind
 from libs.spine import Write, read
 from libs.tenancy import Route
-
-# Each key must hold one of its values; a point without the key holds "".
-Filter = Mapping[str, Sequence[str]]
-
+from libs.vectors.filters import Filter as Filter
 
 # What is to be written down once the points are in the index, in a write of the tenant.
 Then = Callable[[Write], Awaitable[None]]
@@ -84,7 +81,7 @@ MOST_CANDIDATES = 1000  # of one search: pgvector keeps no more while it walks a
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An entity's vector with the ids to filter by; no vector means that the entity is gone."""
+    """An entity's vector with the ids and times to filter by; no vector: the entity is gone."""
 
     id: UUID
     vector: Vector | None

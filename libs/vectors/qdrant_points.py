@@ -5,7 +5,7 @@ its own that keeps the whole vector beside the prefix, on disk and without a gra
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -18,16 +18,21 @@ from libs.embedding.rules import shortened
 from libs.scope import SCOPE_IDS
 from libs.tenancy import TenantId
 from libs.vectors import Collection, Filter, Hit, Point, Reach
+from libs.vectors.filters import After, Until
 
 # A point's payload: tenant and entity, and apart from them, so that no key can pass for these, the
-# ids to filter by.
+# ids and times to filter by.
 _TENANT, ENTITY, _IDS = "tenant", "entity", "ids"
 _SHORT, _WHOLE = "short", "whole"  # vectors of a point in a collection of prefixes
-INDEXES = {
+INDEXES: Mapping[str, models.KeywordIndexParams | models.DatetimeIndexParams] = {
     _TENANT: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     **{
         f"{_IDS}.{key}": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD)
         for key in ("layer", *SCOPE_IDS)
+    },
+    **{
+        f"{_IDS}.{key}": models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME)
+        for key in ("valid_from", "valid_until")
     },
 }
 
@@ -125,11 +130,19 @@ def is_of(tenant: TenantId) -> models.FieldCondition:
     return models.FieldCondition(key=_TENANT, match=models.MatchValue(value=tenant))
 
 
-def _holds(key: str, accepted: Sequence[str]) -> models.FieldCondition | models.Filter:
+def _holds(
+    key: str, accepted: Sequence[str] | Until | After
+) -> models.FieldCondition | models.Filter:
     path = f"{_IDS}.{key}"
-    holds = models.FieldCondition(key=path, match=models.MatchAny(any=list(accepted)))
-    if "" not in accepted:
-        return holds
+    match accepted:
+        case Until(at):
+            holds = models.FieldCondition(key=path, range=models.DatetimeRange(lte=at))
+        case After(at):
+            holds = models.FieldCondition(key=path, range=models.DatetimeRange(gt=at))
+        case _:
+            holds = models.FieldCondition(key=path, match=models.MatchAny(any=list(accepted)))
+            if "" not in accepted:
+                return holds
     lacks = models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
     return models.Filter(should=[holds, lacks])
 

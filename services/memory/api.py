@@ -1,10 +1,11 @@
 """gRPC servicer of memories: translates, nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 from google.protobuf import empty_pb2, json_format
 from google.protobuf.struct_pb2 import Struct
@@ -14,6 +15,7 @@ from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
+from libs.auth.clock import utc_now
 from libs.changes import Asked
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
@@ -32,7 +34,8 @@ from libs.service.convert import (
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
-from services.memory.domain.memory import Layer, Memory, View
+from services.memory.domain.feedback import Feedback
+from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, View
 from services.memory.domain.policy import Policy
 from services.memory.operations import Draft, MemoryOperations, Patch
 from services.memory.policies import Policies, Used
@@ -45,7 +48,12 @@ COLLECTION = "memories"
 _METADATA_BYTES = 16 * 1024
 _IMPORTANCE = 0.5
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
-_MUTABLE = ("content", "metadata", "importance", "event_time")
+_TRUST = 1.0
+_Moment = Literal["event_time", "valid_from", "valid_until"]
+_MUTABLE = (
+    *("content", "metadata", "importance", "event_time"),
+    *("trust", "valid_from", "valid_until"),
+)
 _STRATEGIES = {
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
     pb.SEARCH_STRATEGY_LEXICAL: Strategy.LEXICAL,
@@ -57,11 +65,17 @@ _POLICIES = {
     **{pb.SearchPolicy.Value(f"SEARCH_POLICY_{each.name}"): each for each in Policy},
 }
 _LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
+_FEEDBACK: dict[int, Feedback] = {
+    pb.Feedback.Value(f"FEEDBACK_{each.name}"): each for each in Feedback
+}
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
 _FILTER = {
     **{name: Field(name, Kind.TEXT) for name in _TEXTS},
     "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
     "importance": Field("importance", Kind.NUMBER),
+    "trust": Field("trust", Kind.NUMBER),
+    "valid_from": Field("coalesce(valid_from, '-infinity')", Kind.TIME),
+    "valid_until": Field("coalesce(valid_until, 'infinity')", Kind.TIME),
     "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
     "create_time": Field("created_at", Kind.TIME),
     "update_time": Field("updated_at", Kind.TIME),
@@ -139,7 +153,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         names = masked(request.memory, list(request.update_mask.paths), _MUTABLE)
         patch = _patch(request.memory, names)
         by = await self._asked(current, "UpdateMemory", request)
-        memory = await self._do.update(current.route, by, memory_id, request.memory.version, patch)
+        version, trusting = request.memory.version, current.has(ADMINISTRATORS)
+        memory = await self._do.update(
+            current.route, by, memory_id, version, patch, trusting=trusting
+        )
         return _memory(memory)
 
     async def DeleteMemory(
@@ -150,6 +167,31 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         by = await self._asked(current, "DeleteMemory", request)
         await self._do.delete(current.route, by, memory_id, request.version)
         return empty_pb2.Empty()
+
+    async def SupersedeMemory(
+        self, request: pb.SupersedeMemoryRequest, context: Context
+    ) -> pb.Memory:
+        current, memory = caller(WRITERS), request.memory
+        memory_id = resource_uuid(request.name, COLLECTION)
+        for name, given in (("layer", memory.layer), ("scope", memory.HasField("scope"))):
+            if given:
+                raise invalid(f"memory.{name}", "is that of the superseded memory")
+        by = await self._asked(current, "SupersedeMemory", request)
+        before = (await self._do.get(current.route, memory_id)).stored
+        draft = _draft(memory, "memory", before)
+        return _memory(
+            await self._do.supersede(current.route, by, memory_id, request.version, draft)
+        )
+
+    async def FeedbackMemory(
+        self, request: pb.FeedbackMemoryRequest, context: Context
+    ) -> pb.Memory:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.name, COLLECTION)
+        feedback = enum_from(_FEEDBACK, request.feedback, "feedback")
+        by = await self._asked(current, "FeedbackMemory", request)
+        closing = current.has(ADMINISTRATORS)
+        return _memory(await self._do.rate(current.route, by, memory_id, feedback, closing=closing))
 
     async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
@@ -246,43 +288,57 @@ async def _finished(
     return await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _draft(memory: pb.Memory, field: str) -> Draft:
+def _draft(memory: pb.Memory, field: str, before: Stored | None = None) -> Draft:
+    """What is to be stored, in the place of `before`, if that is given."""
     if not memory.content:
         raise invalid(f"{field}.content", "is required")
+    importance = before.importance if before else _IMPORTANCE
     return Draft(
-        layer=enum_from(_LAYERS, memory.layer, f"{field}.layer"),
-        scope=scope_from(memory.scope),
+        layer=before.layer if before else enum_from(_LAYERS, memory.layer, f"{field}.layer"),
+        scope=before.scope if before else scope_from(memory.scope),
         content=memory.content,
         metadata=_metadata(memory.metadata, f"{field}.metadata"),
-        importance=memory.importance if memory.HasField("importance") else _IMPORTANCE,
+        importance=memory.importance if memory.HasField("importance") else importance,
         author=memory.author,
-        event_time=_moment(memory, field),
+        event_time=_moment(memory, "event_time", field),
+        source=memory.source,
+        trust=_trust(memory),
+        valid_from=_moment(memory, "valid_from", field) or EVER,
+        valid_until=_moment(memory, "valid_until", field) or NEVER,
     )
 
 
-def _moment(memory: pb.Memory, field: str) -> datetime | None:
-    """The time of the event, if it is given."""
-    if not memory.HasField("event_time"):
+def _moment(memory: pb.Memory, name: _Moment, field: str) -> datetime | None:
+    """One of its times, if it is given."""
+    if not memory.HasField(name):
         return None
-    return moment(memory.event_time, f"{field}.event_time")
+    return moment(getattr(memory, name), f"{field}.{name}")
 
 
 def _patch(memory: pb.Memory, names: tuple[str, ...]) -> Patch:
     if "content" in names and not memory.content:
         raise invalid("memory.content", "must not be empty")
-    return Patch(
-        content=memory.content if "content" in names else None,
-        metadata=_metadata(memory.metadata, "memory.metadata") if "metadata" in names else None,
-        importance=_importance(memory) if "importance" in names else None,
-        event_time=_new_moment(memory) if "event_time" in names else None,
-    )
+    values: dict[str, Callable[[], Any]] = {
+        "content": lambda: memory.content,
+        "metadata": lambda: _metadata(memory.metadata, "memory.metadata"),
+        "importance": lambda: _importance(memory),
+        "event_time": lambda: _new_moment(memory),
+        "trust": lambda: _trust(memory),
+        "valid_from": lambda: _moment(memory, "valid_from", "memory") or EVER,
+        "valid_until": lambda: _moment(memory, "valid_until", "memory") or NEVER,
+    }
+    return Patch(**{name: values[name]() for name in names})
 
 
 def _new_moment(memory: pb.Memory) -> datetime:
-    given = _moment(memory, "memory")
+    given = _moment(memory, "event_time", "memory")
     if given is None:
         raise invalid("memory.event_time", "must not be empty")
     return given
+
+
+def _trust(memory: pb.Memory) -> float:
+    return memory.trust if memory.HasField("trust") else _TRUST
 
 
 def _importance(memory: pb.Memory) -> float:
@@ -316,9 +372,11 @@ def _policy(request: pb.SearchMemoriesRequest) -> tuple[Policy, timedelta | None
 
 
 def _query(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
+    given = request.HasField("valid_at")
+    at = moment(request.valid_at, "valid_at") if given else utc_now()
     return Query(
         request.query,
-        View(scope_from(request.scope), tuple(_LAYERS[each] for each in request.layers)),
+        View(scope_from(request.scope), at, tuple(_LAYERS[each] for each in request.layers)),
         request.limit or 10,
         request.min_score or None,
         strategy,
@@ -391,6 +449,18 @@ def _memory(memory: Memory) -> pb.Memory:
         update_time=timestamp(stored.updated_at),
         author=memory.author,
         event_time=timestamp(stored.event_at),
+        source=memory.source,
+        trust=stored.trust,
+        valid_from=None if stored.valid_from == EVER else timestamp(stored.valid_from),
+        valid_until=None if stored.valid_until == NEVER else timestamp(stored.valid_until),
+        supersedes=_name(stored.supersedes),
+        superseded_by=_name(stored.superseded_by),
+        feedback=pb.FeedbackCounts(**{each.value: n for each, n in stored.feedback.items()}),
+        effective_importance=stored.effective_importance,
     )
     message.metadata.update(memory.metadata)
     return message
+
+
+def _name(memory_id: UUID | None) -> str:
+    return f"{COLLECTION}/{memory_id}" if memory_id else ""

@@ -40,3 +40,28 @@ class NotBroader(AppError):
             currentLayer=current,
             wantedLayer=wanted,
         )
+
+
+class AlreadySuperseded(AppError):
+    """A memory is corrected once; then what corrected it is."""
+
+    kind, reason = Kind.PRECONDITION, "ALREADY_SUPERSEDED"
+
+    def __init__(self, memory_id: UUID, by: UUID) -> None:
+        super().__init__(
+            f"Memory {memory_id} was superseded by {by}.",
+            memoryId=str(memory_id),
+            supersededBy=str(by),
+        )
+
+
+class TrustNeedsAdministrator(AppError):
+    """Only an administrator says that a source is trusted more than it was."""
+
+    kind, reason = Kind.DENIED, "TRUST_NEEDS_ADMINISTRATOR"
+
+    def __init__(self, memory_id: UUID) -> None:
+        super().__init__(
+            f"Only an administrator may raise the trust of memory {memory_id}.",
+            memoryId=str(memory_id),
+        )

@@ -8,17 +8,34 @@ from typing import Any
 from uuid import UUID
 
 from libs.aip.filtering import Comparison
+from libs.auth.identity import person_of
 from libs.changes import Asked, Command, Terms, Vector
 from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring, Plain, Sealed
-from libs.encryption.registry import MEMORY_AUTHOR, MEMORY_CONTENT, MEMORY_METADATA, Field
+from libs.encryption.registry import (
+    MEMORY_AUTHOR,
+    MEMORY_CONTENT,
+    MEMORY_METADATA,
+    MEMORY_SOURCE,
+    Field,
+)
 from libs.lexical import blinded
 from libs.lexical.analysis import terms
 from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
-from services.memory.domain.changes import Create, Delete, Promote, Update
-from services.memory.domain.memory import REQUIRED, Layer, Memory, Stored, searchable
+from services.memory.domain.changes import (
+    Body,
+    Create,
+    Delete,
+    Promote,
+    Rate,
+    Supersede,
+    Update,
+    check_validity,
+)
+from services.memory.domain.feedback import Feedback
+from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
 from services.memory.errors import MemoryNotFound
 from services.memory.ports import Memories
 
@@ -34,6 +51,10 @@ class Draft:
     importance: float
     author: str = ""
     event_time: datetime | None = None  # that of the creation, if not given
+    source: str = ""
+    trust: float = 1.0
+    valid_from: datetime = EVER
+    valid_until: datetime = NEVER
 
     @property
     def searchable(self) -> str:
@@ -49,6 +70,9 @@ class Patch:
     metadata: dict[str, Any] | None = None
     importance: float | None = None
     event_time: datetime | None = None
+    trust: float | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -67,16 +91,16 @@ class MemoryOperations:
     ) -> list[Memory]:
         """Stores all drafts or none; `field` is the path of draft {} in the request."""
         for place, draft in enumerate(drafts):
-            path = f"{field.format(place)}.scope"
-            draft.scope.demand(REQUIRED[draft.layer], draft.layer, path)
+            path = field.format(place)
+            draft.scope.demand(REQUIRED[draft.layer], draft.layer, f"{path}.scope")
+            check_validity(draft, path)
         texts = [draft.searchable for draft in drafts]
         about = [Text(text, draft.scope.user_id) for text, draft in zip(texts, drafts, strict=True)]
         vectors = await self.embedder.embed(route, about, Purpose.DOCUMENT)
         terms = await self._terms(route, texts)
         stored = await self._seal(route, drafts)
         body = Create(tuple(stored), tuple(vectors), tuple(terms))
-        written = await self.memories.submit(route, Command(asked.origin, asked.request, body))
-        return await opened(self.keyring, route, written)
+        return await self._submit(route, asked, body)
 
     async def get(self, route: Route, memory_id: UUID) -> Memory:
         """One memory; raises MemoryNotFound."""
@@ -90,10 +114,31 @@ class MemoryOperations:
         stored = await self.memories.page(route, where, before, limit)
         return await opened(self.keyring, route, stored)
 
-    async def update(
-        self, route: Route, asked: Asked, memory_id: UUID, version: int, patch: Patch
+    async def supersede(
+        self, route: Route, asked: Asked, memory_id: UUID, version: int, draft: Draft
     ) -> Memory:
-        """Replaces what the patch gives."""
+        """Stores the draft in place of a memory, whose layer and scope it has."""
+        if draft.valid_from == EVER:
+            draft = replace(draft, valid_from=self.now())
+        check_validity(draft, "memory")
+        text = Text(draft.searchable, draft.scope.user_id)
+        (vector,) = await self.embedder.embed(route, [text], Purpose.DOCUMENT)
+        (terms,) = await self._terms(route, [draft.searchable])
+        (stored,) = await self._seal(route, [draft])
+        body = Supersede(memory_id, version, stored, vector, terms)
+        return (await self._submit(route, asked, body))[0]
+
+    async def update(
+        self,
+        route: Route,
+        asked: Asked,
+        memory_id: UUID,
+        version: int,
+        patch: Patch,
+        *,
+        trusting: bool,
+    ) -> Memory:
+        """Replaces what the patch gives; `trusting`: the trust may be raised."""
         current = await self._one(route, memory_id)
         vector, terms = await self._indexed(route, current, patch.content)
         sealed = await self._seal_patch(route, current.subject, memory_id, patch)
@@ -105,10 +150,26 @@ class MemoryOperations:
             metadata=sealed.get(MEMORY_METADATA),
             importance=patch.importance,
             event_at=patch.event_time,
+            trust=patch.trust,
+            trusting=trusting,
+            valid_from=patch.valid_from,
+            valid_until=patch.valid_until,
             vector=vector,
             terms=terms,
         )
-        return await self._change(route, asked, body)
+        return (await self._submit(route, asked, body))[0]
+
+    async def rate(
+        self, route: Route, asked: Asked, memory_id: UUID, feedback: Feedback, *, closing: bool
+    ) -> Memory:
+        """Notes what the person who asks says of a memory; `closing`: that it is outdated ends its
+        validity whoever stored it."""
+        person = person_of(asked.origin.actor)
+        if feedback is Feedback.OUTDATED and not closing:
+            first = await changes_of(route, f"{self.collection}/{memory_id}", 0, 1)
+            closing = any(person_of(change.actor) == person for change in first)
+        body = Rate(memory_id, self.now(), person, feedback, closing)
+        return (await self._submit(route, asked, body))[0]
 
     async def delete(self, route: Route, asked: Asked, memory_id: UUID, version: int) -> None:
         """Removes a memory and its earlier versions."""
@@ -126,7 +187,7 @@ class MemoryOperations:
     ) -> Memory:
         """Moves a memory to a broader layer."""
         body = Promote(memory_id, version, self.now(), layer, scope)
-        return await self._change(route, asked, body)
+        return (await self._submit(route, asked, body))[0]
 
     async def history(
         self, route: Route, memory_id: UUID, since: int, limit: int
@@ -150,10 +211,9 @@ class MemoryOperations:
             raise MemoryNotFound(memory_id)
         return found[0]
 
-    async def _change(self, route: Route, asked: Asked, body: Update | Promote) -> Memory:
+    async def _submit(self, route: Route, asked: Asked, body: Body) -> list[Memory]:
         written = await self.memories.submit(route, Command(asked.origin, asked.request, body))
-        (memory,) = await opened(self.keyring, route, written)
-        return memory
+        return await opened(self.keyring, route, written)
 
     async def _indexed(
         self, route: Route, current: Stored, content: str | None
@@ -187,6 +247,9 @@ class MemoryOperations:
                 updated_at=now,
                 author=b"",
                 event_at=each.event_time or now,
+                trust=each.trust,
+                valid_from=each.valid_from,
+                valid_until=each.valid_until,
             )
             for each in drafts
         ]
@@ -196,7 +259,7 @@ class MemoryOperations:
                 [
                     Plain(draft.scope.user_id, field, row.id, data)
                     for draft, row in zip(drafts, empty, strict=True)
-                    for field, data in _plain(draft.content, draft.metadata, draft.author).items()
+                    for field, data in _plain_of(draft).items()
                 ],
             )
         )
@@ -206,6 +269,7 @@ class MemoryOperations:
                 content=next(sealed),
                 metadata=next(sealed),
                 author=next(sealed) if draft.author else b"",
+                source=next(sealed) if draft.source else b"",
             )
             for draft, row in zip(drafts, empty, strict=True)
         ]
@@ -227,6 +291,7 @@ async def opened(keyring: Keyring, route: Route, stored: Sequence[Stored]) -> li
             (MEMORY_CONTENT, memory.content),
             (MEMORY_METADATA, memory.metadata),
             (MEMORY_AUTHOR, memory.author),
+            (MEMORY_SOURCE, memory.source),
         )
         if blob
     ]
@@ -237,6 +302,7 @@ async def opened(keyring: Keyring, route: Route, stored: Sequence[Stored]) -> li
             content=next(values).decode(),
             metadata=json.loads(next(values)),
             author=next(values).decode() if each.author else "",
+            source=next(values).decode() if each.source else "",
         )
         for each in stored
     ]
@@ -256,15 +322,18 @@ async def opened_texts(
     ]
 
 
-def _plain(
-    content: str | None, metadata: dict[str, Any] | None, author: str = ""
-) -> dict[Field, bytes]:
-    """What is given, as the bytes to seal, in the order of a memory's fields."""
+def _plain_of(draft: Draft) -> dict[Field, bytes]:
+    """What is given of a draft, as the bytes to seal, in the order of a memory's fields."""
+    texts = {MEMORY_AUTHOR: draft.author, MEMORY_SOURCE: draft.source}
+    given = {field: text.encode() for field, text in texts.items() if text}
+    return _plain(draft.content, draft.metadata) | given
+
+
+def _plain(content: str | None, metadata: dict[str, Any] | None) -> dict[Field, bytes]:
+    """The same of content and metadata."""
     plain = {}
     if content is not None:
         plain[MEMORY_CONTENT] = content.encode()
     if metadata is not None:
         plain[MEMORY_METADATA] = json.dumps(metadata, ensure_ascii=False).encode()
-    if author:
-        plain[MEMORY_AUTHOR] = author.encode()
     return plain

@@ -170,7 +170,8 @@ def _candidate(near: Near, content: str, author: str) -> Candidate:
         near.before,
         near.after,
         precedence(memory.layer),
-        memory.importance,
+        memory.effective_importance,
+        memory.trust,
     )
 
 

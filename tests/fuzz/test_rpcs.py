@@ -126,6 +126,7 @@ class Target:
             "request",
             "memory",
             "memory_version",
+            "memory_feedback",
             "memory_settings",
             "operation",
             "knowledge_item",

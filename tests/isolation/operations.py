@@ -111,6 +111,8 @@ async def foreign_memory(world: World, rng: random.Random, tenant: Tenant) -> No
         (stub.GetMemory, mb.GetMemoryRequest(name=name)),
         (stub.UpdateMemory, mb.UpdateMemoryRequest(memory=memory)),
         (stub.DeleteMemory, mb.DeleteMemoryRequest(name=name)),
+        (stub.SupersedeMemory, mb.SupersedeMemoryRequest(name=name, memory=memory)),
+        (stub.FeedbackMemory, mb.FeedbackMemoryRequest(name=name, feedback=mb.FEEDBACK_HELPFUL)),
         (stub.PromoteMemory, mb.PromoteMemoryRequest(name=name, layer=mb.LAYER_COMPANY)),
         (stub.ListMemoryRevisions, mb.ListMemoryRevisionsRequest(name=name)),
     ]
@@ -146,6 +148,25 @@ async def delete_memory(world: World, rng: random.Random, tenant: Tenant) -> Non
     if ok(answer):
         tenant.memories.discard(name)
         tenant.changes += 1
+
+
+async def supersede_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.SupersedeMemoryRequest(
+        name=_own(rng, tenant.memories, "memories"),
+        memory=mb.Memory(content=tenant.text(rng), source=tenant.text(rng)),
+        request_id=_request_id(rng, world, tenant),
+    )
+    answer = await world.call(tenant, world.suite.memory.SupersedeMemory, request)
+    if ok(answer):
+        tenant.memories.add(answer.name)
+        tenant.changes += 2
+
+
+async def rate_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = mb.FeedbackMemoryRequest(
+        name=_own(rng, tenant.memories, "memories"), feedback=_value(rng, 1, 5)
+    )
+    tenant.changes += ok(await world.call(tenant, world.suite.memory.FeedbackMemory, request))
 
 
 async def promote_memory(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -406,6 +427,8 @@ OPERATIONS: tuple[Operation, ...] = (
     list_memories,
     update_memory,
     delete_memory,
+    supersede_memory,
+    rate_memory,
     promote_memory,
     search_memories,
     memory_settings,

@@ -3,12 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from libs.changes import Operation, Step, Terms, Vector
+from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
+from services.memory.domain.feedback import Feedback, counted
 from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored
-from services.memory.errors import MemoryNotFound, NotBroader, VersionMismatch
+from services.memory.errors import (
+    AlreadySuperseded,
+    MemoryNotFound,
+    NotBroader,
+    TrustNeedsAdministrator,
+    VersionMismatch,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,8 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace what is not None. `vector` and `terms` belong to `content`."""
+    """Replace what is not None. `vector` and `terms` belong to `content`; `trusting` is whether the
+    trust may be raised."""
 
     id: UUID
     version: int  # expected; 0 for any
@@ -31,8 +41,34 @@ class Update:
     metadata: bytes | None = None
     importance: float | None = None
     event_at: datetime | None = None
+    trust: float | None = None
+    trusting: bool = False
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
     vector: Vector | None = None
     terms: Terms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """Store a memory, in the place of another one whose validity ends where its own begins."""
+
+    id: UUID  # the other one
+    version: int
+    memory: Stored
+    vector: Vector
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Note what a person says of a memory; `closing`: that it is outdated ends its validity."""
+
+    id: UUID
+    at: datetime
+    person: str
+    feedback: Feedback
+    closing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +90,11 @@ class Promote:
     scope: Scope
 
 
-Body = Create | Update | Delete | Promote
+_REPLACED = (
+    *("content", "metadata", "importance", "event_at"),
+    *("trust", "valid_from", "valid_until"),
+)
+Body = Create | Update | Supersede | Rate | Delete | Promote
 
 
 def targets(body: Body) -> Sequence[UUID]:
@@ -64,14 +104,20 @@ def targets(body: Body) -> Sequence[UUID]:
 
 def weigh(body: Body) -> int:
     """How many memories a command changes."""
-    return len(body.memories) if isinstance(body, Create) else 1
+    match body:
+        case Create():
+            return len(body.memories)
+        case Supersede():
+            return 2
+    return 1
 
 
 def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]:
     """The steps of a command.
 
     Raises:
-        MemoryNotFound, VersionMismatch, NotBroader, InvalidRequest: It is refused.
+        MemoryNotFound, VersionMismatch, NotBroader, AlreadySuperseded, TrustNeedsAdministrator,
+        InvalidRequest: It is refused.
     """
     match body:
         case Create():
@@ -83,8 +129,21 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
             ]
         case Update():
             before = _expect(current, body.id, body.version)
-            after, indexed = _updated(before, body), body.vector is not None
+            after = _updated(before, body)
+            indexed = body.vector is not None or after.payload() != before.payload()
             return [Step(Operation.UPDATED, before, after, body.vector, body.terms, indexed)]
+        case Supersede():
+            before = _expect(current, body.id, body.version)
+            new, old = _superseded(before, body.memory)
+            return [
+                Step(Operation.CREATED, None, new, body.vector, body.terms),
+                Step(Operation.SUPERSEDED, before, old),
+            ]
+        case Rate():
+            before = _expect(current, body.id, 0)
+            after = _rated(before, body)
+            indexed = after.payload() != before.payload()
+            return [Step(Operation.RATED, before, after, indexed=indexed)]
         case Delete():
             return [Step(Operation.DELETED, _expect(current, body.id, body.version), None)]
         case Promote():
@@ -102,14 +161,65 @@ def _expect(current: Mapping[UUID, Stored], memory_id: UUID, version: int) -> St
 
 
 def _updated(before: Stored, update: Update) -> Stored:
-    return replace(
+    given = {name: getattr(update, name) for name in _REPLACED}
+    after = replace(
         before,
         version=before.version + 1,
         updated_at=update.at,
-        content=before.content if update.content is None else update.content,
-        metadata=before.metadata if update.metadata is None else update.metadata,
-        importance=before.importance if update.importance is None else update.importance,
-        event_at=before.event_at if update.event_at is None else update.event_at,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    if after.trust > before.trust and not update.trusting:
+        raise TrustNeedsAdministrator(before.id)
+    check_validity(after, "memory")
+    return after
+
+
+class Valid(Protocol):
+    """What is true for a time."""
+
+    @property
+    def valid_from(self) -> datetime: ...
+    @property
+    def valid_until(self) -> datetime: ...
+
+
+def check_validity(memory: Valid, field: str) -> None:
+    """Raises InvalidRequest for a validity that ends before it begins; `field` is the path."""
+    if memory.valid_from >= memory.valid_until:
+        raise invalid(f"{field}.valid_until", "must be later than valid_from")
+
+
+def _superseded(before: Stored, memory: Stored) -> tuple[Stored, Stored]:
+    """The memory as it takes the place, and the one before it without."""
+    if before.superseded_by:
+        raise AlreadySuperseded(before.id, before.superseded_by)
+    if memory.valid_from <= before.valid_from:
+        raise invalid("memory.valid_from", "must be later than that of the superseded memory")
+    new = replace(memory, layer=before.layer, scope=before.scope, supersedes=before.id)
+    old = replace(
+        before,
+        version=before.version + 1,
+        updated_at=memory.created_at,
+        valid_until=min(before.valid_until, memory.valid_from),
+        superseded_by=memory.id,
+    )
+    return new, old
+
+
+def _rated(before: Stored, rate: Rate) -> Stored:
+    ratings = {**before.ratings, rate.person: rate.feedback}
+    over = (
+        rate.closing
+        and rate.feedback is Feedback.OUTDATED
+        and before.valid_from < rate.at < before.valid_until
+    )
+    return replace(
+        before,
+        version=before.version + 1,
+        updated_at=rate.at,
+        valid_until=rate.at if over else before.valid_until,
+        feedback=counted(ratings),
+        ratings=ratings,
     )
 
 

@@ -1,13 +1,15 @@
 """Memories, layers and what a layer demands."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
 from libs.scope import Scope
+from libs.vectors.filters import After, Filter, Until, time_text
+from services.memory.domain.feedback import Counts, Feedback, moved
 
 
 class Layer(StrEnum):
@@ -23,6 +25,8 @@ class Layer(StrEnum):
 
 
 NARROW_TO_BROAD = tuple(Layer)
+EVER = datetime.min.replace(tzinfo=UTC)  # an open beginning of validity
+NEVER = datetime.max.replace(tzinfo=UTC)  # an open end
 
 
 def precedence(layer: Layer) -> float:
@@ -50,7 +54,11 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A memory as it is stored: content, metadata and author are sealed."""
+    """A memory as it is stored: content, metadata, author and source are sealed.
+
+    `supersedes` is what it corrects, `superseded_by` what corrects it; both may be gone. `ratings`
+    are what each person says of it, known under the tenant's lock only.
+    """
 
     id: UUID
     layer: Layer
@@ -64,6 +72,19 @@ class Stored:
     updated_at: datetime
     author: bytes  # sealed; empty for nobody
     event_at: datetime
+    source: bytes = b""  # sealed; empty for none
+    trust: float = 1.0  # in its source, 0 to 1
+    valid_from: datetime = EVER
+    valid_until: datetime = NEVER  # exclusive
+    supersedes: UUID | None = None
+    superseded_by: UUID | None = None
+    feedback: Counts = field(default_factory=dict)
+    ratings: Mapping[str, Feedback] = field(default_factory=dict)
+
+    @property
+    def effective_importance(self) -> float:
+        """The importance, moved by the feedback."""
+        return moved(self.importance, self.feedback)
 
     @property
     def subject(self) -> str:
@@ -91,8 +112,13 @@ class Stored:
         return self.scope.restrict(BINDING[self.layer])
 
     def payload(self) -> dict[str, str]:
-        """What the vector index filters by."""
-        return {"layer": self.layer.value, **self.bound()}
+        """What the indexes filter by."""
+        return {"layer": self.layer.value, **self.bound(), **self._validity()}
+
+    def _validity(self) -> dict[str, str]:
+        """The ends of validity that are not open."""
+        times = {"valid_from": self.valid_from, "valid_until": self.valid_until}
+        return {name: time_text(at) for name, at in times.items() if at not in (EVER, NEVER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +129,7 @@ class Memory:
     content: str
     metadata: dict[str, Any]
     author: str
+    source: str
 
 
 def searchable(author: str, content: str) -> str:
@@ -112,18 +139,27 @@ def searchable(author: str, content: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a search may show: `layers` is empty for all of them."""
+    """What a search may show: what is valid `at` a time; `layers` is empty for all of them."""
 
     scope: Scope
+    at: datetime
     layers: Collection[Layer] = ()
 
     def shows(self, memory: Stored) -> bool:
-        """Whether the memory is among these layers and not bound to somebody or something else."""
-        return (not self.layers or memory.layer in self.layers) and self.scope.admits(
-            memory.bound()
+        """Whether the memory is valid, among these layers and not bound to somebody or something
+        else."""
+        return (
+            memory.valid_from <= self.at < memory.valid_until
+            and (not self.layers or memory.layer in self.layers)
+            and self.scope.admits(memory.bound())
         )
 
-    def filter(self) -> dict[str, tuple[str, ...]]:
-        """The same for the vector index."""
+    def filter(self) -> Filter:
+        """The same for the indexes."""
         layers = {"layer": tuple(layer.value for layer in self.layers)} if self.layers else {}
-        return {**layers, **self.scope.filter()}
+        return {
+            **layers,
+            **self.scope.filter(),
+            "valid_from": Until(self.at),
+            "valid_until": After(self.at),
+        }

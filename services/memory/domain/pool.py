@@ -44,6 +44,7 @@ class Candidate:
         before: Its neighbours in the session, nearest first, as `after`; of no session it has none.
         precedence: Of its layer, 0 to 1; the narrower, the more.
         importance: 0 to 1.
+        trust: In its source, 0 to 1.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class Candidate:
     after: Sequence[UUID] = ()
     precedence: float = 0.0
     importance: float = 0.5
+    trust: float = 1.0
 
 
 class Pool:

@@ -22,7 +22,14 @@ _ALIKE = 0.4  # cosine of two words from which they count as related
 _HALF_LIFE = timedelta(days=30)  # of recency
 _BEFORE, _AFTER = 0.8, 0.4  # how much of a match passes on to what follows it, and what precedes
 # Not fitted: between memories that fit a question about equally well, not against clear relevance.
-PRIORS: Mapping[str, float] = {"importance": 0.4, "precedence": 0.15, "recency": 0.2}
+# Who writes a memory chooses its importance, layer and time: from those of a plain one (importance
+# 0.5) that is 0.2 + 0.15 + 0.2 at most, which does not make up for no trust at all.
+PRIORS: Mapping[str, float] = {
+    "importance": 0.4,
+    "precedence": 0.15,
+    "recency": 0.2,
+    "trust": 0.6,
+}
 _WEIGHTS: Mapping[str, float] = {
     "semantic": 0.55,
     "words": 0.77,
@@ -238,7 +245,13 @@ def _priors(pool: Pool, now: datetime) -> dict[str, Row]:
     importance = np.array([item.importance for item in pool.items], np.float64)
     ages = np.array([(now - item.at) / _HALF_LIFE for item in pool.items], np.float64)
     recency = np.exp2(-np.maximum(ages, 0))
-    values = {"importance": importance, "precedence": precedence, "recency": recency}
+    trust = np.array([item.trust for item in pool.items], np.float64)
+    values = {
+        "importance": importance,
+        "precedence": precedence,
+        "recency": recency,
+        "trust": trust,
+    }
     return {name: each - each.mean() for name, each in values.items()}
 
 

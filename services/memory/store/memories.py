@@ -1,6 +1,8 @@
 """Memories in PostgreSQL."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from libs.changes import Command, Step
@@ -13,6 +15,7 @@ from libs.tenancy import Route
 from libs.vectors.projection import Projector
 from libs.wakeups import Wakeups
 from services.memory.domain.changes import Body, decide, targets, weigh
+from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import Stored
 from services.memory.ports import Near
 from services.memory.store.rows import MEMORIES
@@ -39,6 +42,22 @@ _AROUND = f"""
     SELECT m.*, w.before, w.after
     FROM wanted AS w JOIN aeterna.memory AS m ON m.tenant_id = $1 AND m.id = w.id
 """
+# With what each person says of them.
+_LOAD = """
+    SELECT m.*, coalesce((
+        SELECT jsonb_object_agg(f.person, f.feedback) FROM aeterna.memory_feedback AS f
+        WHERE f.tenant_id = $1 AND f.memory_id = m.id
+    ), '{}') AS ratings
+    FROM aeterna.memory AS m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[])
+"""
+_RATE = """
+    INSERT INTO aeterna.memory_feedback (tenant_id, memory_id, person, feedback)
+    SELECT $1, r.* FROM unnest($2::uuid[], $3::text[], $4::text[]) AS r
+    ON CONFLICT (tenant_id, memory_id, person) DO UPDATE SET feedback = excluded.feedback
+"""
+_FORGET = """
+    DELETE FROM aeterna.memory_feedback WHERE tenant_id = $1 AND memory_id = ANY($2::uuid[])
+"""
 
 
 class PostgresMemories(VersionedTable[Stored]):
@@ -58,6 +77,16 @@ class PostgresMemories(VersionedTable[Stored]):
     async def save(self, write: Write, steps: Sequence[Step[Stored]]) -> None:
         await super().save(write, steps)
         self._postings.join(write, *documents(steps))
+        last = {step.entity.id: step for step in steps}
+        if gone := [memory for memory, step in last.items() if step.after is None]:
+            write.add(_FORGET, gone)
+        if rated := _ratings(step for step in steps if last[step.entity.id].after):
+            ids, people = zip(*rated, strict=True)
+            write.add(_RATE, list(ids), list(people), list(rated.values()))
+
+    async def load(self, write: Write, ids: Sequence[UUID]) -> Mapping[UUID, Stored]:
+        rows = await write.conn.fetch(_LOAD, write.route.tenant, ids)
+        return {row["id"]: _with_ratings(self.entity(row), row["ratings"]) for row in rows}
 
     async def around(
         self, route: Route, ids: Sequence[UUID], centres: Sequence[UUID]
@@ -67,3 +96,19 @@ class PostgresMemories(VersionedTable[Stored]):
 
     async def submit(self, route: Route, command: Command[Body]) -> Sequence[Stored]:
         return await self._entities.submit(route, command)
+
+
+def _with_ratings(memory: Stored, ratings: str) -> Stored:
+    said = {person: Feedback(value) for person, value in json.loads(ratings).items()}
+    return replace(memory, ratings=said)
+
+
+def _ratings(steps: Iterable[Step[Stored]]) -> dict[tuple[UUID, str], Feedback]:
+    """What is new of what people say of memories."""
+    return {
+        (step.entity.id, person): said
+        for step in steps
+        if step.before and step.after
+        for person, said in step.after.ratings.items()
+        if step.before.ratings.get(person) is not said
+    }

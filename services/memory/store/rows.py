@@ -1,12 +1,14 @@
 """Rows of memories: their columns, and a memory from a row and back."""
 
+import json
 from operator import itemgetter
 
 import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
 from libs.spine.versioned import Shape
-from services.memory.domain.memory import Layer, Stored
+from services.memory.domain.feedback import Feedback
+from services.memory.domain.memory import EVER, NEVER, Layer, Stored
 from services.memory.errors import MemoryNotFound
 
 COLLECTION = "memories"
@@ -28,6 +30,13 @@ def _from_row(row: asyncpg.Record) -> Stored:
         updated_at=row["updated_at"],
         author=row["author"],
         event_at=row["event_at"] or row["created_at"],
+        source=row["source"],
+        trust=row["trust"],
+        valid_from=row["valid_from"] or EVER,
+        valid_until=row["valid_until"] or NEVER,
+        supersedes=row["supersedes"],
+        superseded_by=row["superseded_by"],
+        feedback={Feedback(name): n for name, n in json.loads(row["feedback"]).items()},
     )
 
 
@@ -45,6 +54,13 @@ def _to_row(memory: Stored) -> tuple[object, ...]:
         memory.updated_at,
         memory.author,
         memory.event_at,
+        memory.source,
+        memory.trust,
+        None if memory.valid_from == EVER else memory.valid_from,
+        None if memory.valid_until == NEVER else memory.valid_until,
+        memory.supersedes,
+        memory.superseded_by,
+        json.dumps(memory.feedback),
     )
 
 
@@ -65,6 +81,13 @@ MEMORIES = Shape(
         "updated_at": "timestamptz",
         "author": "bytea",
         "event_at": "timestamptz",
+        "source": "bytea",
+        "trust": "float8",
+        "valid_from": "timestamptz",
+        "valid_until": "timestamptz",
+        "supersedes": "uuid",
+        "superseded_by": "uuid",
+        "feedback": "jsonb",
     },
     from_row=_from_row,
     to_row=_to_row,

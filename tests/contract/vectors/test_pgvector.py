@@ -1,9 +1,12 @@
 """What only the index inside PostgreSQL has to stand: a planner, and a graph that gives up."""
 
+import json
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import numpy as np
+import pytest
 
 from libs.changes import Vector
 from libs.postgres import SERVICE_ROLE, open_pool
@@ -11,6 +14,8 @@ from libs.scope import SCOPE_IDS
 from libs.spine import writing
 from libs.tenancy import Route
 from libs.vectors import Collection, Point
+from libs.vectors.conditions import conditions
+from libs.vectors.filters import After, Until, time_text
 from libs.vectors.pgvector import PgVectorIndex
 from tests.contract.vectors.builders import DIMENSIONS, make_point, make_route
 from tests.databases import Database, add_tenant
@@ -53,7 +58,27 @@ async def test_the_planner_knows_how_common_each_id_is(database: Database) -> No
         "layer",
         "kind",
         "status",
+        "valid_from",
+        "valid_until",
     }
+
+
+async def test_the_planner_knows_how_many_are_valid_at_a_time(database: Database) -> None:
+    now = datetime.now(UTC)
+    over = time_text(now - timedelta(days=1))
+    points = [make_point(_direction()) for _ in range(900)]
+    points += [make_point(_direction(), valid_until=over) for _ in range(100)]
+    passing, values = conditions({"valid_from": Until(now), "valid_until": After(now)}, 1)
+    async with open_pool(database.settings()) as pool:
+        route = make_route(pool)
+        await add_tenant(database, route.tenant)
+        await PgVectorIndex().apply(route, _MANY, points)
+    async with database.connect() as superuser:
+        await superuser.execute(f"ANALYZE aeterna.vector_{DIMENSIONS}")
+        sql = f"EXPLAIN (FORMAT JSON) SELECT FROM aeterna.vector_{DIMENSIONS} WHERE true{passing}"
+        ((plan,),) = await superuser.fetch(sql, *values)
+
+    assert json.loads(plan)[0]["Plan"]["Plan Rows"] == pytest.approx(900, rel=0.1)
 
 
 async def test_points_that_join_a_write_come_with_its_commit_only(route: Route) -> None:

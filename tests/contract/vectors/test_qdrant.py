@@ -78,7 +78,8 @@ async def test_what_is_filtered_by_is_indexed(
     assert isinstance(tenant, models.KeywordIndexParams)
     assert tenant.is_tenant
     ids = ("org", "team", "project", "session", "user", "agent")
-    assert indexes.keys() == {"ids.layer", *(f"ids.{name}_id" for name in ids)}
+    times = {"ids.valid_from", "ids.valid_until"}
+    assert indexes.keys() == {"ids.layer", *(f"ids.{name}_id" for name in ids), *times}
 
 
 async def test_a_lost_collection_is_empty_and_made_again(

@@ -1,7 +1,8 @@
 """What every `VectorIndex` must do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from libs.changes import Vector
 from libs.tenancy import Route
 from libs.vectors import Collection, Filter, Point, VectorIndex
+from libs.vectors.filters import After, Until, time_text
 from tests.contract.vectors.builders import DIMENSIONS, EAST, NORTH, RUN, Store, make_point, vector
 
 MEMORIES = Collection(f"{RUN}-memories", "model/64", DIMENSIONS)
@@ -180,6 +182,23 @@ async def test_a_missing_key_holds_the_empty_value(index: VectorIndex, acme: Rou
     assert await found(index, acme, {"never_used": ["red"]}) == []
 
 
+async def test_a_time_is_met_to_the_microsecond_or_missing(index: VectorIndex, acme: Route) -> None:
+    noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    times = [
+        datetime(99, 1, 1, tzinfo=UTC),
+        *(noon + timedelta(microseconds=n) for n in (-1, 0, 1)),
+    ]
+    early, before, now, later = points = [make_point(valid_from=time_text(each)) for each in times]
+    open_ = make_point()
+    await index.apply(acme, MEMORIES, [*points, open_])
+
+    until = await found(index, acme, {"valid_from": Until(noon)})
+    after = await found(index, acme, {"valid_from": After(noon)})
+
+    assert set(until) == {early.id, before.id, now.id, open_.id}
+    assert set(after) == {later.id, open_.id}
+
+
 async def test_values_are_compared_byte_by_byte(index: VectorIndex, acme: Route) -> None:
     points = {value: make_point(user_id=value) for value in [*HOSTILE, "ab", "axb", "ŽLUŤ"]}
     await index.apply(acme, MEMORIES, list(points.values()))
@@ -264,7 +283,7 @@ async def test_a_search_finds_what_comparing_with_every_point_finds(
     second: dict[UUID, tuple[list[int], dict[str, str]]],
     data: st.DataObject,
     near: list[int],
-    where: Filter,
+    where: Mapping[str, Sequence[str]],
     limit: int,
 ) -> None:
     acme, other = await store.new_tenant(), await store.new_tenant()
@@ -291,7 +310,9 @@ def _points(wanted: Mapping[UUID, tuple[list[int], dict[str, str]]]) -> list[Poi
     return [make_point(vector(*head), id_, **payload) for id_, (head, payload) in wanted.items()]
 
 
-def _scores(points: Mapping[UUID, Any], near: Vector, where: Filter) -> dict[UUID, float]:
+def _scores(
+    points: Mapping[UUID, Any], near: Vector, where: Mapping[str, Sequence[str]]
+) -> dict[UUID, float]:
     return {
         id_: float(vector(*head) @ near)
         for id_, (head, payload) in points.items()

@@ -12,7 +12,10 @@ import pytest
 
 from tests.integration.cli.conftest import Folder
 
-KEPT = ("content", "layer", "scope", "metadata", "importance", "author", "eventTime")
+KEPT = (
+    *("content", "layer", "scope", "metadata", "importance", "author", "eventTime"),
+    *("source", "trust", "validFrom", "validUntil"),
+)
 
 
 def text(number: int, **values: Any) -> str:
@@ -24,6 +27,10 @@ def text(number: int, **values: Any) -> str:
         "importance": 0.25,
         "author": "Zoë",
         "eventTime": "2026-01-31T09:00:00Z",
+        "source": "wiki",
+        "trust": 0.75,
+        "validFrom": "2026-01-01T00:00:00Z",
+        "validUntil": "2030-01-01T00:00:00Z",
     }
     return json.dumps(memory | values)
 

@@ -67,6 +67,39 @@ def test_one_field_is_changed_alone(served: Folder) -> None:
     assert (changed["content"], changed["importance"]) == ("text", 0.1)
 
 
+def test_a_correction_closes_the_old_fact(served: Folder) -> None:
+    old = add(served, "Ann lives in Rome.", "--source", "wiki", "--trust", "0.5")
+    user = served.json("memory", "get", old)["scope"]["userId"]
+    search = ("memory", "search", "Where does Ann live?", "--user", user)
+
+    new = served.json("memory", "supersede", old, "Ann lives in Oslo.")
+    closed = served.json("memory", "get", old)
+
+    assert (closed["source"], closed["trust"]) == ("wiki", 0.5)
+    assert (closed["supersededBy"], new["supersedes"]) == (new["name"], old)
+    assert closed["validUntil"] == new["validFrom"]
+    assert [each["memory"]["name"] for each in served.json(*search)] == [new["name"]]
+    earlier = served.json(*search, "--valid-at", closed["createTime"])
+    assert [each["memory"]["name"] for each in earlier] == [old]
+    assert served.run("memory", "supersede", old, "Ann lives in Bonn.").code == 5
+    opened = served.json("memory", "update", old, "--valid-until", "", "--trust", "0.25")
+    assert ("validUntil" in opened, opened["trust"]) == (False, 0.25)
+
+
+def test_people_say_how_good_a_memory_is(served: Folder) -> None:
+    name = add(served, "The fox is red.")
+
+    helped = served.json("memory", "feedback", name, "helpful")
+    over = served.json("memory", "feedback", name.removeprefix("memories/"), "outdated")
+
+    assert helped["feedback"] == {"helpful": "1"}
+    assert helped["effectiveImportance"] == 0.575
+    assert over["feedback"] == {"outdated": "1"}
+    assert over["validUntil"] == over["updateTime"]
+    assert served.run("memory", "feedback", name, "nonsense").code == 2
+    assert served.run("memory", "feedback", NOBODY, "helpful").code == 3
+
+
 def test_a_memory_is_promoted(served: Folder) -> None:
     name = add(served, "Check the timeout first.")
 

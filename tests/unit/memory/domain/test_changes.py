@@ -1,29 +1,48 @@
 """What commands do to memories: versions, layers, and numbers."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from libs.changes import Operation, numbered
 from libs.errors import AppError, InvalidRequest
 from libs.scope import Scope
+from libs.vectors.filters import After, Until, time_text
 from services.memory.domain.changes import (
     Body,
     Create,
     Delete,
     Promote,
+    Supersede,
     Update,
     decide,
     targets,
 )
-from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, View
-from services.memory.errors import MemoryNotFound, NotBroader, VersionMismatch
+from services.memory.domain.memory import (
+    EVER,
+    NARROW_TO_BROAD,
+    NEVER,
+    REQUIRED,
+    Layer,
+    Stored,
+    View,
+)
+from services.memory.errors import (
+    AlreadySuperseded,
+    MemoryNotFound,
+    NotBroader,
+    TrustNeedsAdministrator,
+    VersionMismatch,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 EVERYONE = Scope("o", "t", "p", "s", "u", "a")
 IDS = [UUID(int=place) for place in range(4)]
 
@@ -116,12 +135,70 @@ def test_promotion_goes_upwards_with_the_ids_it_needs(
         assert step.after.scope.user_id == own.user_id
 
 
-@given(st.sampled_from(Layer), st.builds(Scope, *[st.sampled_from(["", "x", "y"])] * 6))
-def test_the_filter_of_the_index_agrees_with_what_a_view_shows(layer: Layer, scope: Scope) -> None:
+@given(
+    st.sampled_from(Layer),
+    st.builds(Scope, *[st.sampled_from(["", "x", "y"])] * 6),
+    *[st.sampled_from([EVER, NOW - SECOND, NOW, NOW + SECOND, NEVER])] * 2,
+)
+def test_the_filter_of_the_index_agrees_with_what_a_view_shows(
+    layer: Layer, scope: Scope, begin: datetime, end: datetime
+) -> None:
     memory = stored(layer=layer, scope=Scope("x", "x", "x", "x", "x", "x"))
-    view = View(scope)
+    memory = replace(memory, valid_from=begin, valid_until=end)
+    assume(begin < end)
+    view = View(scope, NOW)
     payload = memory.payload()
 
-    passes = all(payload.get(key, "") in accepted for key, accepted in view.filter().items())
+    passes = all(_passes(payload.get(key), each) for key, each in view.filter().items())
 
     assert passes == view.shows(memory)
+
+
+def _passes(value: str | None, accepted: Sequence[str] | Until | After) -> bool:
+    match accepted:
+        case Until(at):
+            return value is None or value <= time_text(at)
+        case After(at):
+            return value is None or value > time_text(at)
+    return (value or "") in accepted
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
+def test_texts_of_times_have_their_order(one: datetime, other: datetime) -> None:
+    assert (time_text(one) < time_text(other)) == (one < other)
+
+
+@given(*[st.sampled_from([EVER, NOW - SECOND, NOW, NOW + SECOND, NEVER])] * 3)
+def test_a_correction_takes_over_without_a_gap_or_an_overlap(
+    begin: datetime, end: datetime, takes_over: datetime
+) -> None:
+    assume(begin < end)
+    old = replace(stored(layer=Layer.TEAM), valid_from=begin, valid_until=end)
+    new = replace(stored(IDS[1]), valid_from=takes_over)
+    body = Supersede(IDS[0], 0, new, vector(), {})
+    if takes_over <= begin:
+        with pytest.raises(InvalidRequest):
+            list(decide({IDS[0]: old}, body))
+        return
+
+    created, closed = (step.after for step in decide({IDS[0]: old}, body))
+
+    assert created
+    assert closed
+    assert (created.layer, created.supersedes) == (Layer.TEAM, IDS[0])
+    assert (closed.valid_until, closed.superseded_by) == (min(end, takes_over), IDS[1])
+    with pytest.raises(AlreadySuperseded):
+        list(decide({IDS[0]: closed}, body))
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.booleans())
+def test_trust_is_raised_by_administrators_only(before: float, after: float, may: bool) -> None:
+    memory = replace(stored(), trust=before)
+    body = Update(IDS[0], 0, NOW, trust=after, trusting=may)
+    if after > before and not may:
+        with pytest.raises(TrustNeedsAdministrator):
+            list(decide({IDS[0]: memory}, body))
+    else:
+        (step,) = decide({IDS[0]: memory}, body)
+        assert step.after
+        assert step.after.trust == after

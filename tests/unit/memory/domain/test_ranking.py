@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -207,3 +207,35 @@ def test_what_both_found_is_first_among_what_was_found() -> None:
     assert fused({one: 0.9, two: 0.8}, {two: 5.0, three: 4.0})[0] == two
     assert fused({}, {}) == []
     assert fused({one: 0.5}, {}) == [one]
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_of_equal_fit_the_more_trusted_is_first(one: float, other: float) -> None:
+    assume(abs(one - other) > 1e-6)
+    facts = [
+        Candidate(identity(at), "The fox is red.", "", "", MAY, trust=trust)
+        for at, trust in enumerate((one, other))
+    ]
+
+    best, _ = order("fox", facts)
+
+    assert best.id == identity(int(other > one))
+
+
+def test_what_its_writer_chooses_does_not_make_up_for_no_trust() -> None:
+    plain = Candidate(identity(0), "The fox is red.", "", "", MAY)
+    loud = Candidate(
+        identity(1), "The fox is red.", "", "", NOW, precedence=1, importance=1, trust=0
+    )
+
+    assert order("fox", [plain, loud])[0].id == plain.id
+
+
+def test_clear_relevance_beats_trust() -> None:
+    doubted = Candidate(identity(0), "The fox sleeps in the barn.", "", "", MAY, trust=0)
+    others = [
+        Candidate(identity(at), text, "", "", MAY)
+        for at, text in enumerate(("Taxes are due.", "It rains.", "A bike.", "The sea."), start=1)
+    ]
+
+    assert order("Where does the fox sleep?", [doubted, *others])[0].id == doubted.id
