@@ -20,6 +20,7 @@ from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from bench.client import BATCH
 from bench.locomo import CATEGORIES, Conversation, Place, Question, Turn, load, path
 from bench.measure import Sample, chunks
+from bench.poison import poison
 from bench.ranking import Answer, auroc, interval
 from bench.report import Report, Row, Section
 from bench.stack import Stack, open_stack
@@ -57,13 +58,9 @@ class Recalled:
     metadata: tuple[tuple[str, str], ...]
     places: dict[str, Place]
 
-    @property
-    def turns(self) -> Mapping[Place, Turn]:
-        return {turn.place: turn for turn in self.conversation.turns}
-
-    async def remember(self) -> None:
-        """Stores every turn."""
-        for part in chunks(self.conversation.turns, BATCH):
+    async def remember(self, turns: Sequence[Turn]) -> None:
+        """Stores turns."""
+        for part in chunks(turns, BATCH):
             requests = [pb.CreateMemoryRequest(memory=_memory(turn)) for turn in part]
             request = pb.BatchCreateMemoriesRequest(requests=requests, request_id=str(uuid4()))
             answer = await self.stub.BatchCreateMemories(request, metadata=self.metadata)
@@ -100,6 +97,9 @@ async def run(*, quick: bool) -> Report:
         await stack.add_tenants([each.name for each in conversations])
         async with _recalled(stack, conversations) as recalled:
             asked = {name: await _ask(recalled, each) for name, each in _STRATEGIES.items()}
+            for each in recalled:
+                await each.remember(poison(each.conversation))
+            asked["hybrid, poisoned"] = await _ask(recalled, pb.SEARCH_STRATEGY_HYBRID)
     return _report(file.name, recalled, asked)
 
 
@@ -114,7 +114,7 @@ async def _recalled(
             for each in conversations
         ]
         for each in recalled:
-            await each.remember()
+            await each.remember(each.conversation.turns)
         yield recalled
 
 
@@ -160,7 +160,12 @@ async def _ask(recalled: Sequence[Recalled], strategy: pb.SearchStrategy.ValueTy
 
 
 def _report(name: str, recalled: Sequence[Recalled], asked: Mapping[str, Asked]) -> Report:
-    turns = {each.conversation.name: each.turns for each in recalled}
+    turns = {
+        each.conversation.name: {
+            turn.place: turn for turn in (*each.conversation.turns, *poison(each.conversation))
+        }
+        for each in recalled
+    }
     hybrid = asked["hybrid"]
     rows: dict[str, list[Answer]] = {strategy: each.answers() for strategy, each in asked.items()}
     rows |= {title: hybrid.answers(_by(names)) for title, names in _ABLATION.items()}
@@ -177,13 +182,17 @@ def _report(name: str, recalled: Sequence[Recalled], asked: Mapping[str, Asked])
         "reasoned_p95_ms": asked["reasoned"].sample.quantile(0.95),
     }
     facts = [
-        f"Data: {name}; {len(recalled)} conversations, {sum(map(len, turns.values())):,} turns,"
+        f"Data: {name}; {len(recalled)} conversations,"
+        f" {sum(len(each.conversation.turns) for each in recalled):,} turns,"
         f" {len(best):,} questions of all five categories.",
         "Questions with an answer against adversarial ones, by `answerable` of hybrid: AUROC"
         f" {hybrid.abstention():.3f}.",
         "Intervals: 95 %, bootstrap by conversation. `fusion` and what is added to it: the results"
         " of hybrid in the order that these signals give.",
         *_gains(rows),
+        "Poisoned: 60 hostile memories more in each conversation (keyword stuffing, orders to who"
+        " reads them, echoes of questions) cost"
+        f" {100 * (_mean(best) - _mean(rows['hybrid, poisoned'])):.1f} points of recall at 10.",
     ]
     sections = [
         Section("Recall", table),
@@ -251,9 +260,11 @@ def _gains(rows: Mapping[str, Sequence[Answer]]) -> list[str]:
 
 
 def _gain(answers: Sequence[Answer], others: Sequence[Answer]) -> float:
-    return (
-        fmean(each.recall(10) for each in answers) / fmean(each.recall(10) for each in others) - 1
-    )
+    return _mean(answers) / _mean(others) - 1
+
+
+def _mean(answers: Sequence[Answer]) -> float:
+    return fmean(each.recall(10) for each in answers)
 
 
 def _memory(turn: Turn) -> pb.Memory:

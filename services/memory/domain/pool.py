@@ -21,6 +21,8 @@ Row = NDArray[np.float64]  # a number for each memory
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
+_DENSE = 0.7  # share of telling words from which a text looks like a heap of keywords
+_LONG = 20  # words; shorter ones may be names or lists
 REACH = 3  # memories before and after one that are looked at
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")  # a picture's caption behind what was said
 _CAPITAL = re.compile("[A-Z][a-z](?:(?<=[a-z,;:\"'] ..)|(?<=[a-z,;:\"'] [\"'“]..))")
@@ -87,6 +89,7 @@ class Pool:
         )
         self.stems = stems(list(places))
         self.length = self._count(self.telling)
+        self.stuffed = self._stuffed()
         self.speaks = np.minimum(self._count(self._are(_SPEAKER)), 1)
         self.times = np.minimum(self._count(self._are(_TIMES) | self._are_years()), 3) / 3
 
@@ -173,6 +176,14 @@ class Pool:
         """From values for words, shape (..., V), the sum in each memory, shape (..., N)."""
         sums: Row = np.add.reduceat(of_words[..., self.flat], self.starts, axis=-1)
         return sums
+
+    def _stuffed(self) -> Row:
+        """How much a memory is a heap of keywords: 1 for one without any small word, 0 for what
+        people write, of which about half is small words; and for what is short."""
+        whole = self._count(np.array([word != END for word in self.vocabulary], bool))
+        share = self.length / np.maximum(whole, 1)
+        heap = np.clip((share - _DENSE) / (1 - _DENSE), 0, 1)
+        return np.where(whole >= _LONG, heap, 0.0)
 
     def _count(self, which: Mask) -> Row:
         return self.summed(which.astype(np.float64))

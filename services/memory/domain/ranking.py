@@ -29,6 +29,7 @@ PRIORS: Mapping[str, float] = {
     "precedence": 0.15,
     "recency": 0.2,
     "trust": 0.6,
+    "stuffed": -4.0,
 }
 _WEIGHTS: Mapping[str, float] = {
     "semantic": 0.55,
@@ -252,7 +253,8 @@ def _priors(pool: Pool, now: datetime) -> dict[str, Row]:
         "recency": recency,
         "trust": trust,
     }
-    return {name: each - each.mean() for name, each in values.items()}
+    against = {name: each - each.mean() for name, each in values.items()}
+    return {**against, "stuffed": pool.stuffed}
 
 
 def _summed(parts: Mapping[str, Row]) -> Row:

@@ -239,3 +239,22 @@ def test_clear_relevance_beats_trust() -> None:
     ]
 
     assert order("Where does the fox sleep?", [doubted, *others])[0].id == doubted.id
+
+
+def test_a_heap_of_keywords_is_not_found_by_them() -> None:
+    keywords = "parrot vet illness feather beak cage seed perch mirror bell ladder swing water bowl"
+    heap = f"{keywords} {keywords}"
+    text = "Which vet treats the illness of the parrot?"
+
+    first = order(text, [*chat(heap), *chat("The parrot is at the vet.", session="t", first=10)])[0]
+
+    assert first.id == identity(10)
+
+
+def test_short_lists_and_prose_are_no_heaps() -> None:
+    prose = (
+        "I took the parrot to the vet because it had been ill for a week and would not eat at all."
+    )
+    pool, _ = found("parrot", chat("Milk, eggs, flour, butter.", prose))
+
+    assert not pool.stuffed.any()
