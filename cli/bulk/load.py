@@ -111,7 +111,7 @@ async def _answers(
         for place, refusal in answered.items():
             yield waiting[place][0], refusal
         silent = 0 if answered else silent + 1
-        if error and (error.code not in _MAY_PASS or silent >= _ATTEMPTS):
+        if error and (not _may_pass(error) or silent >= _ATTEMPTS):
             raise error
         waiting = [each for place, each in enumerate(waiting) if place not in answered]
         if waiting:
@@ -127,13 +127,19 @@ async def _sent(
     try:
         async for answer in session.memory.StreamCreateMemories(iter(requests)):
             refusal = from_status(answer.error) if answer.HasField("error") else None
-            if refusal and refusal.code in _MAY_PASS:
+            if refusal and _may_pass(refusal):
                 passing = refusal
             else:
                 answered[answer.index] = refusal
     except grpc.aio.AioRpcError as error:
         passing = from_call(error)
     return answered, passing
+
+
+def _may_pass(error: ClientError) -> bool:
+    """Whether to send again: also when gRPC itself failed, as it does when a server is killed."""
+    lost = error.code is grpc.StatusCode.INTERNAL and not error.reason
+    return lost or error.code in _MAY_PASS
 
 
 @dataclass
