@@ -61,7 +61,7 @@ class Rules:
         question, pool, found = findings.judged
         open_words = missing(question, found)
         if findings.hops == 1:
-            queries = parts(findings.text, question, pool.authors)
+            queries = parts(findings.text, question)
             queries += [about(question, open_words)] if open_words else []
             if queries:
                 return Plan(RULES, open_words, queries)

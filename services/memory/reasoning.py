@@ -77,12 +77,12 @@ class _Pursuit:
     cosines: dict[UUID, float] = field(default_factory=dict)
     blind: bool = False  # whether meaning could not be had at some point
 
-    def add(self, haul: Haul, cosines: Mapping[UUID, float]) -> None:
-        """Takes in what a query brought; the cosines are those of the question."""
+    def add(self, haul: Haul) -> None:
+        """Takes in what a query brought."""
         self.blind |= haul.meaning is None
         self.candidates = {each.id: each for each in haul.candidates} | self.candidates
         self.rows |= haul.rows
-        self.cosines |= cosines
+        self.cosines |= haul.cosines
 
     def fresh(self, queries: Sequence[str]) -> list[str]:
         """Those that were not asked yet, as many as may still be asked."""
@@ -140,7 +140,7 @@ class Reasoning:
     async def _begin(self, route: Route, query: Query, first: Haul) -> _Pursuit:
         judged = await self._judged(query.text, first, first.candidates, first.cosines)
         pursuit = _Pursuit(route, query, first, judged, asked=[query.text])
-        pursuit.add(first, first.cosines)
+        pursuit.add(first)
         return pursuit
 
     async def _ask(self, pursuit: _Pursuit, queries: Sequence[str]) -> int:
@@ -148,16 +148,15 @@ class Reasoning:
         free, seen = asyncio.Semaphore(_AT_ONCE), pursuit.candidates.keys()
         retriever, route, first = self.search.retriever, pursuit.route, pursuit.first
 
-        async def ask(query: str) -> tuple[Haul, Mapping[UUID, float]]:
+        async def ask(query: str) -> Haul:
             async with free:
-                haul = await retriever.haul(route, pursuit.query.view, query, seen)
-                return haul, await retriever.cosines(route, first.meaning, haul.rows.keys())
+                return await retriever.haul(route, pursuit.query.view, query, seen, first)
 
         hauls = await asyncio.gather(*map(ask, queries))
         before = len(pursuit.candidates)
         pursuit.asked += queries
-        for haul, cosines in hauls:
-            pursuit.add(haul, cosines)
+        for haul in hauls:
+            pursuit.add(haul)
         if new := len(pursuit.candidates) - before:
             candidates = list(pursuit.candidates.values())
             pursuit.judged = await self._judged(

@@ -50,8 +50,8 @@ class Haul:
     Attributes:
         candidates: Memories that may answer, with their texts.
         rows: The same as they are stored.
-        cosines: Of query and memory, as far as they could be had.
-        meaning: None when embedder or index did not answer.
+        cosines: Of memory and query, or what it is asked for, as far as they could be had.
+        meaning: Of the query; None when embedder or index did not answer.
         matches: What the words found.
         hashes: Of the query's terms.
     """
@@ -76,10 +76,17 @@ class Retriever:
     reach: Reach | None = None  # among vectors
 
     async def haul(
-        self, route: Route, view: View, text: str, seen: AbstractSet[UUID] = _NONE
+        self,
+        route: Route,
+        view: View,
+        text: str,
+        seen: AbstractSet[UUID] = _NONE,
+        asked_for: Haul | None = None,
     ) -> Haul:
         """What a query brings by words and by meaning, beside what was seen before.
 
+        Args:
+            asked_for: What the question brought that the query is asked for, if it is another one.
         Raises:
             StoreUnavailable: The shard cannot be reached.
         """
@@ -94,11 +101,12 @@ class Retriever:
         near = await self._near(route, cosines, words, round(_CENTRES * fresh))
         shown = [each for each in near if each.memory.id not in seen and view.shows(each.memory)]
         rows = {each.memory.id: each.memory for each in shown}
+        compared, known = (asked_for.meaning, {}) if asked_for else (meaning, cosines)
         candidates, others = await asyncio.gather(
             self._candidates(route, shown),
-            self.cosines(route, meaning, rows.keys() - cosines.keys()),
+            self._cosines(route, compared, rows.keys() - known.keys()),
         )
-        return Haul(candidates, rows, cosines | others, meaning, matches, hashes)
+        return Haul(candidates, rows, known | others, meaning, matches, hashes)
 
     async def vector(self, route: Route, view: View, text: str) -> Vector:
         """Of a query; raises EmbedderUnavailable and so on."""
@@ -116,7 +124,7 @@ class Retriever:
         """What the words of a query find."""
         return await self.postings.search(route, list(hashes.values()), view.filter(), limit)
 
-    async def cosines(
+    async def _cosines(
         self, route: Route, meaning: Meaning | None, ids: Collection[UUID]
     ) -> dict[UUID, float]:
         """Of a query and these memories; none while the index is away."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from libs.lexical.analysis import STOP_WORDS, stem, words
 from services.memory.domain.pool import Pool, Row, standard
-from services.memory.domain.question import Question, name_parts, named_authors
+from services.memory.domain.question import Question, name_parts
 from services.memory.domain.ranking import PRIORS, Evidence, WordVectors
 
 _SEEN = 10  # results that are held against the question
@@ -67,10 +67,10 @@ def asks_for_list(text: str) -> bool:
     return _LIST.search(text.casefold()) is not None
 
 
-def parts(text: str, question: Question, authors: Sequence[str]) -> list[str]:
+def parts(text: str, question: Question) -> list[str]:
     """What to ask beside the question itself: of each of two authors alone, and each side of an
     "and" or "or"."""
-    return [*_of_each(text, authors), *_of_sides(text, question)]
+    return [*_of_each(text, question), *_of_sides(text, question)]
 
 
 def missing(question: Question, found: Evidence) -> list[str]:
@@ -102,7 +102,7 @@ def weighed(text: str, pool: Pool, found: Evidence, vectors: WordVectors) -> Evi
         **{f"list_{name}": listing * found.signals[name] for name in _OF_LISTS},
         "like_the_best": _like_the_best(pool, found, vectors),
     }
-    return found.with_signals(signals, _WEIGHTS)
+    return Evidence.of(signals, _WEIGHTS, found.covered, found.matches)
 
 
 def _like_the_best(pool: Pool, found: Evidence, vectors: WordVectors) -> Row:
@@ -113,11 +113,10 @@ def _like_the_best(pool: Pool, found: Evidence, vectors: WordVectors) -> Row:
     return standard(unit @ unit[found.best(_LEADING)].mean(axis=0))
 
 
-def _of_each(text: str, authors: Sequence[str]) -> Iterator[str]:
+def _of_each(text: str, question: Question) -> Iterator[str]:
     """The question without one of two authors that it names, each in turn."""
-    named = named_authors(text, authors)
-    if len(named) == 2:
-        for other in named:
+    if len(question.named) == 2:
+        for other in question.named:
             yield re.sub(rf"\b{re.escape(other)}(?:'s)?\b", "", text, flags=re.IGNORECASE)
 
 

@@ -180,7 +180,7 @@ class Pool:
     def _stuffed(self) -> Row:
         """How much a memory is a heap of keywords: 1 for one without any small word, 0 for what
         people write, of which about half is small words; and for what is short."""
-        whole = self._count(np.array([word != END for word in self.vocabulary], bool))
+        whole = np.diff(self.starts, append=self.flat.size) - 1  # without its end
         share = self.length / np.maximum(whole, 1)
         heap = np.clip((share - _DENSE) / (1 - _DENSE), 0, 1)
         return np.where(whole >= _LONG, heap, 0.0)

@@ -49,12 +49,14 @@ class Question:
 
     Attributes:
         words: What carries meaning, by term, in order: no stop words, no names of authors.
+        named: The authors that it names, in the order of their names.
         about: The one author that it names; "" for none or several.
         months: 1 to 12, those that it names.
         years: Those that it names.
     """
 
     words: dict[str, str]
+    named: tuple[str, ...]
     about: str
     kinds: frozenset[Kind]
     months: frozenset[int]
@@ -64,7 +66,7 @@ class Question:
 def analysed(text: str, authors: Iterable[str]) -> Question:
     """Takes a question apart; `authors` are those whose memories may answer it."""
     bare = [word.removesuffix("'s") for word in words(text)]
-    named = {author: name_parts(author) & set(bare) for author in set(authors)}
+    named = {author: name_parts(author) & set(bare) for author in sorted(set(authors))}
     names = frozenset[str]().union(*named.values())
     content: dict[str, str] = {}
     for word in bare:
@@ -72,17 +74,12 @@ def analysed(text: str, authors: Iterable[str]) -> Question:
             content.setdefault(stem(word), word)
     return Question(
         words=content,
+        named=tuple(author for author, parts in named.items() if parts),
         about=_most_named(named),
         kinds=frozenset(kind for kind, each in _KINDS.items() if each.search(text.casefold())),
         months=frozenset(_months(text, bare)),
         years=frozenset(int(year) for year in _YEAR.findall(text)),
     )
-
-
-def named_authors(text: str, authors: Iterable[str]) -> list[str]:
-    """Those of the authors that a question names, in the order of their names."""
-    bare = {word.removesuffix("'s") for word in words(text)}
-    return [author for author in sorted(set(authors)) if name_parts(author) & bare]
 
 
 def name_parts(author: str) -> frozenset[str]:

@@ -5,8 +5,9 @@ softmax), each signal chosen for a reason that holds elsewhere: see docs/retriev
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 import numpy as np
@@ -103,10 +104,14 @@ class Evidence:
         order: Indices = np.argsort(-self.scores, kind="stable")[:count]
         return order
 
-    def with_signals(self, signals: Mapping[str, Row], weights: Mapping[str, float]) -> "Evidence":
-        """The same with other signals."""
+    @classmethod
+    def of(
+        cls, signals: Mapping[str, Row], weights: Mapping[str, float], covered: Row, matches: Row
+    ) -> Self:
+        """Of signals, each with its weight."""
         parts = {name: weights[name] * values for name, values in signals.items()}
-        return replace(self, signals=signals, parts=parts, scores=_summed(parts))
+        scores: Row = np.sum(list(parts.values()), axis=0)
+        return cls(signals, parts, scores, covered, matches)
 
 
 def evidence(
@@ -142,8 +147,7 @@ def evidence(
         "year": _years(question, pool),
         **_priors(pool, now),
     }
-    parts = {name: _WEIGHTS[name] * values for name, values in found.items()}
-    return Evidence(found, parts, _summed(parts), words.covered, words.nearest)
+    return Evidence.of(found, _WEIGHTS, words.covered, words.nearest)
 
 
 def ranked(pool: Pool, found: Evidence, relevance: Row) -> Iterator[Ranked]:
@@ -255,11 +259,6 @@ def _priors(pool: Pool, now: datetime) -> dict[str, Row]:
     }
     against = {name: each - each.mean() for name, each in values.items()}
     return {**against, "stuffed": pool.stuffed}
-
-
-def _summed(parts: Mapping[str, Row]) -> Row:
-    total: Row = np.sum(list(parts.values()), axis=0)
-    return total
 
 
 def _about(question: Question, pool: Pool) -> Row:

@@ -47,7 +47,7 @@ def test_lists_are_told_from_single_answers(text: str, listing: bool) -> None:
 def test_a_question_is_taken_apart(text: str, expected: Sequence[str]) -> None:
     authors = ["Ann", "Bob"]
 
-    assert parts(text, analysed(text, authors), authors)[: len(expected)] == expected
+    assert parts(text, analysed(text, authors))[: len(expected)] == expected
 
 
 def test_missing_is_what_no_good_result_has() -> None:
