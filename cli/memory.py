@@ -60,6 +60,8 @@ class Feedback(StrEnum):
     DUPLICATE = "duplicate"
 
 
+Layers = Annotated[list[Layer] | None, typer.Option(help="Only these layers.", show_default="all")]
+Most = Annotated[int, typer.Option(min=1, max=100, help="How many at most.")]
 Name = Annotated[str, typer.Argument(help="memories/{uuid}, or the uuid alone.")]
 Version = Annotated[
     int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
@@ -141,10 +143,8 @@ async def search(
     session: Session,
     query: Annotated[str, typer.Argument(help="What to look for, in your own words.")],
     scope: ScopeIds,
-    layer: Annotated[
-        list[Layer] | None, typer.Option(help="Only these layers.", show_default="all")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
+    layer: Layers = None,
+    limit: Most = 10,
     min_score: Annotated[
         float, typer.Option(help="Leave out what scores less in the strategy; 0: nothing.")
     ] = 0.0,
@@ -191,10 +191,8 @@ async def reason(
     session: Session,
     question: Annotated[str, typer.Argument(help="What to answer, in your own words.")],
     scope: ScopeIds,
-    layer: Annotated[
-        list[Layer] | None, typer.Option(help="Only these layers.", show_default="all")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 10,
+    layer: Layers = None,
+    limit: Most = 10,
     hops: Annotated[int, typer.Option(min=1, max=5, help="How many rounds at most.")] = 3,
 ) -> Shown:
     """Find what answers a question over several searches, telling each on standard error."""

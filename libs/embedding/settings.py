@@ -34,6 +34,7 @@ from libs.embedding.local import MODEL, LocalEmbedder
 from libs.embedding.openai import OpenAIEmbedder
 from libs.embedding.usage import LoggedUsage, Meter, Prices
 from libs.encryption.keyring import Keyring
+from libs.providers import provider_client
 from libs.redis import RedisSettings
 from libs.tenancy import Route
 
@@ -118,7 +119,9 @@ async def open_embedder(
     cache = settings.cache
     meter = Meter(settings.model or "", settings.prices, LoggedUsage())
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_client(settings))
+        client = await stack.enter_async_context(
+            provider_client(str(settings.base_url), settings.api_key)
+        )
         store = await stack.enter_async_context(_open_store(redis))
         remote = _remote(settings, client)
         yield CachedEmbedder(
@@ -149,13 +152,6 @@ async def _open_store(redis: RedisSettings) -> AsyncIterator[Store]:
 
     async with open_redis_store(redis) as store:
         yield store
-
-
-def _client(settings: EmbeddingSettings) -> httpx.AsyncClient:
-    key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    # The embedder bounds a whole attempt, which httpx cannot.
-    return httpx.AsyncClient(base_url=str(settings.base_url), headers=headers, timeout=None)
 
 
 def _remote(settings: EmbeddingSettings, client: httpx.AsyncClient) -> OpenAIEmbedder:

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 
 from libs.llm import LanguageModel
 from libs.llm.guard import GuardedModel, Price
 from libs.llm.openai import OpenAIModel
+from libs.providers import provider_client
 
 
 class ModelSettings(BaseModel):
@@ -30,11 +30,6 @@ class ModelSettings(BaseModel):
 @asynccontextmanager
 async def open_model(settings: ModelSettings) -> AsyncIterator[LanguageModel]:
     """The model of these settings, guarded."""
-    key = settings.api_key.get_secret_value().strip() if settings.api_key else ""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     price = Price(settings.price_read, settings.price_written, settings.currency)
-    # The model bounds a whole call, which httpx cannot.
-    async with httpx.AsyncClient(
-        base_url=str(settings.base_url), headers=headers, timeout=None
-    ) as client:
+    async with provider_client(str(settings.base_url), settings.api_key) as client:
         yield GuardedModel(OpenAIModel(client, settings.model, settings.timeout), price)

@@ -3,31 +3,13 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+
+from tests.fakes.provider_http import Reply, Request, answer, listening, read
 
 MODEL, DIMENSIONS = "test-embedding", 4
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the server received."""
-
-    line: str
-    headers: Mapping[str, str]
-    body: Any
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the server answers; `silent` never answers."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    silent: bool = False
 
 
 def vector(text: str) -> list[float]:
@@ -64,7 +46,7 @@ class Server:
         return [text for request in self.requests for text in request.body["input"]]
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await _read(reader)
+        request = await read(reader)
         self.requests.append(request)
         self.arrived.release()
         if self.hold:
@@ -73,32 +55,12 @@ class Server:
         tokens = sum(len(text.split()) for text in texts) if self.counts else None
         honest = embeddings([self.vector(text) for text in texts], tokens)
         reply = self.replies.popleft() if self.replies else honest
-        if reply.silent:
-            await reader.read()  # until the client gives up
-        else:
-            writer.write(_written(reply))
-            await writer.drain()
-        writer.close()
-
-
-async def _read(reader: asyncio.StreamReader) -> Request:
-    line, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-    headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in rest)}
-    body = await reader.readexactly(int(headers["content-length"]))
-    return Request(line, headers, json.loads(body))
-
-
-def _written(reply: Reply) -> bytes:
-    headers = {"Content-Length": len(reply.body), "Connection": "close", **reply.headers}
-    lines = [f"HTTP/1.1 {reply.status} Said", *(f"{name}: {headers[name]}" for name in headers)]
-    return "\r\n".join([*lines, "", ""]).encode() + reply.body
+        await answer(reader, writer, reply)
 
 
 @asynccontextmanager
 async def embeddings_server() -> AsyncIterator[Server]:
     """Listens on a free port while the block runs."""
     fake = Server()
-    listener = await asyncio.start_server(fake.handle, "127.0.0.1", 0)
-    async with listener:
-        fake.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+    async with listening(fake.handle) as fake.url:
         yield fake

@@ -27,7 +27,8 @@ from libs.encryption import Keyring
 from libs.redis import RedisSettings, open_redis
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
-from tests.fakes.embeddings_server import DIMENSIONS, MODEL, Reply, Server, vector
+from tests.fakes.embeddings_server import DIMENSIONS, MODEL, Server, vector
+from tests.fakes.provider_http import Reply
 from tests.gate import gate_to
 
 KEY = "sk-open-sesame"

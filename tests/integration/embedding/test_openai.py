@@ -21,11 +21,11 @@ from libs.embedding.settings import EmbeddingSettings
 from tests.fakes.embeddings_server import (
     DIMENSIONS,
     MODEL,
-    Reply,
     Server,
     embeddings,
     vector,
 )
+from tests.fakes.provider_http import Reply
 
 KEY = "sk-open-sesame"
 SECRET_TEXT = "the vault code is 4711"

@@ -24,7 +24,8 @@ from libs.wakeups.settings import WakeupSettings
 from tests.databases import Database
 from tests.errors import fails_with
 from tests.eventually import eventually
-from tests.fakes.embeddings_server import MODEL, Reply, Server, embeddings_server
+from tests.fakes.embeddings_server import MODEL, Server, embeddings_server
+from tests.fakes.provider_http import Reply
 from tests.gate import gate_to
 from tests.suite import Metadata, Suite, open_suite
 

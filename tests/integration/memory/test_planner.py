@@ -79,7 +79,7 @@ async def test_the_model_says_what_is_missing_and_what_to_ask(
     assert told["question"] == "Where can Ann climb?"
     assert told["asked"] == ["Where can Ann climb?"]
     assert FACTS[0] in [each["text"] for each in told["memories"]]
-    assert model.keys[0] == f"bearer {KEY}"
+    assert model.keys[0] == f"Bearer {KEY}"
 
 
 async def test_what_the_model_costs_is_counted(
