@@ -1,0 +1,277 @@
+"""gRPC servicer of memories: translates, nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+from google.protobuf import empty_pb2
+
+from aeterna.memory.v1 import memory_pb2 as pb
+from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
+from libs.aip.filtering import Field, Kind, parse
+from libs.aip.names import resource_uuid
+from libs.aip.paging import Page
+from libs.changes import Asked
+from libs.embedding.cache.policy import Invalidations
+from libs.encryption.keyring import Keyring
+from libs.errors import AppError, invalid
+from libs.service.caller import ADMINISTRATORS, WRITERS, Caller, caller
+from libs.service.convert import asked, change_to, enum_from, masked, scope_from
+from libs.service.errors import expected, to_status
+from libs.service.pipeline import Context
+from libs.tenancy import Route
+from services.memory.api.messages import (
+    COLLECTION,
+    FEEDBACK,
+    LAYERS,
+    MUTABLE,
+    STRATEGIES,
+    answer_to,
+    budget_from,
+    draft_from,
+    memory_to,
+    patch_from,
+    policy_from,
+    query_from,
+    size,
+    step_to,
+)
+from services.memory.domain.memory import Layer
+from services.memory.operations import MemoryOperations
+from services.memory.policies import Policies, Used
+from services.memory.reasoning import HOPS, Reasoning, Step
+from services.memory.search import Strategy
+from services.memory.tenant_settings.domain import DefaultStrategy
+from services.memory.tenant_settings.ports import SettingsStore
+
+_STREAM_WINDOW = 64  # requests of one stream that are under way at once
+_TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
+_FILTER = {
+    **{name: Field(name, Kind.TEXT) for name in _TEXTS},
+    "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
+    "importance": Field("importance", Kind.NUMBER),
+    "trust": Field("trust", Kind.NUMBER),
+    "valid_from": Field("coalesce(valid_from, '-infinity')", Kind.TIME),
+    "valid_until": Field("coalesce(valid_until, 'infinity')", Kind.TIME),
+    "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
+    "create_time": Field("created_at", Kind.TIME),
+    "update_time": Field("updated_at", Kind.TIME),
+}
+
+
+class MemoryServicer(pb_grpc.MemoryServiceServicer):
+    """`aeterna.memory.v1.MemoryService` over the operations."""
+
+    def __init__(
+        self,
+        operations: MemoryOperations,
+        reasoning: Reasoning,
+        policies: Policies,
+        settings: SettingsStore,
+        invalidate: Invalidations,
+        keyring: Keyring,
+    ) -> None:
+        self._do, self._reasoning, self._policies = operations, reasoning, policies
+        self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
+
+    async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
+        return await self._create(caller(WRITERS), request)
+
+    async def BatchCreateMemories(
+        self, request: pb.BatchCreateMemoriesRequest, context: Context
+    ) -> pb.BatchCreateMemoriesResponse:
+        current = caller(WRITERS)
+        drafts = []
+        for place, each in enumerate(request.requests):
+            if each.request_id:
+                raise invalid(f"requests[{place}].request_id", "belongs to the batch")
+            drafts.append(draft_from(each.memory, f"requests[{place}].memory"))
+        by = await self._asked(current, "BatchCreateMemories", request)
+        memories = await self._do.create(current.route, by, drafts, "requests[{}].memory")
+        return pb.BatchCreateMemoriesResponse(memories=map(memory_to, memories))
+
+    async def StreamCreateMemories(
+        self, request: AsyncIterator[pb.CreateMemoryRequest], context: Context
+    ) -> AsyncIterator[pb.StreamCreateMemoriesResponse]:
+        current = caller(WRITERS)
+        pending: set[asyncio.Task[pb.StreamCreateMemoriesResponse]] = set()
+        index = 0
+        try:
+            async for each in request:
+                pending.add(asyncio.create_task(self._create_one(current, index, each)))
+                index += 1
+                done, pending = await _finished(pending, wait=len(pending) >= _STREAM_WINDOW)
+                for task in done:
+                    yield task.result()
+            for answer in asyncio.as_completed(pending):
+                yield await answer
+        finally:
+            for task in pending:
+                task.cancel()
+
+    async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.Memory:
+        memory_id = resource_uuid(request.name, COLLECTION)
+        return memory_to(await self._do.get(caller().route, memory_id))
+
+    async def ListMemories(
+        self, request: pb.ListMemoriesRequest, context: Context
+    ) -> pb.ListMemoriesResponse:
+        current = caller()
+        where = parse(request.filter, _FILTER)
+        binding = f"ListMemories/{current.tenant}/{request.filter}"
+        page = Page.asked(request.page_size, request.page_token, binding=binding)
+        memories = await self._do.page(current.route, where, page.after_id(), page.limit)
+        shown, token = page.cut(memories, lambda memory: memory.stored.id, size)
+        return pb.ListMemoriesResponse(memories=map(memory_to, shown), next_page_token=token)
+
+    async def UpdateMemory(self, request: pb.UpdateMemoryRequest, context: Context) -> pb.Memory:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.memory.name, COLLECTION, "memory.name")
+        names = masked(request.memory, list(request.update_mask.paths), MUTABLE)
+        patch = patch_from(request.memory, names)
+        by = await self._asked(current, "UpdateMemory", request)
+        version, trusting = request.memory.version, current.has(ADMINISTRATORS)
+        memory = await self._do.update(
+            current.route, by, memory_id, version, patch, trusting=trusting
+        )
+        return memory_to(memory)
+
+    async def DeleteMemory(
+        self, request: pb.DeleteMemoryRequest, context: Context
+    ) -> empty_pb2.Empty:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.name, COLLECTION)
+        by = await self._asked(current, "DeleteMemory", request)
+        await self._do.delete(current.route, by, memory_id, request.version)
+        return empty_pb2.Empty()
+
+    async def SupersedeMemory(
+        self, request: pb.SupersedeMemoryRequest, context: Context
+    ) -> pb.Memory:
+        current, memory = caller(WRITERS), request.memory
+        memory_id = resource_uuid(request.name, COLLECTION)
+        for name, given in (("layer", memory.layer), ("scope", memory.HasField("scope"))):
+            if given:
+                raise invalid(f"memory.{name}", "is that of the superseded memory")
+        by = await self._asked(current, "SupersedeMemory", request)
+        before = (await self._do.get(current.route, memory_id)).stored
+        draft = draft_from(memory, "memory", before)
+        return memory_to(
+            await self._do.supersede(current.route, by, memory_id, request.version, draft)
+        )
+
+    async def FeedbackMemory(
+        self, request: pb.FeedbackMemoryRequest, context: Context
+    ) -> pb.Memory:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.name, COLLECTION)
+        feedback = enum_from(FEEDBACK, request.feedback, "feedback")
+        by = await self._asked(current, "FeedbackMemory", request)
+        closing = current.has(ADMINISTRATORS)
+        return memory_to(
+            await self._do.rate(current.route, by, memory_id, feedback, closing=closing)
+        )
+
+    async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
+        current = caller(WRITERS)
+        memory_id = resource_uuid(request.name, COLLECTION)
+        layer = enum_from(LAYERS, request.layer, "layer")
+        by = await self._asked(current, "PromoteMemory", request)
+        memory = await self._do.promote(
+            current.route, by, memory_id, request.version, layer, scope_from(request.scope)
+        )
+        return memory_to(memory)
+
+    async def SearchMemories(
+        self, request: pb.SearchMemoriesRequest, context: Context
+    ) -> pb.SearchMemoriesResponse:
+        route = caller().route
+        strategy = STRATEGIES.get(request.strategy) or await self._default_strategy(route)
+        query = query_from(request, strategy)
+        async with self._policies.use(route, strategy, *policy_from(request)) as used:
+            reasoning = _reaching(self._reasoning, used)
+            if strategy is Strategy.REASONED:
+                results = await reasoning(route, query, budget_from(request))
+            else:
+                results = await reasoning.search(route, query)
+        return answer_to(results, used, explain=request.explain)
+
+    async def ReasonMemories(
+        self, request: pb.ReasonMemoriesRequest, context: Context
+    ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
+        replay = [list(step.queries) for step in request.replay]
+        budget = replace(budget_from(request.search), hops=request.max_hops or HOPS, replay=replay)
+        route, query = caller().route, query_from(request.search, Strategy.REASONED)
+        async with self._policies.use(route, query.strategy, *policy_from(request.search)) as used:
+            async for event in _reaching(self._reasoning, used).steps(route, query, budget):
+                if isinstance(event, Step):
+                    yield pb.ReasonMemoriesResponse(step=step_to(event))
+                else:
+                    answer = answer_to(event, used, explain=request.search.explain)
+                    yield pb.ReasonMemoriesResponse(answer=answer)
+
+    async def ListMemoryRevisions(
+        self, request: pb.ListMemoryRevisionsRequest, context: Context
+    ) -> pb.ListMemoryRevisionsResponse:
+        current = caller()
+        memory_id = resource_uuid(request.name, COLLECTION)
+        binding = f"ListMemoryRevisions/{current.tenant}/{request.name}"
+        page = Page.asked(request.page_size, request.page_token, binding=binding)
+        since = page.after_number()
+        history = await self._do.history(current.route, memory_id, since, page.limit)
+        shown, token = page.cut(history, lambda revision: revision[0].number)
+        revisions = [
+            pb.MemoryRevision(
+                change=change_to(change), memory=memory_to(memory) if memory else None
+            )
+            for change, memory in shown
+        ]
+        return pb.ListMemoryRevisionsResponse(revisions=revisions, next_page_token=token)
+
+    async def InvalidateEmbeddings(
+        self, request: pb.InvalidateEmbeddingsRequest, context: Context
+    ) -> pb.InvalidateEmbeddingsResponse:
+        current = caller(ADMINISTRATORS)
+        number = await self._invalidate(
+            current.route, current.origin, request.user_id, request.model
+        )
+        return pb.InvalidateEmbeddingsResponse(change_number=number)
+
+    async def _create(self, current: Caller, request: pb.CreateMemoryRequest) -> pb.Memory:
+        draft = draft_from(request.memory, "memory")
+        by = await self._asked(current, "CreateMemory", request)
+        (memory,) = await self._do.create(current.route, by, [draft], "memory")
+        return memory_to(memory)
+
+    async def _create_one(
+        self, current: Caller, index: int, request: pb.CreateMemoryRequest
+    ) -> pb.StreamCreateMemoriesResponse:
+        try:
+            memory = await self._create(current, request)
+            return pb.StreamCreateMemoriesResponse(index=index, memory=memory)
+        except AppError as error:
+            status = to_status(expected(error))
+            return pb.StreamCreateMemoriesResponse(index=index, error=status)
+
+    async def _default_strategy(self, route: Route) -> Strategy:
+        chosen = (await self._settings.get(route)).values.default_search_strategy
+        return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
+
+    async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
+        return await asked(current, self._keyring, method, request)
+
+
+async def _finished(
+    pending: set[asyncio.Task[Any]], *, wait: bool
+) -> tuple[set[asyncio.Task[Any]], set[asyncio.Task[Any]]]:
+    """What is done, after waiting for one when the window is full; and the rest."""
+    timeout = None if wait else 0
+    return await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _reaching(reasoning: Reasoning, used: Used | None) -> Reasoning:
+    """The same, with searches that look as far."""
+    if not used:
+        return reasoning
+    return replace(reasoning, search=reasoning.search.reaching(used.reach))
