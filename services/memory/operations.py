@@ -11,7 +11,7 @@ from libs.aip.filtering import Comparison
 from libs.auth.identity import person_of
 from libs.changes import Asked, Command, Terms, Vector
 from libs.embedding import Purpose, TenantEmbedder, Text
-from libs.encryption.keyring import Keyring, Plain, Sealed
+from libs.encryption.keyring import Keyring, Plain
 from libs.encryption.registry import (
     MEMORY_AUTHOR,
     MEMORY_CONTENT,
@@ -37,6 +37,7 @@ from services.memory.domain.changes import (
 from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
 from services.memory.errors import MemoryNotFound
+from services.memory.opening import opened, opened_texts
 from services.memory.ports import Memories
 
 
@@ -280,46 +281,6 @@ class MemoryOperations:
         plain = _plain(patch.content, patch.metadata)
         items = [Plain(subject, field, memory_id, data) for field, data in plain.items()]
         return dict(zip(plain, await self.keyring.seal(route, items), strict=True))
-
-
-async def opened(keyring: Keyring, route: Route, stored: Sequence[Stored]) -> list[Memory]:
-    """The memories, with what is sealed in them opened."""
-    sealed = [
-        Sealed(field, memory.id, blob)
-        for memory in stored
-        for field, blob in (
-            (MEMORY_CONTENT, memory.content),
-            (MEMORY_METADATA, memory.metadata),
-            (MEMORY_AUTHOR, memory.author),
-            (MEMORY_SOURCE, memory.source),
-        )
-        if blob
-    ]
-    values = iter(await keyring.open(route, sealed))
-    return [
-        Memory(
-            each,
-            content=next(values).decode(),
-            metadata=json.loads(next(values)),
-            author=next(values).decode() if each.author else "",
-            source=next(values).decode() if each.source else "",
-        )
-        for each in stored
-    ]
-
-
-async def opened_texts(
-    keyring: Keyring, route: Route, stored: Sequence[Stored]
-) -> list[tuple[str, str]]:
-    """Content and author of each, for those that are looked at but perhaps not shown."""
-    contents = [Sealed(MEMORY_CONTENT, each.id, each.content) for each in stored]
-    authors = [Sealed(MEMORY_AUTHOR, each.id, each.author) for each in stored if each.author]
-    values = iter(await keyring.open(route, [*contents, *authors]))
-    texts = [next(values).decode() for _ in contents]
-    return [
-        (text, next(values).decode() if each.author else "")
-        for text, each in zip(texts, stored, strict=True)
-    ]
 
 
 def _plain_of(draft: Draft) -> dict[Field, bytes]:

@@ -24,7 +24,7 @@ from libs.vectors.nearest import Nearest
 from services.memory.domain.memory import Stored, View, precedence
 from services.memory.domain.pool import Candidate
 from services.memory.domain.ranking import fused
-from services.memory.operations import opened_texts
+from services.memory.opening import opened_texts
 from services.memory.ports import Memories, Near
 
 log = structlog.get_logger(__name__)

@@ -24,7 +24,7 @@ from services.memory.domain.ranking import (
     evidence,
     ranked,
 )
-from services.memory.operations import opened
+from services.memory.opening import opened
 from services.memory.retrieval import Haul, Retriever
 
 SEMANTIC, LEXICAL = "semantic", "lexical"

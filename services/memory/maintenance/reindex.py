@@ -25,7 +25,7 @@ from libs.tenancy import Route
 from libs.vectors import Point
 from libs.vectors.projection import Projection, Projector
 from services.memory.domain.memory import Stored, searchable
-from services.memory.operations import opened_texts
+from services.memory.opening import opened_texts
 
 KIND = "ReindexMemories"
 _BATCH = 64  # memories that one step takes

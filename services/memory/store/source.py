@@ -8,7 +8,7 @@ from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
 from libs.vectors.source import EmbeddingSource
 from services.memory.domain.memory import Stored, searchable
-from services.memory.operations import opened_texts
+from services.memory.opening import opened_texts
 from services.memory.store.rows import MEMORIES
 
 
