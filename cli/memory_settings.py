@@ -26,6 +26,15 @@ class DefaultStrategy(StrEnum):
     REASONED = "reasoned"
 
 
+class NearDuplicates(StrEnum):
+    """What to do about new memories that say nearly the same as one there is."""
+
+    UNSPECIFIED = "unspecified"
+    OFF = "off"
+    REPORT = "report"
+    MERGE = "merge"
+
+
 @command(app, "get")
 async def get(session: Session) -> Shown:
     """Show the settings; what is not shown has its default."""
@@ -60,6 +69,14 @@ async def set_(
             show_default=False,
         ),
     ] = None,
+    near_duplicates: Annotated[
+        NearDuplicates | None,
+        typer.Option(
+            help="Tell of new memories that say nearly the same as others, or count those that say"
+            " nothing more.",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[
         int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
     ] = 0,
@@ -81,4 +98,9 @@ async def set_(
     if index_dimensions is not None:
         settings.index_dimensions = index_dimensions
         request.update_mask.paths.append("index_dimensions")
+    if near_duplicates:
+        settings.near_duplicates = pb.NearDuplicatePolicy.ValueType(
+            enum(pb.NearDuplicatePolicy, near_duplicates)
+        )
+        request.update_mask.paths.append("near_duplicates")
     return await session.memory_settings.UpdateMemorySettings(request)

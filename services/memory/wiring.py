@@ -33,6 +33,8 @@ from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.reindexing import Reindexing
 from libs.vectors.settings import open_index
 from services.memory.api import MemoryServicer
+from services.memory.creation import Creation
+from services.memory.duplicates import Duplicates
 from services.memory.maintenance.api import MemoryMaintenanceServicer
 from services.memory.maintenance.index_length import KIND as index_kind
 from services.memory.maintenance.index_length import ChangeIndexLength
@@ -75,14 +77,18 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         memories = PostgresMemories(postings, projector, platform.wakeups)
         stack.push_async_callback(memories.close)
         nearest = Nearest(memories, index, collection)
+        long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
+        policies = Policies(layouts, collection)
+        least = settings.embedding.worth_comparing
+        duplicates = Duplicates(nearest, platform.keyring, policies, least)
+        create = Creation(memories, platform.keyring, embedder, duplicates, Uuid7(), utc_now)
         operations = MemoryOperations(
-            memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
+            memories, platform.keyring, embedder, COLLECTION, utc_now, create
         )
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
         search = Search(retriever, Judge(local_words(settings.embedding), utc_now))
         planner = await stack.enter_async_context(_planner(settings.planner))
         reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
-        long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
         reindexing = Reindexing(projector, memories.ids, memories.count)
         index_length = ChangeIndexLength(reindexing, long_running, layouts)
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
@@ -97,7 +103,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         servicer = MemoryServicer(
             operations,
             Reasoning(search, planner),
-            Policies(layouts, collection),
+            policies,
             settings_of,
             Invalidations(platform.wakeups),
             platform.keyring,

@@ -18,10 +18,11 @@ from libs.service.convert import (
     scope_to,
     timestamp,
 )
+from services.memory.creation import Created, Draft
 from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, View
 from services.memory.domain.policy import Policy
-from services.memory.operations import Draft, Patch
+from services.memory.operations import Patch
 from services.memory.policies import Used
 from services.memory.reasoning import Budget, Step
 from services.memory.search import Found, Query, Results, Strategy
@@ -213,8 +214,16 @@ def memory_to(memory: Memory) -> pb.Memory:
         superseded_by=_name(stored.superseded_by),
         feedback=pb.FeedbackCounts(**{each.value: n for each, n in stored.feedback.items()}),
         effective_importance=stored.effective_importance,
+        occurrences=stored.occurrences,
     )
     message.metadata.update(memory.metadata)
+    return message
+
+
+def created_to(created: Created) -> pb.Memory:
+    message = memory_to(created.memory)
+    for each in created.near:
+        message.near_duplicates.add(name=_name(each.id), similarity=each.similarity)
     return message
 
 

@@ -80,6 +80,7 @@ class Stored:
     superseded_by: UUID | None = None
     feedback: Counts = field(default_factory=dict)
     ratings: Mapping[str, Feedback] = field(default_factory=dict)
+    occurrences: int = 1  # how often it was said
 
     @property
     def effective_importance(self) -> float:

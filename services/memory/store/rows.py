@@ -37,6 +37,7 @@ def _from_row(row: asyncpg.Record) -> Stored:
         supersedes=row["supersedes"],
         superseded_by=row["superseded_by"],
         feedback={Feedback(name): n for name, n in json.loads(row["feedback"]).items()},
+        occurrences=row["occurrences"],
     )
 
 
@@ -61,6 +62,7 @@ def _to_row(memory: Stored) -> tuple[object, ...]:
         memory.supersedes,
         memory.superseded_by,
         json.dumps(memory.feedback),
+        memory.occurrences,
     )
 
 
@@ -88,6 +90,7 @@ MEMORIES = Shape(
         "supersedes": "uuid",
         "superseded_by": "uuid",
         "feedback": "jsonb",
+        "occurrences": "bigint",
     },
     from_row=_from_row,
     to_row=_to_row,

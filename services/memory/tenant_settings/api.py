@@ -10,13 +10,23 @@ from libs.service.caller import ADMINISTRATORS, caller
 from libs.service.convert import asked, masked, timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import Route
-from services.memory.tenant_settings.domain import NAME, DefaultStrategy, TenantSettings, Versioned
+from services.memory.tenant_settings.domain import (
+    NAME,
+    DefaultStrategy,
+    NearDuplicates,
+    TenantSettings,
+    Versioned,
+)
 from services.memory.tenant_settings.ports import IndexLength, SettingsStore
 
 _MUTABLE = tuple(TenantSettings.model_fields)
 _STRATEGIES = {
     memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{each.name}"): each
     for each in DefaultStrategy
+}
+_NEAR_DUPLICATES = {
+    pb.NearDuplicatePolicy.Value(f"NEAR_DUPLICATE_POLICY_{each.name}"): each
+    for each in NearDuplicates
 }
 
 
@@ -61,12 +71,14 @@ def _values(message: pb.MemorySettings) -> dict[str, Any]:
         if message.HasField("semantic_cache_error_bound")
         else None,
         "index_dimensions": message.index_dimensions,
+        "near_duplicates": _NEAR_DUPLICATES[message.near_duplicates],
     }
 
 
 def _message(settings: Versioned) -> pb.MemorySettings:
     values = settings.values
     strategy = values.default_search_strategy.name
+    policy = values.near_duplicates.name
     return pb.MemorySettings(
         name=NAME,
         version=settings.version,
@@ -76,4 +88,5 @@ def _message(settings: Versioned) -> pb.MemorySettings:
         default_search_strategy=memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{strategy}"),
         semantic_cache=values.semantic_cache,
         semantic_cache_error_bound=values.semantic_cache_error_bound,
+        near_duplicates=pb.NearDuplicatePolicy.Value(f"NEAR_DUPLICATE_POLICY_{policy}"),
     )

@@ -22,6 +22,15 @@ class DefaultStrategy(StrEnum):
     REASONED = "reasoned"
 
 
+class NearDuplicates(StrEnum):
+    """What is done about new memories that say nearly the same as others."""
+
+    UNSPECIFIED = "unspecified"  # told of memories that are created one by one
+    OFF = "off"
+    REPORT = "report"
+    MERGE = "merge"
+
+
 class TenantSettings(BaseModel, frozen=True, extra="ignore"):
     """What a tenant may set."""
 
@@ -29,6 +38,7 @@ class TenantSettings(BaseModel, frozen=True, extra="ignore"):
     semantic_cache: bool | None = None  # None: as the server is configured
     semantic_cache_error_bound: float | None = None  # likewise
     index_dimensions: int = 0  # of the vectors that are searched; 0: whole ones
+    near_duplicates: NearDuplicates = NearDuplicates.UNSPECIFIED
 
 
 class Versioned(BaseModel, frozen=True):
