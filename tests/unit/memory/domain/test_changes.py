@@ -48,7 +48,9 @@ IDS = [UUID(int=place) for place in range(4)]
 
 
 def stored(memory_id: UUID = IDS[0], layer: Layer = Layer.USER, scope: Scope = EVERYONE) -> Stored:
-    return Stored(memory_id, layer, scope, 0.5, 1, 0, b"content", b"{}", NOW, NOW, b"author", NOW)
+    return Stored(
+        memory_id, layer, scope, 0.5, 1, 0, b"content", b"{}", NOW, NOW, b"author", NOW, NOW
+    )
 
 
 def vector() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
