@@ -7,7 +7,7 @@ import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
 from libs.spine.versioned import Shape
-from services.memory.domain.feedback import Feedback
+from services.memory.domain.feedback import Counts, Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Stored
 from services.memory.errors import MemoryNotFound
 
@@ -36,8 +36,15 @@ def _from_row(row: asyncpg.Record) -> Stored:
         valid_until=row["valid_until"] or NEVER,
         supersedes=row["supersedes"],
         superseded_by=row["superseded_by"],
-        feedback={Feedback(name): n for name, n in json.loads(row["feedback"]).items()},
+        feedback=_counts(row["feedback"]),
     )
+
+
+def _counts(text: str) -> Counts:
+    """Most memories have no feedback, and searches read many."""
+    if text == "{}":
+        return {}
+    return {Feedback(name): count for name, count in json.loads(text).items()}
 
 
 def _to_row(memory: Stored) -> tuple[object, ...]:
