@@ -30,8 +30,7 @@ from services.memory.ports import Memories, Near
 
 log = structlog.get_logger(__name__)
 
-_DEPTH = 60  # memories that each index is asked for at first
-_MORE = 30  # when it is asked for others
+DEPTH = 40  # memories that each index is asked for, unless more results are wanted
 _MOST = 1000  # that it can be asked for
 _CENTRES = 2 / 3  # share of them, the best by both: what is next to them may be the answer, too
 _NONE: AbstractSet[UUID] = frozenset()
@@ -82,17 +81,18 @@ class Retriever:
         route: Route,
         view: View,
         text: str,
+        fresh: int = DEPTH,
         seen: AbstractSet[UUID] = _NONE,
         asked_for: Haul | None = None,
     ) -> Haul:
         """What a query brings by words and by meaning, beside what was seen before.
 
         Args:
+            fresh: Memories that each index is to bring.
             asked_for: What the question brought that the query is asked for, if it is another one.
         Raises:
             StoreUnavailable: The shard cannot be reached.
         """
-        fresh = _MORE if seen else _DEPTH
         depth = min(fresh + len(seen), _MOST)
         hashes = await self.hashes(route, text)
         meaning, matches = await asyncio.gather(

@@ -7,12 +7,13 @@ import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
 from libs.spine.versioned import Shape
-from services.memory.domain.feedback import Feedback
+from services.memory.domain.feedback import Counts, Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Stored, Tier
 from services.memory.errors import MemoryNotFound
 
 COLLECTION = "memories"
 _LAYERS = {layer.value: layer for layer in Layer}
+_TIERS = {tier.value: tier for tier in Tier}
 _scope_ids = itemgetter(*SCOPE_IDS)
 
 
@@ -37,9 +38,16 @@ def _from_row(row: asyncpg.Record) -> Stored:
         valid_until=row["valid_until"] or NEVER,
         supersedes=row["supersedes"],
         superseded_by=row["superseded_by"],
-        tier=Tier(row["tier"]),
-        feedback={Feedback(name): n for name, n in json.loads(row["feedback"]).items()},
+        tier=_TIERS[row["tier"]],
+        feedback=_counts(row["feedback"]),
     )
+
+
+def _counts(text: str) -> Counts:
+    """Most memories have no feedback, and searches read many."""
+    if text == "{}":
+        return {}
+    return {Feedback(name): count for name, count in json.loads(text).items()}
 
 
 def _to_row(memory: Stored) -> tuple[object, ...]:
