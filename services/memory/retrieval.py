@@ -21,6 +21,7 @@ from libs.lexical.postings import Matches, Postings
 from libs.tenancy import Route
 from libs.vectors import IndexUnavailable, Reach
 from libs.vectors.nearest import Nearest
+from services.memory.aging import AgingOf
 from services.memory.domain.memory import Stored, View, precedence
 from services.memory.domain.pool import Candidate
 from services.memory.domain.ranking import fused
@@ -72,6 +73,7 @@ class Retriever:
     embedder: TenantEmbedder
     nearest: Nearest[Stored]
     postings: Postings
+    aging: AgingOf
     reach: Reach | None = None  # among vectors
 
     async def haul(
@@ -164,10 +166,14 @@ class Retriever:
 
     async def _candidates(self, route: Route, near: Sequence[Near]) -> list[Candidate]:
         texts = await opened_texts(self.keyring, route, [each.memory for each in near])
-        return [_candidate(each, *text) for each, text in zip(near, texts, strict=True)]
+        matters = await self.aging(route)
+        return [
+            _candidate(each, *text, matters(each.memory))
+            for each, text in zip(near, texts, strict=True)
+        ]
 
 
-def _candidate(near: Near, content: str, author: str) -> Candidate:
+def _candidate(near: Near, content: str, author: str, importance: float) -> Candidate:
     memory = near.memory
     return Candidate(
         memory.id,
@@ -178,7 +184,7 @@ def _candidate(near: Near, content: str, author: str) -> Candidate:
         near.before,
         near.after,
         precedence(memory.layer),
-        memory.effective_importance,
+        importance,
         memory.trust,
     )
 
