@@ -74,6 +74,7 @@ class Draft:
             updated_at=now,
             author=b"",
             event_at=self.event_time or now,
+            confirmed_at=now,
             trust=self.trust,
             valid_from=self.valid_from,
             valid_until=self.valid_until,

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.auth.identity import person_of
-from libs.changes import Asked, Command, Terms, Vector
-from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.changes import Asked, Command
+from libs.embedding import Purpose, TenantEmbedder
 from libs.encryption.keyring import Keyring, Plain
 from libs.encryption.registry import (
     MEMORY_CONTENT,
@@ -30,9 +30,10 @@ from services.memory.domain.changes import (
     check_validity,
 )
 from services.memory.domain.feedback import Feedback
-from services.memory.domain.memory import EVER, Layer, Memory, Stored, searchable
+from services.memory.domain.memory import EVER, Layer, Memory, Stored
 from services.memory.errors import MemoryNotFound
-from services.memory.opening import opened, opened_texts
+from services.memory.indexing import Indexing
+from services.memory.opening import opened
 from services.memory.ports import Memories
 
 
@@ -59,6 +60,7 @@ class MemoryOperations:
     collection: str
     now: Callable[[], datetime]
     create: Creation
+    indexing: Indexing
 
     async def get(self, route: Route, memory_id: UUID) -> Memory:
         """One memory; raises MemoryNotFound."""
@@ -97,7 +99,11 @@ class MemoryOperations:
     ) -> Memory:
         """Replaces what the patch gives; `trusting`: the trust may be raised."""
         current = await self._one(route, memory_id)
-        vector, terms = await self._indexed(route, current, patch.content)
+        revival = vector = terms = None
+        if patch.content is None:
+            revival = await self.indexing.revival(route, current)
+        else:
+            vector, terms = await self.indexing.changed(route, current, patch.content)
         sealed = await self._seal_patch(route, current.subject, memory_id, patch)
         body = Update(
             memory_id,
@@ -113,6 +119,7 @@ class MemoryOperations:
             valid_until=patch.valid_until,
             vector=vector,
             terms=terms,
+            revival=revival,
         )
         return (await self._submit(route, asked, body))[0]
 
@@ -125,7 +132,10 @@ class MemoryOperations:
         if feedback is Feedback.OUTDATED and not closing:
             first = await changes_of(route, f"{self.collection}/{memory_id}", 0, 1)
             closing = any(person_of(change.actor) == person for change in first)
-        body = Rate(memory_id, self.now(), person, feedback, closing)
+        revival = None
+        if feedback is Feedback.HELPFUL:
+            revival = await self.indexing.revival(route, await self._one(route, memory_id))
+        body = Rate(memory_id, self.now(), person, feedback, closing, revival)
         return (await self._submit(route, asked, body))[0]
 
     async def delete(self, route: Route, asked: Asked, memory_id: UUID, version: int) -> None:
@@ -143,7 +153,8 @@ class MemoryOperations:
         scope: Scope,
     ) -> Memory:
         """Moves a memory to a broader layer."""
-        body = Promote(memory_id, version, self.now(), layer, scope)
+        revival = await self.indexing.revival(route, await self._one(route, memory_id))
+        body = Promote(memory_id, version, self.now(), layer, scope, revival)
         return (await self._submit(route, asked, body))[0]
 
     async def history(
@@ -171,19 +182,6 @@ class MemoryOperations:
     async def _submit(self, route: Route, asked: Asked, body: Body) -> list[Memory]:
         written = await self.memories.submit(route, Command(asked.origin, asked.request, body))
         return await opened(self.keyring, route, written)
-
-    async def _indexed(
-        self, route: Route, current: Stored, content: str | None
-    ) -> tuple[Vector | None, Terms | None]:
-        """For the indexes, what the new content makes of the memory, whose author never changes."""
-        if content is None:
-            return None, None
-        ((_, author),) = await opened_texts(self.keyring, route, [current])
-        text = searchable(author, content)
-        about = Text(text, current.subject)
-        (vector,) = await self.embedder.embed(route, [about], Purpose.DOCUMENT)
-        (terms,) = await indexed_terms(self.keyring, route, [text])
-        return vector, terms
 
     async def _seal_patch(
         self, route: Route, subject: str, memory_id: UUID, patch: Patch

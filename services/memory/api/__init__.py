@@ -17,28 +17,29 @@ from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
 from libs.service.caller import ADMINISTRATORS, WRITERS, Caller, caller
-from libs.service.convert import asked, change_to, enum_from, masked, scope_from
+from libs.service.convert import asked, change_to, enum_from, scope_from
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
+from services.memory.aging import AgingOf
 from services.memory.api.messages import (
     COLLECTION,
     FEEDBACK,
     LAYERS,
-    MUTABLE,
     STRATEGIES,
     answer_to,
     budget_from,
     created_to,
     draft_from,
     memory_to,
+    names_from,
     patch_from,
     policy_from,
     query_from,
     size,
     step_to,
 )
-from services.memory.domain.memory import Layer
+from services.memory.domain.memory import Layer, Memory, Tier
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.reasoning import HOPS, Reasoning, Step
@@ -51,6 +52,7 @@ _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id"
 _FILTER = {
     **{name: Field(name, Kind.TEXT) for name in _TEXTS},
     "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
+    "tier": Field("tier", Kind.ENUM, {tier.value: tier.value for tier in Tier}),
     "importance": Field("importance", Kind.NUMBER),
     "trust": Field("trust", Kind.NUMBER),
     "valid_from": Field("coalesce(valid_from, '-infinity')", Kind.TIME),
@@ -58,6 +60,7 @@ _FILTER = {
     "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
     "create_time": Field("created_at", Kind.TIME),
     "update_time": Field("updated_at", Kind.TIME),
+    "confirm_time": Field("coalesce(confirmed_at, updated_at)", Kind.TIME),
 }
 
 
@@ -72,9 +75,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         settings: SettingsStore,
         invalidate: Invalidations,
         keyring: Keyring,
+        aging: AgingOf,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
+        self._aging = aging
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(WRITERS), request, bulk=False)
@@ -92,7 +97,9 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         policy = await self._near_duplicates(current.route, bulk=True)
         path = "requests[{}].memory"
         memories = await self._do.create(current.route, by, drafts, path, policy)
-        return pb.BatchCreateMemoriesResponse(memories=map(created_to, memories))
+        aging = await self._aging(current.route)
+        stored = [created_to(each, aging) for each in memories]
+        return pb.BatchCreateMemoriesResponse(memories=stored)
 
     async def StreamCreateMemories(
         self, request: AsyncIterator[pb.CreateMemoryRequest], context: Context
@@ -115,7 +122,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
 
     async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.Memory:
         memory_id = resource_uuid(request.name, COLLECTION)
-        return memory_to(await self._do.get(caller().route, memory_id))
+        route = caller().route
+        return await self._shown(route, await self._do.get(route, memory_id))
 
     async def ListMemories(
         self, request: pb.ListMemoriesRequest, context: Context
@@ -126,19 +134,20 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         memories = await self._do.page(current.route, where, page.after_id(), page.limit)
         shown, token = page.cut(memories, lambda memory: memory.stored.id, size)
-        return pb.ListMemoriesResponse(memories=map(memory_to, shown), next_page_token=token)
+        aging = await self._aging(current.route)
+        listed = [memory_to(each, aging) for each in shown]
+        return pb.ListMemoriesResponse(memories=listed, next_page_token=token)
 
     async def UpdateMemory(self, request: pb.UpdateMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
         memory_id = resource_uuid(request.memory.name, COLLECTION, "memory.name")
-        names = masked(request.memory, list(request.update_mask.paths), MUTABLE)
-        patch = patch_from(request.memory, names)
+        patch = patch_from(request.memory, names_from(request))
         by = await self._asked(current, "UpdateMemory", request)
         version, trusting = request.memory.version, current.has(ADMINISTRATORS)
         memory = await self._do.update(
             current.route, by, memory_id, version, patch, trusting=trusting
         )
-        return memory_to(memory)
+        return await self._shown(current.route, memory)
 
     async def DeleteMemory(
         self, request: pb.DeleteMemoryRequest, context: Context
@@ -152,17 +161,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def SupersedeMemory(
         self, request: pb.SupersedeMemoryRequest, context: Context
     ) -> pb.Memory:
-        current, memory = caller(WRITERS), request.memory
+        current, given = caller(WRITERS), request.memory
         memory_id = resource_uuid(request.name, COLLECTION)
-        for name, given in (("layer", memory.layer), ("scope", memory.HasField("scope"))):
-            if given:
+        for name, there in (("layer", given.layer), ("scope", given.HasField("scope"))):
+            if there:
                 raise invalid(f"memory.{name}", "is that of the superseded memory")
         by = await self._asked(current, "SupersedeMemory", request)
         before = (await self._do.get(current.route, memory_id)).stored
-        draft = draft_from(memory, "memory", before)
-        return memory_to(
-            await self._do.supersede(current.route, by, memory_id, request.version, draft)
-        )
+        draft = draft_from(given, "memory", before)
+        memory = await self._do.supersede(current.route, by, memory_id, request.version, draft)
+        return await self._shown(current.route, memory)
 
     async def FeedbackMemory(
         self, request: pb.FeedbackMemoryRequest, context: Context
@@ -172,9 +180,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         feedback = enum_from(FEEDBACK, request.feedback, "feedback")
         by = await self._asked(current, "FeedbackMemory", request)
         closing = current.has(ADMINISTRATORS)
-        return memory_to(
-            await self._do.rate(current.route, by, memory_id, feedback, closing=closing)
-        )
+        memory = await self._do.rate(current.route, by, memory_id, feedback, closing=closing)
+        return await self._shown(current.route, memory)
 
     async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
@@ -184,7 +191,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         memory = await self._do.promote(
             current.route, by, memory_id, request.version, layer, scope_from(request.scope)
         )
-        return memory_to(memory)
+        return await self._shown(current.route, memory)
 
     async def SearchMemories(
         self, request: pb.SearchMemoriesRequest, context: Context
@@ -198,7 +205,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
                 results = await reasoning(route, query, budget_from(request))
             else:
                 results = await reasoning.search(route, query)
-        return answer_to(results, used, explain=request.explain)
+        return answer_to(results, used, await self._aging(route), explain=request.explain)
 
     async def ReasonMemories(
         self, request: pb.ReasonMemoriesRequest, context: Context
@@ -206,12 +213,13 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         replay = [list(step.queries) for step in request.replay]
         budget = replace(budget_from(request.search), hops=request.max_hops or HOPS, replay=replay)
         route, query = caller().route, query_from(request.search, Strategy.REASONED)
+        aging, explain = await self._aging(route), request.search.explain
         async with self._policies.use(route, query.strategy, *policy_from(request.search)) as used:
             async for event in _reaching(self._reasoning, used).steps(route, query, budget):
                 if isinstance(event, Step):
                     yield pb.ReasonMemoriesResponse(step=step_to(event))
                 else:
-                    answer = answer_to(event, used, explain=request.search.explain)
+                    answer = answer_to(event, used, aging, explain=explain)
                     yield pb.ReasonMemoriesResponse(answer=answer)
 
     async def ListMemoryRevisions(
@@ -224,9 +232,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         since = page.after_number()
         history = await self._do.history(current.route, memory_id, since, page.limit)
         shown, token = page.cut(history, lambda revision: revision[0].number)
+        aging = await self._aging(current.route)
         revisions = [
             pb.MemoryRevision(
-                change=change_to(change), memory=memory_to(memory) if memory else None
+                change=change_to(change), memory=memory_to(memory, aging) if memory else None
             )
             for change, memory in shown
         ]
@@ -248,7 +257,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         by = await self._asked(current, "CreateMemory", request)
         policy = await self._near_duplicates(current.route, bulk=bulk)
         (created,) = await self._do.create(current.route, by, [draft], "memory", policy)
-        return created_to(created)
+        return created_to(created, await self._aging(current.route))
 
     async def _create_one(
         self, current: Caller, index: int, request: pb.CreateMemoryRequest
@@ -260,15 +269,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
             status = to_status(expected(error))
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
 
+    async def _shown(self, route: Route, memory: Memory) -> pb.Memory:
+        return memory_to(memory, await self._aging(route))
+
     async def _default_strategy(self, route: Route) -> Strategy:
         chosen = (await self._settings.get(route)).values.default_search_strategy
         return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
     async def _near_duplicates(self, route: Route, *, bulk: bool) -> NearDuplicates:
-        chosen = (await self._settings.get(route)).values.near_duplicates
-        if chosen is NearDuplicates.UNSPECIFIED:
-            return NearDuplicates.OFF if bulk else NearDuplicates.REPORT
-        return chosen
+        settings = await self._settings.get(route)
+        return settings.values.near_duplicates.chosen(bulk=bulk)
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)

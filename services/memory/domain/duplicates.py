@@ -12,7 +12,10 @@ from libs.scope import Scope
 from services.memory.domain.likeness import Said, alike, same
 from services.memory.domain.memory import EVER, Memory, Stored, View
 
-_KEPT = ("layer", "scope", "content", "metadata", "author", "source", "valid_from", "valid_until")
+_KEPT = (
+    *("layer", "scope", "content", "metadata", "author", "source"),
+    *("valid_from", "valid_until", "tier"),
+)
 
 
 class Duplicate(NamedTuple):

@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
+from libs.changes import Indexes
 from libs.scope import Scope
 from libs.vectors.filters import After, Filter, Until, time_text
-from services.memory.domain.feedback import Counts, Feedback, moved
+from services.memory.domain.feedback import Counts, Feedback
 
 
 class Layer(StrEnum):
@@ -24,7 +25,20 @@ class Layer(StrEnum):
     COMPANY = "company"
 
 
+class Tier(StrEnum):
+    """How a memory is found; the values are stored."""
+
+    HOT = "hot"  # by words and by meaning
+    WARM = "warm"  # by words
+    ARCHIVED = "archived"  # by no search
+
+
 NARROW_TO_BROAD = tuple(Layer)
+_INDEXES: Mapping[Tier, Indexes] = {
+    Tier.HOT: Indexes.BOTH,
+    Tier.WARM: Indexes.WORDS,
+    Tier.ARCHIVED: Indexes.NONE,
+}
 EVER = datetime.min.replace(tzinfo=UTC)  # an open beginning of validity
 NEVER = datetime.max.replace(tzinfo=UTC)  # an open end
 
@@ -56,8 +70,9 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
 class Stored:
     """A memory as it is stored: content, metadata, author and source are sealed.
 
-    `supersedes` is what it corrects, `superseded_by` what corrects it; both may be gone. `ratings`
-    are what each person says of it, known under the tenant's lock only.
+    `confirmed_at` is since when its importance fades. `supersedes` is what it corrects,
+    `superseded_by` what corrects it; both may be gone. `ratings` are what each person says of it,
+    known under the tenant's lock only.
     """
 
     id: UUID
@@ -72,20 +87,17 @@ class Stored:
     updated_at: datetime
     author: bytes  # sealed; empty for nobody
     event_at: datetime
+    confirmed_at: datetime
     source: bytes = b""  # sealed; empty for none
     trust: float = 1.0  # in its source, 0 to 1
     valid_from: datetime = EVER
     valid_until: datetime = NEVER  # exclusive
     supersedes: UUID | None = None
     superseded_by: UUID | None = None
+    tier: Tier = Tier.HOT
     feedback: Counts = field(default_factory=dict)
     ratings: Mapping[str, Feedback] = field(default_factory=dict)
     occurrences: int = 1  # how often it was said
-
-    @property
-    def effective_importance(self) -> float:
-        """The importance, moved by the feedback."""
-        return moved(self.importance, self.feedback)
 
     @property
     def subject(self) -> str:
@@ -103,6 +115,17 @@ class Stored:
     def layer_name(self) -> str:
         """The layer, for the change log."""
         return self.layer.value
+
+    @property
+    def indexes(self) -> Indexes:
+        """Which its tier leaves it in."""
+        return _INDEXES[self.tier]
+
+    def confirmed(self, at: datetime) -> Self:
+        """The next version, which somebody stands for: it fades from now on, and is found again."""
+        return replace(
+            self, version=self.version + 1, updated_at=at, confirmed_at=at, tier=Tier.HOT
+        )
 
     def at(self, number: int) -> Self:
         """The same, as made by the change with this number."""
@@ -147,10 +170,11 @@ class View:
     layers: Collection[Layer] = ()
 
     def shows(self, memory: Stored) -> bool:
-        """Whether the memory is valid, among these layers and not bound to somebody or something
-        else."""
+        """Whether the memory is valid, not archived, among these layers and not bound to somebody
+        or something else."""
         return (
-            memory.valid_from <= self.at < memory.valid_until
+            memory.tier is not Tier.ARCHIVED
+            and memory.valid_from <= self.at < memory.valid_until
             and (not self.layers or memory.layer in self.layers)
             and self.scope.admits(memory.bound())
         )
