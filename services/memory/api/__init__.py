@@ -82,7 +82,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self._aging = aging
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
-        return await self._create(caller(WRITERS), request, bulk=False)
+        return await self._create(caller(WRITERS), request)
 
     async def BatchCreateMemories(
         self, request: pb.BatchCreateMemoriesRequest, context: Context
@@ -94,7 +94,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
                 raise invalid(f"requests[{place}].request_id", "belongs to the batch")
             drafts.append(draft_from(each.memory, f"requests[{place}].memory"))
         by = await self._asked(current, "BatchCreateMemories", request)
-        policy = await self._near_duplicates(current.route, bulk=True)
+        policy = await self._near_duplicates(current.route)
         path = "requests[{}].memory"
         memories = await self._do.create(current.route, by, drafts, path, policy)
         aging = await self._aging(current.route)
@@ -250,12 +250,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         )
         return pb.InvalidateEmbeddingsResponse(change_number=number)
 
-    async def _create(
-        self, current: Caller, request: pb.CreateMemoryRequest, *, bulk: bool
-    ) -> pb.Memory:
+    async def _create(self, current: Caller, request: pb.CreateMemoryRequest) -> pb.Memory:
         draft = draft_from(request.memory, "memory")
         by = await self._asked(current, "CreateMemory", request)
-        policy = await self._near_duplicates(current.route, bulk=bulk)
+        policy = await self._near_duplicates(current.route)
         (created,) = await self._do.create(current.route, by, [draft], "memory", policy)
         return created_to(created, await self._aging(current.route))
 
@@ -263,7 +261,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, current: Caller, index: int, request: pb.CreateMemoryRequest
     ) -> pb.StreamCreateMemoriesResponse:
         try:
-            memory = await self._create(current, request, bulk=True)
+            memory = await self._create(current, request)
             return pb.StreamCreateMemoriesResponse(index=index, memory=memory)
         except AppError as error:
             status = to_status(expected(error))
@@ -276,9 +274,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         chosen = (await self._settings.get(route)).values.default_search_strategy
         return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
-    async def _near_duplicates(self, route: Route, *, bulk: bool) -> NearDuplicates:
-        settings = await self._settings.get(route)
-        return settings.values.near_duplicates.chosen(bulk=bulk)
+    async def _near_duplicates(self, route: Route) -> NearDuplicates:
+        return (await self._settings.get(route)).values.near_duplicates
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)

@@ -28,16 +28,10 @@ class DefaultStrategy(StrEnum):
 class NearDuplicates(StrEnum):
     """What is done about new memories that say nearly the same as others."""
 
-    UNSPECIFIED = "unspecified"  # the default: see `chosen`
+    UNSPECIFIED = "unspecified"  # as the server likes best: off, which costs nothing
     OFF = "off"
     REPORT = "report"
     MERGE = "merge"
-
-    def chosen(self, *, bulk: bool) -> "NearDuplicates":
-        """With the default in its place: memories in bulk are stored as fast as can be."""
-        if self is not NearDuplicates.UNSPECIFIED:
-            return self
-        return NearDuplicates.OFF if bulk else NearDuplicates.REPORT
 
 
 class TenantSettings(BaseModel, frozen=True, extra="ignore"):

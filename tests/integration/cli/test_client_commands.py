@@ -345,9 +345,10 @@ def test_settings_are_shown_and_changed(served: Folder) -> None:
 
 def test_near_duplicates_are_told_of_and_counted(served: Folder) -> None:
     add = ("memory", "add", "Bob's cat is called Findus.", "--user", str(uuid4()))
+    set_ = ("memory", "settings", "set", "--near-duplicates")
+    served.json(*set_, "report")
     first = served.json(*add)["name"]
     told = served.run(*add)
-    set_ = ("memory", "settings", "set", "--near-duplicates")
     changed = served.json(*set_, "merge")
     counted = served.run(*add)
     served.json(*set_, "unspecified")

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from aeterna.common.v1 import change_pb2, scope_pb2
 from aeterna.memory.v1 import memory_pb2 as pb
@@ -40,7 +41,9 @@ class Tenant:
 
     async def wants(self, policy: settings_pb2.NearDuplicatePolicy.ValueType) -> None:
         settings = settings_pb2.MemorySettings(name="memorySettings", near_duplicates=policy)
-        request = settings_pb2.UpdateMemorySettingsRequest(memory_settings=settings)
+        request = settings_pb2.UpdateMemorySettingsRequest(
+            memory_settings=settings, update_mask=FieldMask(paths=["near_duplicates"])
+        )
         await self.call(self.suite.memory_settings.UpdateMemorySettings, request)
 
     async def call(self, method: Any, request: Any) -> Any:
@@ -76,7 +79,9 @@ class Tenant:
 
 @pytest.fixture
 async def acme(suite: Suite) -> Tenant:
-    return await Tenant.create(suite)
+    tenant = await Tenant.create(suite)
+    await tenant.wants(REPORT)
+    return tenant
 
 
 def memory(content: str, **values: Any) -> pb.Memory:
@@ -167,8 +172,9 @@ async def test_what_is_no_longer_valid_is_not_reported(acme: Tenant) -> None:
     assert names(await acme.add(text)) == []
 
 
-async def test_nothing_is_looked_for_when_the_tenant_does_not_want_it(acme: Tenant) -> None:
-    await acme.wants(OFF)
+@pytest.mark.parametrize("policy", [settings_pb2.NEAR_DUPLICATE_POLICY_UNSPECIFIED, OFF])
+async def test_nothing_is_looked_for_unless_the_tenant_wants_it(acme: Tenant, policy: Any) -> None:
+    await acme.wants(policy)
 
     answers = [await acme.add("Bob's cat is called Findus.") for _ in range(2)]
 
@@ -176,18 +182,15 @@ async def test_nothing_is_looked_for_when_the_tenant_does_not_want_it(acme: Tena
     assert len(await acme.contents()) == 2
 
 
-async def test_bulk_writes_look_only_where_the_tenant_says_so(acme: Tenant) -> None:
+async def test_batches_and_streams_are_looked_at_like_single_memories(acme: Tenant) -> None:
     text = "Bob's cat is called Findus."
     first = await acme.add(text)
-    (unasked,) = await acme.batch(text)
-    assert names(unasked) == names(await acme.stream(text)) == []
-
-    await acme.wants(REPORT)
     (batched,), streamed = await acme.batch(text), await acme.stream(text)
+    assert (len(names(batched)), len(names(streamed))) == (1, 2)
 
-    assert len(names(batched)) == len(names(streamed)) == 3
     await acme.wants(MERGE)
     (batched,), streamed = await acme.batch(text), await acme.stream(text)
+
     assert (batched.occurrences, streamed.occurrences) in [(2, 3), (2, 2)]
     assert first.occurrences == 1
 
