@@ -59,13 +59,13 @@ class Query:
 class Found:
     """A result; `score` is the strategy's: a cosine, BM25 or a sum that compares within one search.
 
-    `signals` are what it is made of; `relevance` is the chance that it answers, if that is known.
+    `signals` gives what it is made of; `relevance` is the chance that it answers, if that is known.
     """
 
     memory: Memory
     score: float
     relevance: float | None
-    signals: Sequence[Signal]
+    signals: Callable[[], Sequence[Signal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +198,4 @@ def _wanted(query: Query, each: Ranked, memory: Stored) -> bool:
 
 def _single(signal: str, memory: UUID, score: float) -> Ranked:
     """Of an order by one signal alone."""
-    return Ranked(memory, score, None, [Signal(signal, score, score)])
+    return Ranked(memory, score, None, lambda: [Signal(signal, score, score)])

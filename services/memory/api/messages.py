@@ -198,7 +198,7 @@ def _result(found: Found, aging: Aging, *, explain: bool) -> pb.SearchResult:
     result = pb.SearchResult(
         memory=memory_to(found.memory, aging), score=found.score, relevance=found.relevance
     )
-    for each in found.signals if explain else ():
+    for each in found.signals() if explain else ():
         result.signals.add(name=each.name, value=each.value, contribution=each.contribution)
     return result
 

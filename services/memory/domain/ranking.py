@@ -7,6 +7,7 @@ softmax), each signal chosen for a reason that holds elsewhere: see docs/retriev
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Self
 from uuid import UUID
 
@@ -72,12 +73,13 @@ class Ranked:
     Attributes:
         score: Compares with others of the same order only.
         relevance: How likely it is to hold the answer, or a part of it; None if nobody can tell.
+        signals: Gives what the score is made of; most callers do not ask.
     """
 
     id: UUID
     score: float
     relevance: float | None
-    signals: Sequence[Signal]
+    signals: Callable[[], Sequence[Signal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,13 @@ class Evidence:
         """Places in the pool, best first."""
         order: Indices = np.argsort(-self.scores, kind="stable")[:count]
         return order
+
+    def told(self, place: int) -> list[Signal]:
+        """Of one memory, by its place in the pool."""
+        return [
+            Signal(name, float(self.signals[name][place]), float(part[place]))
+            for name, part in self.parts.items()
+        ]
 
     @classmethod
     def of(
@@ -157,10 +166,7 @@ def ranked(pool: Pool, found: Evidence, relevance: Row) -> Iterator[Ranked]:
             pool.items[at].id,
             float(found.scores[at]),
             float(relevance[at]),
-            [
-                Signal(name, float(found.signals[name][at]), float(part[at]))
-                for name, part in found.parts.items()
-            ],
+            partial(found.told, int(at)),
         )
 
 

@@ -177,7 +177,7 @@ def test_every_candidate_is_ranked_once_with_what_its_score_is_made_of(
     assert scores == sorted(scores, reverse=True)
     assert np.isfinite(scores).all()
     for each in result:
-        assert sum(part.contribution for part in each.signals) == pytest.approx(each.score)
+        assert sum(part.contribution for part in each.signals()) == pytest.approx(each.score)
 
 
 def test_what_only_somebody_else_said_is_less_likely_an_answer() -> None:
