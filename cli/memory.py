@@ -306,15 +306,31 @@ async def promote(
     layer: Annotated[Layer, typer.Option(help="A broader layer than the present one.")],
     scope: ScopeIds,
     version: Version = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would become of it; change nothing.")
+    ] = False,
+    no_redaction: Annotated[
+        bool,
+        typer.Option("--no-redaction", help="Leave personal data in; for administrators."),
+    ] = False,
 ) -> Shown:
-    """Move a memory to a broader layer."""
+    """Move a memory to a broader layer, without the personal data and secrets that are found in it.
+
+    Earlier versions that hold some are removed. What was found is told on standard error.
+    """
+    redaction = "none" if no_redaction else "personal_data"
     request = pb.PromoteMemoryRequest(
         name=name("memories", memory),
         layer=_layer(layer),
         scope=scope.message(),
         version=version,
+        redaction=pb.Redaction.ValueType(enum(pb.Redaction, redaction)),
+        validate_only=dry_run,
     )
-    return await session.memory.PromoteMemory(request)
+    promoted = await session.memory.PromoteMemory(request)
+    if promoted.redacted:
+        print(f"note: redacted {', '.join(promoted.redacted)}", file=sys.stderr)
+    return promoted
 
 
 @command(app, "history")

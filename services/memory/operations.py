@@ -28,7 +28,6 @@ from services.memory.domain.changes import (
     Body,
     Create,
     Delete,
-    Promote,
     Rate,
     Supersede,
     Update,
@@ -176,19 +175,6 @@ class MemoryOperations:
         """Removes a memory and its earlier versions."""
         body = Delete(memory_id, version)
         await self.memories.submit(route, Command(asked.origin, asked.request, body))
-
-    async def promote(
-        self,
-        route: Route,
-        asked: Asked,
-        memory_id: UUID,
-        version: int,
-        layer: Layer,
-        scope: Scope,
-    ) -> Memory:
-        """Moves a memory to a broader layer."""
-        body = Promote(memory_id, version, self.now(), layer, scope)
-        return (await self._submit(route, asked, body))[0]
 
     async def history(
         self, route: Route, memory_id: UUID, since: int, limit: int

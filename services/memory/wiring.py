@@ -40,6 +40,7 @@ from services.memory.maintenance.reindex import KIND, Reindex
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
+from services.memory.promotion import Promotion
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
 from services.memory.search import Judge, Search
@@ -101,6 +102,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             settings_of,
             Invalidations(platform.wakeups),
             platform.keyring,
+            Promotion(memories, platform.keyring, embedder),
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [

@@ -12,6 +12,7 @@ from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
+from libs.auth.clock import utc_now
 from libs.changes import Asked
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
@@ -37,9 +38,11 @@ from services.memory.api.messages import (
     size,
     step_to,
 )
+from services.memory.domain.changes import Promote
 from services.memory.domain.memory import Layer
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
+from services.memory.promotion import Promotion
 from services.memory.reasoning import HOPS, Reasoning, Step
 from services.memory.search import Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy
@@ -71,8 +74,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         settings: SettingsStore,
         invalidate: Invalidations,
         keyring: Keyring,
+        promote: Promotion,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
+        self._promote = promote
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
@@ -177,11 +182,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         current = caller(WRITERS)
         memory_id = resource_uuid(request.name, COLLECTION)
         layer = enum_from(LAYERS, request.layer, "layer")
+        if not (redacting := request.redaction != pb.REDACTION_NONE):
+            current.require(ADMINISTRATORS)
         by = await self._asked(current, "PromoteMemory", request)
-        memory = await self._do.promote(
-            current.route, by, memory_id, request.version, layer, scope_from(request.scope)
+        move = Promote(memory_id, request.version, utc_now(), layer, scope_from(request.scope))
+        promoted = await self._promote(
+            current.route, by, move, redacting=redacting, trial=request.validate_only
         )
-        return memory_to(memory)
+        message = memory_to(promoted.memory)
+        message.redacted.extend(promoted.kinds)
+        return message
 
     async def SearchMemories(
         self, request: pb.SearchMemoriesRequest, context: Context

@@ -10,11 +10,12 @@ from libs.changes import Operation, Step, Terms, Vector
 from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
 from services.memory.domain.feedback import Feedback, counted
-from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored
+from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, Texts
 from services.memory.errors import (
     AlreadySuperseded,
     MemoryNotFound,
     NotBroader,
+    TextChanged,
     TrustNeedsAdministrator,
     VersionMismatch,
 )
@@ -81,13 +82,22 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Move a memory to a broader layer; `scope` adds ids that it lacks."""
+    """Move a memory to a broader layer; `scope` adds ids that it lacks.
+
+    `redacted` replaces the texts that were `read`, which must still be there; with `forgets` no
+    earlier version is kept.
+    """
 
     id: UUID
     version: int
     at: datetime
     layer: Layer
     scope: Scope
+    read: Stored | None = None  # None: whatever its texts are
+    redacted: Texts | None = None
+    vector: Vector | None = None
+    terms: Terms | None = None
+    forgets: bool = False
 
 
 _REPLACED = (
@@ -116,8 +126,8 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
     """The steps of a command.
 
     Raises:
-        MemoryNotFound, VersionMismatch, NotBroader, AlreadySuperseded, TrustNeedsAdministrator,
-        InvalidRequest: It is refused.
+        MemoryNotFound, VersionMismatch, TextChanged, NotBroader, AlreadySuperseded,
+        TrustNeedsAdministrator, InvalidRequest: It is refused.
     """
     match body:
         case Create():
@@ -148,7 +158,9 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
             return [Step(Operation.DELETED, _expect(current, body.id, body.version), None)]
         case Promote():
             before = _expect(current, body.id, body.version)
-            return [Step(Operation.PROMOTED, before, _promoted(before, body))]
+            after = _promoted(before, body)
+            vector, terms, forgets = body.vector, body.terms, body.forgets
+            return [Step(Operation.PROMOTED, before, after, vector, terms, forgets=forgets)]
 
 
 def _expect(current: Mapping[UUID, Stored], memory_id: UUID, version: int) -> Stored:
@@ -224,6 +236,8 @@ def _rated(before: Stored, rate: Rate) -> Stored:
 
 
 def _promoted(before: Stored, promote: Promote) -> Stored:
+    if promote.read and promote.read.texts != before.texts:
+        raise TextChanged(before.id, promote.read.version, before.version)
     if NARROW_TO_BROAD.index(promote.layer) <= NARROW_TO_BROAD.index(before.layer):
         raise NotBroader(before.id, before.layer, promote.layer)
     scope = Scope(
@@ -233,6 +247,7 @@ def _promoted(before: Stored, promote: Promote) -> Stored:
     scope.demand(REQUIRED[promote.layer], promote.layer, "scope")
     return replace(
         before,
+        **(promote.redacted._asdict() if promote.redacted else {}),
         layer=promote.layer,
         scope=scope,
         version=before.version + 1,

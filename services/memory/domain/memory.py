@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from libs.scope import Scope
@@ -52,6 +52,15 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
 }
 
 
+class Texts(NamedTuple):
+    """What of a memory is sealed; sealed anew, the same text is other bytes."""
+
+    content: bytes
+    metadata: bytes
+    author: bytes
+    source: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A memory as it is stored: content, metadata, author and source are sealed.
@@ -85,6 +94,11 @@ class Stored:
     def effective_importance(self) -> float:
         """The importance, moved by the feedback."""
         return moved(self.importance, self.feedback)
+
+    @property
+    def texts(self) -> Texts:
+        """What of it is sealed."""
+        return Texts(self.content, self.metadata, self.author, self.source)
 
     @property
     def subject(self) -> str:

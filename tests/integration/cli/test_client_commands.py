@@ -109,6 +109,21 @@ def test_a_memory_is_promoted(served: Folder) -> None:
     assert promoted["scope"]["teamId"] == "payments"
 
 
+def test_a_promotion_tells_what_it_took_out(served: Folder) -> None:
+    name = add(served, "Ask lena@example.com.")
+    target = ("memory", "promote", name, "--layer", "company")
+
+    tried = served.run(*target, "--dry-run", "--output", "json")
+    as_it_is = served.json(*target, "--dry-run", "--no-redaction")
+    promoted = served.json(*target)
+
+    assert "redacted email" in tried.err
+    assert tried.json["content"] == "Ask [email]."
+    assert as_it_is["content"] == "Ask lena@example.com."
+    assert (promoted["content"], promoted["redacted"]) == ("Ask [email].", ["email"])
+    assert promoted["version"] == "2"
+
+
 def test_a_request_id_stores_once(served: Folder) -> None:
     request = ("--user", str(uuid4()), "--request-id", str(uuid4()))
 
