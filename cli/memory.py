@@ -70,6 +70,7 @@ Metadata = Annotated[str | None, typer.Option(help="A JSON object.", show_defaul
 Importance = Annotated[
     float | None, typer.Option(min=0, max=1, help="How much it matters.", show_default=False)
 ]
+Filter = Annotated[str, typer.Option(help="Comparisons joined by AND (AIP-160).")]
 Time = Annotated[
     str, typer.Option(help="When it happened, as 2026-01-31T09:00:00Z.", show_default="now")
 ]
@@ -130,7 +131,7 @@ async def get(session: Session, memory: Name) -> Shown:
 @command(app, "list", example=_LIST)
 async def list_(
     session: Session,
-    filter: Annotated[str, typer.Option(help="Comparisons joined by AND (AIP-160).")] = "",
+    filter: Filter = "",
     limit: Limit = 50,
 ) -> Shown:
     """List memories, newest first."""
@@ -165,6 +166,7 @@ async def search(
         str | None,
         typer.Option(help="What was valid then, as 2026-01-31T09:00:00Z.", show_default="now"),
     ] = None,
+    filter: Filter = "",
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
     ] = False,
@@ -179,6 +181,7 @@ async def search(
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy or "unspecified")),
         policy=pb.SearchPolicy.ValueType(enum(pb.SearchPolicy, policy)),
         explain=explain,
+        filter=filter,
         valid_at=moment(valid_at, "valid_at") if valid_at else None,
     )
     if latency_budget:
@@ -193,6 +196,7 @@ async def reason(
     scope: ScopeIds,
     layer: Layers = None,
     limit: Most = 10,
+    filter: Filter = "",
     hops: Annotated[int, typer.Option(min=1, max=5, help="How many rounds at most.")] = 3,
 ) -> Shown:
     """Find what answers a question over several searches, telling each on standard error."""
@@ -201,6 +205,7 @@ async def reason(
         scope=scope.message(),
         layers=[_layer(each) for each in layer or ()],
         limit=limit,
+        filter=filter,
     )
     request = pb.ReasonMemoriesRequest(search=search, max_hops=hops)
     answer = pb.SearchMemoriesResponse()

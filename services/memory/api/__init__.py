@@ -9,7 +9,7 @@ from google.protobuf import empty_pb2
 
 from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
-from libs.aip.filtering import Field, Kind, parse
+from libs.aip.filtering import parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
 from libs.auth.clock import utc_now
@@ -22,6 +22,7 @@ from libs.service.convert import asked, change_to, enum_from, masked, scope_from
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
+from services.memory.api.filters import FIELDS
 from services.memory.api.messages import (
     COLLECTION,
     FEEDBACK,
@@ -39,7 +40,6 @@ from services.memory.api.messages import (
     step_to,
 )
 from services.memory.domain.changes import Promote
-from services.memory.domain.memory import Layer
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
@@ -49,18 +49,6 @@ from services.memory.tenant_settings.domain import DefaultStrategy
 from services.memory.tenant_settings.ports import SettingsStore
 
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
-_TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
-_FILTER = {
-    **{name: Field(name, Kind.TEXT) for name in _TEXTS},
-    "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
-    "importance": Field("importance", Kind.NUMBER),
-    "trust": Field("trust", Kind.NUMBER),
-    "valid_from": Field("coalesce(valid_from, '-infinity')", Kind.TIME),
-    "valid_until": Field("coalesce(valid_until, 'infinity')", Kind.TIME),
-    "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
-    "create_time": Field("created_at", Kind.TIME),
-    "update_time": Field("updated_at", Kind.TIME),
-}
 
 
 class MemoryServicer(pb_grpc.MemoryServiceServicer):
@@ -123,7 +111,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, request: pb.ListMemoriesRequest, context: Context
     ) -> pb.ListMemoriesResponse:
         current = caller()
-        where = parse(request.filter, _FILTER)
+        where = parse(request.filter, FIELDS)
         binding = f"ListMemories/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         memories = await self._do.page(current.route, where, page.after_id(), page.limit)

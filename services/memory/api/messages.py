@@ -18,6 +18,7 @@ from libs.service.convert import (
     scope_to,
     timestamp,
 )
+from services.memory.api.filters import rows_from
 from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, View
 from services.memory.domain.policy import Policy
@@ -132,7 +133,12 @@ def query_from(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
     at = moment(request.valid_at, "valid_at") if given else utc_now()
     return Query(
         request.query,
-        View(scope_from(request.scope), at, tuple(LAYERS[each] for each in request.layers)),
+        View(
+            scope_from(request.scope),
+            at,
+            tuple(LAYERS[each] for each in request.layers),
+            rows_from(request.filter),
+        ),
         request.limit or 10,
         request.min_score or None,
         strategy,

@@ -1,14 +1,16 @@
 """Memories, layers and what a layer demands."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from libs.scope import Scope
-from libs.vectors.filters import After, Filter, Until, time_text
+from libs.aip.filtering import Comparison
+from libs.scope import SCOPE_IDS, Scope
+from libs.vectors.filters import After, Filter, Rows, Until, time_text
 from services.memory.domain.feedback import Counts, Feedback, moved
 
 
@@ -153,11 +155,13 @@ def searchable(author: str, content: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a search may show: what is valid `at` a time; `layers` is empty for all of them."""
+    """What a search may show: what is valid `at` a time; `layers` is empty for all of them; `rows`
+    are what the caller filters by."""
 
     scope: Scope
     at: datetime
     layers: Collection[Layer] = ()
+    rows: Rows | None = None
 
     def shows(self, memory: Stored) -> bool:
         """Whether the memory is valid, among these layers and not bound to somebody or something
@@ -166,6 +170,7 @@ class View:
             memory.valid_from <= self.at < memory.valid_until
             and (not self.layers or memory.layer in self.layers)
             and self.scope.admits(memory.bound())
+            and (not self.rows or all(holds(each, memory) for each in self.rows.comparisons))
         )
 
     def filter(self) -> Filter:
@@ -176,4 +181,23 @@ class View:
             **self.scope.filter(),
             "valid_from": Until(self.at),
             "valid_until": After(self.at),
+            **({"rows": self.rows} if self.rows else {}),
         }
+
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": eq,
+    "!=": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
+_NAMED = {"event_time": "event_at", "create_time": "created_at", "update_time": "updated_at"}
+
+
+def holds(comparison: Comparison, memory: Stored) -> bool:
+    """Whether a comparison of a filter holds for a memory, as it does for its row."""
+    name = _NAMED.get(comparison.name, comparison.name)
+    value = getattr(memory.scope if name in SCOPE_IDS else memory, name)
+    return _OPERATORS[comparison.operator](value, comparison.value)

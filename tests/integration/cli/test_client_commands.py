@@ -29,6 +29,22 @@ def test_a_memory_is_found_by_meaning(served: Folder) -> None:
     assert found[0]["score"] > 0
 
 
+def test_a_search_is_filtered(served: Folder) -> None:
+    user = ("--user", str(uuid4()))
+    served.run("memory", "add", "The crane is red.", *user, "--trust", "0.2")
+    served.run("memory", "add", "The crane is blue.", *user)
+    trusted = ("--filter", "trust > 0.5")
+
+    found = served.json("memory", "search", "crane", *user, *trusted)
+    pursued = served.json("memory", "reason", "Which colour has the crane?", *user, *trusted)
+    refused = served.run("memory", "search", "crane", *user, "--filter", "colour = red")
+
+    for results in (found, pursued):
+        assert [each["memory"]["content"] for each in results] == ["The crane is blue."]
+    assert refused.code == 2
+    assert "filter" in refused.err
+
+
 def test_a_question_is_pursued_and_every_hop_told(served: Folder) -> None:
     user = ("--user", str(uuid4()))
     served.run("memory", "add", "Ann keeps a parrot.", *user)
