@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import invalid
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def name(collection: str, text: str) -> str:
@@ -50,9 +50,20 @@ def moment(text: str, field: str) -> Timestamp:
     return message
 
 
+def rates(pairs: list[str], field: str) -> dict[str, float]:
+    """`user=0.03` and so on; `default` alone: none."""
+    if pairs == ["default"]:
+        return {}
+    try:
+        split = (pair.split("=") for pair in pairs)
+        return {layer: float(rate) for layer, rate in split}
+    except ValueError:
+        raise invalid(field, "must be a layer and a rate as user=0.03") from None
+
+
 def duration(text: str, field: str) -> timedelta:
-    """`90s`, `15m` or `12h`."""
-    match = re.fullmatch(r"(\d{1,6})([smh])", text)
+    """`90s`, `15m`, `12h` or `30d`."""
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
     if not match:
-        raise invalid(field, "must be a number of seconds, minutes or hours: 90s, 15m, 12h")
+        raise invalid(field, "must be a number with its unit: 90s, 15m, 12h, 30d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -7,7 +7,7 @@ import typer
 
 from aeterna.memory.v1 import memory_pb2
 from aeterna.memory.v1 import settings_pb2 as pb
-from cli.arguments import enum
+from cli.arguments import enum, rates
 from cli.command import command
 from cli.session import Session
 from cli.show import Shown
@@ -60,6 +60,22 @@ async def set_(
             show_default=False,
         ),
     ] = None,
+    decay_rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LAYER=RATE",
+            help="How fast importance fades a day, in place of all rates given before; default.",
+            show_default=False,
+        ),
+    ] = None,
+    warm_below: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Below: found by words alone.", show_default=False),
+    ] = None,
+    archived_below: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Below: found by no search.", show_default=False),
+    ] = None,
     version: Annotated[
         int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
     ] = 0,
@@ -72,13 +88,18 @@ async def set_(
         strategy = enum(memory_pb2.SearchStrategy, default_search_strategy)
         settings.default_search_strategy = memory_pb2.SearchStrategy.ValueType(strategy)
         request.update_mask.paths.append("default_search_strategy")
-    if semantic_cache is not None:
-        settings.semantic_cache = semantic_cache
-        request.update_mask.paths.append("semantic_cache")
-    if semantic_cache_error_bound is not None:
-        settings.semantic_cache_error_bound = semantic_cache_error_bound
-        request.update_mask.paths.append("semantic_cache_error_bound")
-    if index_dimensions is not None:
-        settings.index_dimensions = index_dimensions
-        request.update_mask.paths.append("index_dimensions")
+    if decay_rate:
+        settings.decay_rates.update(rates(decay_rate, "decay_rate"))
+        request.update_mask.paths.append("decay_rates")
+    numbers = {
+        "semantic_cache": semantic_cache,
+        "semantic_cache_error_bound": semantic_cache_error_bound,
+        "index_dimensions": index_dimensions,
+        "warm_below": warm_below,
+        "archived_below": archived_below,
+    }
+    for name, value in numbers.items():
+        if value is not None:
+            setattr(settings, name, value)
+            request.update_mask.paths.append(name)
     return await session.memory_settings.UpdateMemorySettings(request)

@@ -44,6 +44,7 @@ def operation(change: change_pb2.Change) -> str:
 _MEMORY: Columns = {
     "NAME": lambda each: each.name,
     "LAYER": _layer,
+    "TIER": lambda each: _enum(memory_pb2.Tier, each.tier),
     "SCOPE": lambda each: _scope(each.scope),
     "V": lambda each: str(each.version),
     "UPDATED": lambda each: _time(each.update_time),

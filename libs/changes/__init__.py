@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
@@ -29,6 +29,7 @@ class Operation(StrEnum):
     RESUMED = "resumed"
     RECORDED = "recorded"
     RATED = "rated"
+    TIERED = "tiered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,15 @@ class Command(Generic[Body]):
     body: Body
 
 
+class Indexes(Flag):
+    """Which indexes hold an entity."""
+
+    NONE = 0
+    WORDS = auto()
+    MEANING = auto()
+    BOTH = WORDS | MEANING
+
+
 class Entity(Protocol):
     """What is stored and versioned; its own type is a frozen dataclass."""
 
@@ -94,6 +104,10 @@ class Entity(Protocol):
     @property
     def layer_name(self) -> str:
         """Its layer, "" for none."""
+
+    @property
+    def indexes(self) -> Indexes:
+        """Which are to hold it."""
 
     def at(self, number: int) -> Self:
         """The same, as made by the change with this number."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from libs.changes import E, Step, Terms
+from libs.changes import E, Indexes, Step, Terms
 from libs.tenancy import Route
 
 _PURPOSE = "terms"
@@ -56,7 +56,8 @@ async def blinded(
 
 
 def documents(steps: Iterable[Step[E]]) -> tuple[list[Document], list[UUID]]:
-    """What the steps, in order, leave for the index to enter, and what is gone from it."""
+    """What the steps, in order, leave for the index to enter, and what is gone from it, or is not
+    found by words any more."""
     newest: dict[UUID, Step[E]] = {}
     terms: dict[UUID, Terms] = {}
     created: set[UUID] = set()
@@ -67,12 +68,15 @@ def documents(steps: Iterable[Step[E]]) -> tuple[list[Document], list[UUID]]:
             newest[step.entity.id] = step
         if step.terms is not None:
             terms[step.entity.id] = step.terms
-    present = [step.after for step in newest.values() if step.after]
-    entered = [
-        Document(each.id, terms.get(each.id), each.payload(), new=each.id in created)
-        for each in present
-    ]
-    return entered, [entity for entity, step in newest.items() if step.after is None]
+    entered: list[Document] = []
+    gone: list[UUID] = []
+    for entity, step in newest.items():
+        if step.after is None or Indexes.WORDS not in step.after.indexes:
+            gone.append(entity)
+            continue
+        new, payload = entity in created, step.after.payload()
+        entered.append(Document(entity, terms.get(entity), payload, new))
+    return entered, gone
 
 
 def _counted(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
@@ -45,6 +47,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(threadpool_limits(1, "blas"))  # its threads spin between small tasks
         kms = LocalKms.open(settings.kms.keyring)
         await _check(kms, settings.production)
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.changes import Body, Change, Command, E, Step, numbered
+from libs.changes import Body, Change, Command, E, Indexes, Step, numbered
 from libs.errors import AppError
 from libs.metrics import WRITE_GROUP
 from libs.spine import Write, writing
@@ -218,7 +218,7 @@ def _projections(steps: Sequence[Step[E]]) -> Left:
     known: list[Projection] = []
     unknown: dict[UUID, int] = {}
     for entity, step in newest.items():
-        if step.after is None:
+        if step.after is None or Indexes.MEANING not in step.after.indexes:
             known.append(Projection(step.number, Point(entity, None, {})))
         elif entity in vectors:
             point = Point(entity, vectors[entity], step.after.payload())

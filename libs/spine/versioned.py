@@ -113,15 +113,6 @@ class VersionedTable(Generic[E]):
         rows = await read(route, sql, before, limit, *values)
         return [self._shape.from_row(row) for row in rows]
 
-    async def ids(self, route: Route, before: UUID | None, limit: int) -> list[UUID]:
-        """Those of the newest that are older than `before`, at most `limit`."""
-        return [row["id"] for row in await read(route, self._sql.ids, before, limit)]
-
-    async def count(self, route: Route) -> int:
-        """How many there are."""
-        (row,) = await read(route, self._sql.number)
-        return int(row["count"])
-
     async def versions(self, route: Route, entity: UUID, numbers: Sequence[int]) -> list[E]:
         """The versions that these changes made, as far as they are kept, oldest first."""
         rows = await read(route, self._sql.history, entity, numbers)
@@ -137,8 +128,6 @@ class _Statements(NamedTuple):
     get: str
     scored: str
     page: str
-    ids: str
-    number: str
     history: str
     answered: str
     put: str
@@ -162,9 +151,6 @@ def _statements(table: str, versions: str, columns: Mapping[str, str]) -> _State
         page=f"""SELECT {names} FROM {table}
             WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2){{where}}
             ORDER BY id DESC LIMIT $3""",
-        ids=f"""SELECT id FROM {table} WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)
-            ORDER BY id DESC LIMIT $3""",
-        number=f"SELECT count(*) FROM {table} WHERE tenant_id = $1",
         history=f"""SELECT {names} FROM {both}
             WHERE tenant_id = $1 AND id = $2 AND number = ANY($3::bigint[]) ORDER BY number""",
         answered=f"""SELECT w.place, r.* FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from libs.changes import Entity
+from libs.changes import Entity, Indexes
 from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.tenancy import Route
 from libs.vectors import Point
@@ -36,7 +36,8 @@ class EmbeddingSource(Generic[N]):
     async def __call__(
         self, route: Route, ids: Sequence[UUID], known: Known | None = None
     ) -> Mapping[UUID, Projection]:
-        found = await self.entities(route, ids)
+        rows = await self.entities(route, ids)
+        found = [each for each in rows if Indexes.MEANING in each.indexes]
         vectors = dict(await known([each.id for each in found])) if known else {}
         unknown = [each for each in found if each.id not in vectors]
         if unknown:

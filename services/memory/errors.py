@@ -46,6 +46,17 @@ class NotBroader(AppError):
         )
 
 
+class ArchivedMeanwhile(AppError):
+    """The memory was archived while it was about to be changed; a retry brings it back."""
+
+    kind, reason = Kind.CONFLICT, "ARCHIVED_MEANWHILE"
+
+    def __init__(self, memory_id: UUID) -> None:
+        super().__init__(
+            f"Memory {memory_id} was archived meanwhile; retry.", memoryId=str(memory_id)
+        )
+
+
 class AlreadySuperseded(AppError):
     """A memory is corrected once; then what corrected it is."""
 

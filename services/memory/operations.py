@@ -9,7 +9,7 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.auth.identity import person_of
-from libs.changes import Asked, Command, Terms, Vector
+from libs.changes import Asked, Command
 from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring, Plain
 from libs.encryption.registry import (
@@ -36,7 +36,8 @@ from services.memory.domain.changes import (
 from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
 from services.memory.errors import MemoryNotFound
-from services.memory.opening import opened, opened_texts
+from services.memory.indexing import Indexing
+from services.memory.opening import opened
 from services.memory.ports import Memories
 
 
@@ -85,6 +86,7 @@ class MemoryOperations:
     collection: str
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
+    indexing: Indexing
 
     async def create(
         self, route: Route, asked: Asked, drafts: Sequence[Draft], field: str
@@ -140,7 +142,11 @@ class MemoryOperations:
     ) -> Memory:
         """Replaces what the patch gives; `trusting`: the trust may be raised."""
         current = await self._one(route, memory_id)
-        vector, terms = await self._indexed(route, current, patch.content)
+        revival = vector = terms = None
+        if patch.content is None:
+            revival = await self.indexing.revival(route, current)
+        else:
+            vector, terms = await self.indexing.changed(route, current, patch.content)
         sealed = await self._seal_patch(route, current.subject, memory_id, patch)
         body = Update(
             memory_id,
@@ -156,6 +162,7 @@ class MemoryOperations:
             valid_until=patch.valid_until,
             vector=vector,
             terms=terms,
+            revival=revival,
         )
         return (await self._submit(route, asked, body))[0]
 
@@ -168,7 +175,10 @@ class MemoryOperations:
         if feedback is Feedback.OUTDATED and not closing:
             first = await changes_of(route, f"{self.collection}/{memory_id}", 0, 1)
             closing = any(person_of(change.actor) == person for change in first)
-        body = Rate(memory_id, self.now(), person, feedback, closing)
+        revival = None
+        if feedback is Feedback.HELPFUL:
+            revival = await self.indexing.revival(route, await self._one(route, memory_id))
+        body = Rate(memory_id, self.now(), person, feedback, closing, revival)
         return (await self._submit(route, asked, body))[0]
 
     async def delete(self, route: Route, asked: Asked, memory_id: UUID, version: int) -> None:
@@ -202,19 +212,6 @@ class MemoryOperations:
         written = await self.memories.submit(route, Command(asked.origin, asked.request, body))
         return await opened(self.keyring, route, written)
 
-    async def _indexed(
-        self, route: Route, current: Stored, content: str | None
-    ) -> tuple[Vector | None, Terms | None]:
-        """For the indexes, what the new content makes of the memory, whose author never changes."""
-        if content is None:
-            return None, None
-        ((_, author),) = await opened_texts(self.keyring, route, [current])
-        text = searchable(author, content)
-        about = Text(text, current.subject)
-        (vector,) = await self.embedder.embed(route, [about], Purpose.DOCUMENT)
-        (terms,) = await self._terms(route, [text])
-        return vector, terms
-
     async def _terms(self, route: Route, texts: Sequence[str]) -> list[dict[int, int]]:
         return await blinded(self.keyring, route, [terms(text) for text in texts])
 
@@ -234,6 +231,7 @@ class MemoryOperations:
                 updated_at=now,
                 author=b"",
                 event_at=each.event_time or now,
+                confirmed_at=now,
                 trust=each.trust,
                 valid_from=each.valid_from,
                 valid_until=each.valid_until,

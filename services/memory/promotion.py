@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from libs.changes import Asked, Command
-from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring, Plain
 from libs.encryption.registry import (
     MEMORY_AUTHOR,
@@ -21,13 +20,12 @@ from libs.encryption.registry import (
     MEMORY_METADATA,
     MEMORY_SOURCE,
 )
-from libs.lexical import blinded
-from libs.lexical.analysis import terms
 from libs.redaction import KINDS, redact_values
 from libs.tenancy import Route
 from services.memory.domain.changes import Body, Promote, decide
-from services.memory.domain.memory import Memory, Stored, Texts, searchable
+from services.memory.domain.memory import Memory, Stored, Texts
 from services.memory.errors import MemoryNotFound, TextChanged
+from services.memory.indexing import Indexing
 from services.memory.opening import opened
 from services.memory.ports import Memories
 
@@ -54,7 +52,7 @@ class Promotion:
 
     memories: Memories
     keyring: Keyring
-    embedder: TenantEmbedder
+    indexing: Indexing
 
     async def __call__(
         self, route: Route, asked: Asked, move: Promote, *, redacting: bool, trial: bool
@@ -76,33 +74,35 @@ class Promotion:
         found = await self.memories.get_many(route, [move.id])
         if not found:
             raise MemoryNotFound(move.id)
-        read, body = found[0], move
-        kinds: tuple[str, ...] = ()
-        if redacting:
-            body, kinds = await self._redacting(route, move, read, indexed=not trial)
+        body, kinds = await self._body(route, move, found[0], redacting=redacting)
         if trial:
-            stored = [_tried(read, body)]
+            stored = [_tried(found[0], body)]
         else:
             command: Command[Body] = Command(asked.origin, asked.request, body)
             stored = [*await self.memories.submit(route, command)]
         (memory,) = await opened(self.keyring, route, stored)
         return Promoted(memory, kinds)
 
+    async def _body(
+        self, route: Route, move: Promote, read: Stored, *, redacting: bool
+    ) -> tuple[Promote, tuple[str, ...]]:
+        """The move, with what the indexes have to hear of it; and what redaction found."""
+        body, kinds = await self._redacting(route, move, read) if redacting else (move, ())
+        after = replace(read, **body.redacted._asdict()) if body.redacted else read
+        if (after.content, after.author) == (read.content, read.author):
+            return replace(body, revival=await self.indexing.revival(route, read)), kinds
+        vector, terms = await self.indexing.changed(route, after)
+        return replace(body, vector=vector, terms=terms), kinds
+
     async def _redacting(
-        self, route: Route, move: Promote, read: Stored, *, indexed: bool
+        self, route: Route, move: Promote, read: Stored
     ) -> tuple[Promote, tuple[str, ...]]:
         """The move with what redaction leaves of the texts that were read; and what it found."""
         (memory,) = await opened(self.keyring, route, [read])
         after, kinds = await asyncio.to_thread(_redacted, memory)
+        redacted = await self._sealed(route, memory, after) if kinds else None
         forgets = bool(kinds) or await self._found_earlier(route, read)
-        body = replace(move, read=read, forgets=forgets)
-        if not kinds:
-            return body, ()
-        body = replace(body, redacted=await self._sealed(route, memory, after))
-        texts = [searchable(each.author, each.content) for each in (memory, after)]
-        if indexed and texts[0] != texts[1]:
-            body = await self._indexed(route, body, Text(texts[1], read.subject))
-        return body, kinds
+        return replace(move, read=read, redacted=redacted, forgets=forgets), kinds
 
     async def _found_earlier(self, route: Route, read: Stored) -> bool:
         """Whether a version before the one that was read holds something to take out."""
@@ -111,11 +111,6 @@ class Promotion:
             return True
         memories = await opened(self.keyring, route, earlier)
         return await asyncio.to_thread(lambda: any(_redacted(each)[1] for each in memories))
-
-    async def _indexed(self, route: Route, body: Promote, text: Text) -> Promote:
-        (vector,) = await self.embedder.embed(route, [text], Purpose.DOCUMENT)
-        (counts,) = await blinded(self.keyring, route, [terms(text.content)])
-        return replace(body, vector=vector, terms=counts)
 
     async def _sealed(self, route: Route, before: Memory, after: Memory) -> Texts:
         """The texts of a memory, those that changed sealed anew."""

@@ -24,6 +24,7 @@ from services.memory.retrieval import Haul
 from services.memory.search import SEMANTIC, Judged, Query, Results, Search
 
 HOPS, QUERIES = 3, 50  # at most
+_DEPTH, _MORE = 60, 30  # memories that the first query and each other one bring from each index
 _AT_ONCE = 4  # queries under way
 _TOLD = 10  # best memories that a step names
 _NOTHING = Plan("", (), ())
@@ -118,7 +119,8 @@ class Reasoning:
         """
         planner = Replay(budget.replay) if budget.replay else self.planner
         clock = _Clock(budget.time)
-        first = await self.search.retriever.haul(route, query.view, query.text)
+        depth = max(_DEPTH, query.limit)
+        first = await self.search.retriever.haul(route, query.view, query.text, depth)
         if not first.candidates:  # whoever has a memory has one that is nearest
             yield Results([], () if first.meaning else (SEMANTIC,), answerable=0.0)
             return
@@ -150,7 +152,7 @@ class Reasoning:
 
         async def ask(query: str) -> Haul:
             async with free:
-                return await retriever.haul(route, pursuit.query.view, query, seen, first)
+                return await retriever.haul(route, pursuit.query.view, query, _MORE, seen, first)
 
         hauls = await asyncio.gather(*map(ask, queries))
         before = len(pursuit.candidates)

@@ -21,6 +21,7 @@ from libs.lexical.postings import Matches, Postings
 from libs.tenancy import Route
 from libs.vectors import IndexUnavailable, Reach
 from libs.vectors.nearest import Nearest
+from services.memory.aging import AgingOf
 from services.memory.domain.memory import Stored, View, precedence
 from services.memory.domain.pool import Candidate
 from services.memory.domain.ranking import fused
@@ -29,8 +30,7 @@ from services.memory.ports import Memories, Near
 
 log = structlog.get_logger(__name__)
 
-_DEPTH = 60  # memories that each index is asked for at first
-_MORE = 30  # when it is asked for others
+DEPTH = 40  # memories that each index is asked for, unless more results are wanted
 _MOST = 1000  # that it can be asked for
 _CENTRES = 2 / 3  # share of them, the best by both: what is next to them may be the answer, too
 _NONE: AbstractSet[UUID] = frozenset()
@@ -73,6 +73,7 @@ class Retriever:
     embedder: TenantEmbedder
     nearest: Nearest[Stored]
     postings: Postings
+    aging: AgingOf
     reach: Reach | None = None  # among vectors
 
     async def haul(
@@ -80,17 +81,18 @@ class Retriever:
         route: Route,
         view: View,
         text: str,
+        fresh: int = DEPTH,
         seen: AbstractSet[UUID] = _NONE,
         asked_for: Haul | None = None,
     ) -> Haul:
         """What a query brings by words and by meaning, beside what was seen before.
 
         Args:
+            fresh: Memories that each index is to bring.
             asked_for: What the question brought that the query is asked for, if it is another one.
         Raises:
             StoreUnavailable: The shard cannot be reached.
         """
-        fresh = _MORE if seen else _DEPTH
         depth = min(fresh + len(seen), _MOST)
         hashes = await self.hashes(route, text)
         meaning, matches = await asyncio.gather(
@@ -164,10 +166,14 @@ class Retriever:
 
     async def _candidates(self, route: Route, near: Sequence[Near]) -> list[Candidate]:
         texts = await opened_texts(self.keyring, route, [each.memory for each in near])
-        return [_candidate(each, *text) for each, text in zip(near, texts, strict=True)]
+        matters = await self.aging(route)
+        return [
+            _candidate(each, *text, matters(each.memory))
+            for each, text in zip(near, texts, strict=True)
+        ]
 
 
-def _candidate(near: Near, content: str, author: str) -> Candidate:
+def _candidate(near: Near, content: str, author: str, importance: float) -> Candidate:
     memory = near.memory
     return Candidate(
         memory.id,
@@ -178,7 +184,7 @@ def _candidate(near: Near, content: str, author: str) -> Candidate:
         near.before,
         near.after,
         precedence(memory.layer),
-        memory.effective_importance,
+        importance,
         memory.trust,
     )
 

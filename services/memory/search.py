@@ -25,7 +25,7 @@ from services.memory.domain.ranking import (
     ranked,
 )
 from services.memory.opening import opened
-from services.memory.retrieval import Haul, Retriever
+from services.memory.retrieval import DEPTH, Haul, Retriever
 
 SEMANTIC, LEXICAL = "semantic", "lexical"
 _SPARE = 8  # results beyond the limit, for those whose row is gone or says otherwise
@@ -154,7 +154,8 @@ class Search:
 
     async def _hybrid(self, route: Route, query: Query) -> Results:
         """By words and meaning; by words alone while meaning cannot be had."""
-        haul = await self.retriever.haul(route, query.view, query.text)
+        depth = max(DEPTH, query.limit)
+        haul = await self.retriever.haul(route, query.view, query.text, depth)
         missing = () if haul.meaning else (SEMANTIC,)
         if not haul.candidates:
             return Results([], missing, answerable=0.0)

@@ -32,11 +32,20 @@ from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.reindexing import Reindexing
 from libs.vectors.settings import open_index
+from services.memory.aging import AgingNow, LifeOf
 from services.memory.api import MemoryServicer
+from services.memory.domain.life import Life
+from services.memory.indexing import Indexing
 from services.memory.maintenance.api import MemoryMaintenanceServicer
 from services.memory.maintenance.index_length import KIND as index_kind
 from services.memory.maintenance.index_length import ChangeIndexLength
-from services.memory.maintenance.reindex import KIND, Reindex
+from services.memory.maintenance.optimize import KIND as optimize_kind
+from services.memory.maintenance.optimize import Optimize
+from services.memory.maintenance.prune import EXPIRED, Pruning, cutoffs
+from services.memory.maintenance.prune import KIND as prune_kind
+from services.memory.maintenance.reindex import KIND as reindex_kind
+from services.memory.maintenance.reindex import Reindex
+from services.memory.maintenance.walk import Walk
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
@@ -63,6 +72,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             own = (await settings_of.get(route)).values
             return _cache_rules(own, settings.embedding.cache.rules)
 
+        async def life_of(route: Route) -> Life:
+            return (await settings_of.get(route)).values.life
+
+        aging = AgingNow(life_of, utc_now)
         redis = platform.settings.wakeups
         embedder = await stack.enter_async_context(
             open_embedder(settings.embedding, platform.keyring, redis, rules_of)
@@ -76,25 +89,25 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         memories = PostgresMemories(postings, projector, platform.wakeups)
         stack.push_async_callback(memories.close)
         nearest = Nearest(memories, index, collection)
+        indexing = Indexing(platform.keyring, embedder)
         operations = MemoryOperations(
-            memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now
+            memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now, indexing
         )
-        retriever = Retriever(memories, platform.keyring, embedder, nearest, postings)
+        retriever = Retriever(memories, platform.keyring, embedder, nearest, postings, aging)
         search = Search(retriever, Judge(local_words(settings.embedding), utc_now))
         planner = await stack.enter_async_context(_planner(settings.planner))
-        reindex = Reindex(memories, platform.keyring, embedder, postings, projector)
         long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
-        reindexing = Reindexing(projector, memories.ids, memories.count)
+        reindexing = Reindexing(projector, memories.hot_ids, memories.hot_count)
         index_length = ChangeIndexLength(reindexing, long_running, layouts)
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
         handlers = [
-            Handler(KIND, maintenance_pb2.ReindexMemoriesResponse, reindex),
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
+            *_maintenance(memories, indexing, postings, projector, life_of),
         ]
         shown = await stack.enter_async_context(_shown(platform, long_running, handlers))
-        maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring)
+        maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring, utc_now)
         servicer = MemoryServicer(
             operations,
             Reasoning(search, planner),
@@ -102,7 +115,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             settings_of,
             Invalidations(platform.wakeups),
             platform.keyring,
-            Promotion(memories, platform.keyring, embedder),
+            aging,
+            Promotion(memories, platform.keyring, indexing),
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [
@@ -124,6 +138,27 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             ),
             shown.registration,
         ]
+
+
+def _maintenance(
+    memories: PostgresMemories,
+    indexing: Indexing,
+    postings: Postings,
+    projector: Projector,
+    life_of: LifeOf,
+) -> list[Handler]:
+    """What is done with all memories of a tenant."""
+    reindex = Reindex(memories, indexing, postings, projector)
+    optimize, pruning = Optimize(memories, indexing, life_of, utc_now), Pruning(memories)
+    return [
+        Handler(reindex_kind, maintenance_pb2.ReindexMemoriesResponse, Walk(memories, reindex)),
+        Handler(optimize_kind, maintenance_pb2.OptimizeMemoriesResponse, Walk(memories, optimize)),
+        Handler(
+            prune_kind,
+            maintenance_pb2.PruneMemoriesResponse,
+            Walk(memories, pruning, EXPIRED, cutoffs),
+        ),
+    ]
 
 
 @asynccontextmanager

@@ -78,16 +78,18 @@ def _fill(draw: st.DrawFn, message: Message, field: FieldDescriptor, depth: int)
 
 
 def _fill_map(draw: st.DrawFn, message: Message, field: FieldDescriptor, depth: int) -> None:
-    """The only map of the contract is that of Struct: text to Value."""
+    """Texts to messages, as in a Struct, or to scalars."""
     if depth == 0:
         return
-    entry_type = field.message_type
+    entry_type, target = field.message_type, getattr(message, field.name)
     assert entry_type
-    value = entry_type.fields_by_name["value"].message_type
-    assert value
-    entries = st.dictionaries(_TEXTS, messages(value, depth - 1), max_size=3)
+    value = entry_type.fields_by_name["value"]
+    if value.message_type is None:
+        target.update(draw(st.dictionaries(_TEXTS, _SCALARS[value.type], max_size=3)))
+        return
+    entries = st.dictionaries(_TEXTS, messages(value.message_type, depth - 1), max_size=3)
     for key, entry in draw(entries).items():
-        getattr(message, field.name)[key].CopyFrom(entry)
+        target[key].CopyFrom(entry)
 
 
 @st.composite

@@ -220,6 +220,25 @@ async def reindex(world: World, rng: random.Random, tenant: Tenant) -> None:
         tenant.changes += 1
 
 
+async def upkeep(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """Moves nothing: all is new and matters. What is untrue would go, so it is only counted."""
+    stub, request_id = world.suite.memory_maintenance, _request_id(rng, world, tenant)
+    prune = maintenance_pb2.PruneMemoriesRequest(request_id=request_id, validate_only=True)
+    prune.archived_for.SetInParent()
+    prune.invalid_for.SetInParent()
+    calls: list[tuple[Any, Any]] = [
+        (
+            stub.OptimizeMemories,
+            maintenance_pb2.OptimizeMemoriesRequest(request_id=request_id),
+        ),
+        (stub.PruneMemories, prune),
+    ]
+    answer = await world.call(tenant, *rng.choice(calls))
+    if ok(answer):
+        tenant.operations.add(answer.name)
+        tenant.changes += 1
+
+
 async def read_operations(world: World, rng: random.Random, tenant: Tenant) -> None:
     stub, name = world.suite.operations, _own(rng, tenant.operations, "operations")
     calls: list[tuple[Any, Any]] = [
@@ -434,6 +453,7 @@ OPERATIONS: tuple[Operation, ...] = (
     memory_settings,
     invalidate_embeddings,
     reindex,
+    upkeep,
     read_operations,
     foreign_operation,
     memory_history,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
+from libs.changes import Indexes
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope
 from services.knowledge.domain.status import Status
@@ -76,6 +77,11 @@ class Stored:
     def layer_name(self) -> str:
         """The layer, for the change log."""
         return self.layer.value
+
+    @property
+    def indexes(self) -> Indexes:
+        """Whatever its status, it is found by meaning."""
+        return Indexes.MEANING
 
     def at(self, number: int) -> Self:
         """The same, as made by the change with this number."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from libs.changes import Operation, Step
+from libs.changes import Indexes, Operation, Step
 from libs.errors import invalid
 from services.knowledge.domain.item import Stored
 from services.knowledge.domain.status import Status
@@ -50,12 +50,17 @@ class Relation:
         """In no layer."""
         return ""
 
+    @property
+    def indexes(self) -> Indexes:
+        """Relations are not searched."""
+        return Indexes.NONE
+
     def at(self, number: int) -> Self:
         """The same, as made by the change with this number."""
         return replace(self, number=number)
 
     def payload(self) -> dict[str, str]:
-        """Relations are not in the vector index."""
+        """Nothing: they are in no index."""
         return {}
 
 

@@ -18,21 +18,22 @@ from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
 from libs.service.caller import ADMINISTRATORS, WRITERS, Caller, caller
-from libs.service.convert import asked, change_to, enum_from, masked, scope_from
+from libs.service.convert import asked, change_to, enum_from, scope_from
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
+from services.memory.aging import AgingOf
 from services.memory.api.filters import FIELDS
 from services.memory.api.messages import (
     COLLECTION,
     FEEDBACK,
     LAYERS,
-    MUTABLE,
     STRATEGIES,
     answer_to,
     budget_from,
     draft_from,
     memory_to,
+    names_from,
     patch_from,
     policy_from,
     query_from,
@@ -40,6 +41,7 @@ from services.memory.api.messages import (
     step_to,
 )
 from services.memory.domain.changes import Promote
+from services.memory.domain.memory import Memory
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
@@ -62,11 +64,13 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         settings: SettingsStore,
         invalidate: Invalidations,
         keyring: Keyring,
+        aging: AgingOf,
         promote: Promotion,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
         self._promote = promote
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
+        self._aging = aging
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(WRITERS), request)
@@ -82,7 +86,9 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
             drafts.append(draft_from(each.memory, f"requests[{place}].memory"))
         by = await self._asked(current, "BatchCreateMemories", request)
         memories = await self._do.create(current.route, by, drafts, "requests[{}].memory")
-        return pb.BatchCreateMemoriesResponse(memories=map(memory_to, memories))
+        aging = await self._aging(current.route)
+        stored = [memory_to(each, aging) for each in memories]
+        return pb.BatchCreateMemoriesResponse(memories=stored)
 
     async def StreamCreateMemories(
         self, request: AsyncIterator[pb.CreateMemoryRequest], context: Context
@@ -105,7 +111,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
 
     async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.Memory:
         memory_id = resource_uuid(request.name, COLLECTION)
-        return memory_to(await self._do.get(caller().route, memory_id))
+        route = caller().route
+        return await self._shown(route, await self._do.get(route, memory_id))
 
     async def ListMemories(
         self, request: pb.ListMemoriesRequest, context: Context
@@ -116,19 +123,20 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         memories = await self._do.page(current.route, where, page.after_id(), page.limit)
         shown, token = page.cut(memories, lambda memory: memory.stored.id, size)
-        return pb.ListMemoriesResponse(memories=map(memory_to, shown), next_page_token=token)
+        aging = await self._aging(current.route)
+        listed = [memory_to(each, aging) for each in shown]
+        return pb.ListMemoriesResponse(memories=listed, next_page_token=token)
 
     async def UpdateMemory(self, request: pb.UpdateMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
         memory_id = resource_uuid(request.memory.name, COLLECTION, "memory.name")
-        names = masked(request.memory, list(request.update_mask.paths), MUTABLE)
-        patch = patch_from(request.memory, names)
+        patch = patch_from(request.memory, names_from(request))
         by = await self._asked(current, "UpdateMemory", request)
         version, trusting = request.memory.version, current.has(ADMINISTRATORS)
         memory = await self._do.update(
             current.route, by, memory_id, version, patch, trusting=trusting
         )
-        return memory_to(memory)
+        return await self._shown(current.route, memory)
 
     async def DeleteMemory(
         self, request: pb.DeleteMemoryRequest, context: Context
@@ -142,17 +150,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def SupersedeMemory(
         self, request: pb.SupersedeMemoryRequest, context: Context
     ) -> pb.Memory:
-        current, memory = caller(WRITERS), request.memory
+        current, given = caller(WRITERS), request.memory
         memory_id = resource_uuid(request.name, COLLECTION)
-        for name, given in (("layer", memory.layer), ("scope", memory.HasField("scope"))):
-            if given:
+        for name, there in (("layer", given.layer), ("scope", given.HasField("scope"))):
+            if there:
                 raise invalid(f"memory.{name}", "is that of the superseded memory")
         by = await self._asked(current, "SupersedeMemory", request)
         before = (await self._do.get(current.route, memory_id)).stored
-        draft = draft_from(memory, "memory", before)
-        return memory_to(
-            await self._do.supersede(current.route, by, memory_id, request.version, draft)
-        )
+        draft = draft_from(given, "memory", before)
+        memory = await self._do.supersede(current.route, by, memory_id, request.version, draft)
+        return await self._shown(current.route, memory)
 
     async def FeedbackMemory(
         self, request: pb.FeedbackMemoryRequest, context: Context
@@ -162,9 +169,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         feedback = enum_from(FEEDBACK, request.feedback, "feedback")
         by = await self._asked(current, "FeedbackMemory", request)
         closing = current.has(ADMINISTRATORS)
-        return memory_to(
-            await self._do.rate(current.route, by, memory_id, feedback, closing=closing)
-        )
+        memory = await self._do.rate(current.route, by, memory_id, feedback, closing=closing)
+        return await self._shown(current.route, memory)
 
     async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
         current = caller(WRITERS)
@@ -177,7 +183,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         promoted = await self._promote(
             current.route, by, move, redacting=redacting, trial=request.validate_only
         )
-        message = memory_to(promoted.memory)
+        message = await self._shown(current.route, promoted.memory)
         message.redacted.extend(promoted.kinds)
         return message
 
@@ -193,7 +199,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
                 results = await reasoning(route, query, budget_from(request))
             else:
                 results = await reasoning.search(route, query)
-        return answer_to(results, used, explain=request.explain)
+        return answer_to(results, used, await self._aging(route), explain=request.explain)
 
     async def ReasonMemories(
         self, request: pb.ReasonMemoriesRequest, context: Context
@@ -201,12 +207,13 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         replay = [list(step.queries) for step in request.replay]
         budget = replace(budget_from(request.search), hops=request.max_hops or HOPS, replay=replay)
         route, query = caller().route, query_from(request.search, Strategy.REASONED)
+        aging, explain = await self._aging(route), request.search.explain
         async with self._policies.use(route, query.strategy, *policy_from(request.search)) as used:
             async for event in _reaching(self._reasoning, used).steps(route, query, budget):
                 if isinstance(event, Step):
                     yield pb.ReasonMemoriesResponse(step=step_to(event))
                 else:
-                    answer = answer_to(event, used, explain=request.search.explain)
+                    answer = answer_to(event, used, aging, explain=explain)
                     yield pb.ReasonMemoriesResponse(answer=answer)
 
     async def ListMemoryRevisions(
@@ -219,9 +226,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         since = page.after_number()
         history = await self._do.history(current.route, memory_id, since, page.limit)
         shown, token = page.cut(history, lambda revision: revision[0].number)
+        aging = await self._aging(current.route)
         revisions = [
             pb.MemoryRevision(
-                change=change_to(change), memory=memory_to(memory) if memory else None
+                change=change_to(change), memory=memory_to(memory, aging) if memory else None
             )
             for change, memory in shown
         ]
@@ -240,7 +248,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         draft = draft_from(request.memory, "memory")
         by = await self._asked(current, "CreateMemory", request)
         (memory,) = await self._do.create(current.route, by, [draft], "memory")
-        return memory_to(memory)
+        return await self._shown(current.route, memory)
 
     async def _create_one(
         self, current: Caller, index: int, request: pb.CreateMemoryRequest
@@ -251,6 +259,9 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         except AppError as error:
             status = to_status(expected(error))
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
+
+    async def _shown(self, route: Route, memory: Memory) -> pb.Memory:
+        return memory_to(memory, await self._aging(route))
 
     async def _default_strategy(self, route: Route) -> Strategy:
         chosen = (await self._settings.get(route)).values.default_search_strategy

@@ -2,13 +2,14 @@
 
 from libs.aip.filtering import Field, Kind, parse
 from libs.vectors.filters import Rows
-from services.memory.domain.memory import Layer
+from services.memory.domain.memory import Layer, Tier
 
 _TABLE = "aeterna.memory"
 _TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
 FIELDS = {
     **{name: Field(name, Kind.TEXT) for name in _TEXTS},
     "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
+    "tier": Field("tier", Kind.ENUM, {tier.value: tier.value for tier in Tier}),
     "importance": Field("importance", Kind.NUMBER),
     "trust": Field("trust", Kind.NUMBER),
     "valid_from": Field("coalesce(valid_from, '-infinity')", Kind.TIME),
@@ -16,6 +17,7 @@ FIELDS = {
     "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
     "create_time": Field("created_at", Kind.TIME),
     "update_time": Field("updated_at", Kind.TIME),
+    "confirm_time": Field("coalesce(confirmed_at, updated_at)", Kind.TIME),
 }
 
 

@@ -13,14 +13,16 @@ from libs.auth.clock import utc_now
 from libs.errors import invalid
 from libs.service.convert import (
     enum_from,
+    masked,
     moment,
     scope_from,
     scope_to,
     timestamp,
 )
+from services.memory.aging import Aging
 from services.memory.api.filters import rows_from
 from services.memory.domain.feedback import Feedback
-from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, View
+from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, Tier, View
 from services.memory.domain.policy import Policy
 from services.memory.operations import Draft, Patch
 from services.memory.policies import Used
@@ -34,7 +36,7 @@ _TRUST = 1.0
 _Moment = Literal["event_time", "valid_from", "valid_until"]
 MUTABLE = (
     *("content", "metadata", "importance", "event_time"),
-    *("trust", "valid_from", "valid_until"),
+    *("trust", "valid_from", "valid_until", "tier"),
 )
 STRATEGIES = {
     pb.SEARCH_STRATEGY_SEMANTIC: Strategy.SEMANTIC,
@@ -47,6 +49,7 @@ _POLICIES = {
     **{pb.SearchPolicy.Value(f"SEARCH_POLICY_{each.name}"): each for each in Policy},
 }
 LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
+TIERS: dict[int, Tier] = {pb.Tier.Value(f"TIER_{tier.name}"): tier for tier in Tier}
 FEEDBACK: dict[int, Feedback] = {
     pb.Feedback.Value(f"FEEDBACK_{each.name}"): each for each in Feedback
 }
@@ -77,6 +80,17 @@ def _moment(memory: pb.Memory, name: _Moment, field: str) -> datetime | None:
     if not memory.HasField(name):
         return None
     return moment(getattr(memory, name), f"{field}.{name}")
+
+
+def names_from(request: pb.UpdateMemoryRequest) -> tuple[str, ...]:
+    """What an update replaces. Whatever it is, the memory is hot afterwards: a tier that a client
+    sends back with the rest does not count."""
+    paths = list(request.update_mask.paths)
+    names = masked(request.memory, paths, MUTABLE)
+    asked_for = "tier" in paths or names == ("tier",)
+    if asked_for and request.memory.tier != pb.TIER_HOT:
+        raise invalid("memory.tier", "must be TIER_HOT: only OptimizeMemories moves memories down")
+    return tuple(name for name in names if name != "tier")
 
 
 def patch_from(memory: pb.Memory, names: tuple[str, ...]) -> Patch:
@@ -152,9 +166,11 @@ def budget_from(request: pb.SearchMemoriesRequest) -> Budget:
     return Budget(time=request.time_limit.ToTimedelta())
 
 
-def answer_to(results: Results, used: Used | None, *, explain: bool) -> pb.SearchMemoriesResponse:
+def answer_to(
+    results: Results, used: Used | None, aging: Aging, *, explain: bool
+) -> pb.SearchMemoriesResponse:
     return pb.SearchMemoriesResponse(
-        results=[_result(each, explain=explain) for each in results.found],
+        results=[_result(each, aging, explain=explain) for each in results.found],
         missing_signals=results.missing,
         answerable=results.answerable,
         partial=results.partial,
@@ -183,9 +199,9 @@ def step_to(step: Step) -> pb.ReasoningStep:
     return message
 
 
-def _result(found: Found, *, explain: bool) -> pb.SearchResult:
+def _result(found: Found, aging: Aging, *, explain: bool) -> pb.SearchResult:
     result = pb.SearchResult(
-        memory=memory_to(found.memory), score=found.score, relevance=found.relevance
+        memory=memory_to(found.memory, aging), score=found.score, relevance=found.relevance
     )
     for each in found.signals if explain else ():
         result.signals.add(name=each.name, value=each.value, contribution=each.contribution)
@@ -197,7 +213,7 @@ def size(memory: Memory) -> int:
     return len(memory.stored.content) + len(memory.stored.metadata)
 
 
-def memory_to(memory: Memory) -> pb.Memory:
+def memory_to(memory: Memory, aging: Aging) -> pb.Memory:
     stored = memory.stored
     message = pb.Memory(
         name=f"{COLLECTION}/{stored.id}",
@@ -218,7 +234,9 @@ def memory_to(memory: Memory) -> pb.Memory:
         supersedes=_name(stored.supersedes),
         superseded_by=_name(stored.superseded_by),
         feedback=pb.FeedbackCounts(**{each.value: n for each, n in stored.feedback.items()}),
-        effective_importance=stored.effective_importance,
+        effective_importance=aging(stored),
+        tier=pb.Tier.Value(f"TIER_{stored.tier.name}"),
+        confirm_time=timestamp(stored.confirmed_at),
     )
     message.metadata.update(memory.metadata)
     return message

@@ -10,9 +10,11 @@ from libs.changes import Operation, Step, Terms, Vector
 from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
 from services.memory.domain.feedback import Feedback, counted
-from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, Texts
+from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, Texts, Tier
+from services.memory.domain.upkeep import Entry, Prune, Retier, pruned, retiered
 from services.memory.errors import (
     AlreadySuperseded,
+    ArchivedMeanwhile,
     MemoryNotFound,
     NotBroader,
     TextChanged,
@@ -32,8 +34,8 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace what is not None. `vector` and `terms` belong to `content`; `trusting` is whether the
-    trust may be raised."""
+    """Replace what is not None, and stand for the rest. `vector` and `terms` belong to `content`,
+    `revival` to what there was; `trusting` is whether the trust may be raised."""
 
     id: UUID
     version: int  # expected; 0 for any
@@ -48,6 +50,7 @@ class Update:
     valid_until: datetime | None = None
     vector: Vector | None = None
     terms: Terms | None = None
+    revival: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,15 @@ class Supersede:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Note what a person says of a memory; `closing`: that it is outdated ends its validity."""
+    """Note what a person says of a memory; `closing`: that it is outdated ends its validity. That
+    it is helpful brings it back."""
 
     id: UUID
     at: datetime
     person: str
     feedback: Feedback
     closing: bool
+    revival: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class Promote:
     at: datetime
     layer: Layer
     scope: Scope
+    revival: Entry | None = None
     read: Stored | None = None  # None: whatever its texts are
     redacted: Texts | None = None
     vector: Vector | None = None
@@ -104,12 +110,17 @@ _REPLACED = (
     *("content", "metadata", "importance", "event_at"),
     *("trust", "valid_from", "valid_until"),
 )
-Body = Create | Update | Supersede | Rate | Delete | Promote
+Body = Create | Update | Supersede | Rate | Delete | Promote | Retier | Prune
 
 
 def targets(body: Body) -> Sequence[UUID]:
     """The memories that a command needs to know."""
-    return () if isinstance(body, Create) else (body.id,)
+    match body:
+        case Create():
+            return ()
+        case Retier() | Prune():
+            return body.ids
+    return (body.id,)
 
 
 def weigh(body: Body) -> int:
@@ -117,6 +128,8 @@ def weigh(body: Body) -> int:
     match body:
         case Create():
             return len(body.memories)
+        case Retier() | Prune():
+            return len(body.ids)
         case Supersede():
             return 2
     return 1
@@ -127,7 +140,7 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
 
     Raises:
         MemoryNotFound, VersionMismatch, TextChanged, NotBroader, AlreadySuperseded,
-        TrustNeedsAdministrator, InvalidRequest: It is refused.
+        TrustNeedsAdministrator, ArchivedMeanwhile, InvalidRequest: It is refused.
     """
     match body:
         case Create():
@@ -139,9 +152,8 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
             ]
         case Update():
             before = _expect(current, body.id, body.version)
-            after = _updated(before, body)
-            indexed = body.vector is not None or after.payload() != before.payload()
-            return [Step(Operation.UPDATED, before, after, body.vector, body.terms, indexed)]
+            step = Step(Operation.UPDATED, before, _updated(before, body), body.vector, body.terms)
+            return [_entered(step, body.revival)]
         case Supersede():
             before = _expect(current, body.id, body.version)
             new, old = _superseded(before, body.memory)
@@ -151,16 +163,19 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
             ]
         case Rate():
             before = _expect(current, body.id, 0)
-            after = _rated(before, body)
-            indexed = after.payload() != before.payload()
-            return [Step(Operation.RATED, before, after, indexed=indexed)]
+            return [_entered(Step(Operation.RATED, before, _rated(before, body)), body.revival)]
         case Delete():
             return [Step(Operation.DELETED, _expect(current, body.id, body.version), None)]
         case Promote():
             before = _expect(current, body.id, body.version)
             after = _promoted(before, body)
             vector, terms, forgets = body.vector, body.terms, body.forgets
-            return [Step(Operation.PROMOTED, before, after, vector, terms, forgets=forgets)]
+            step = Step(Operation.PROMOTED, before, after, vector, terms, forgets=forgets)
+            return [_entered(step, body.revival)]
+        case Retier():
+            return retiered(current, body)
+        case Prune():
+            return pruned(current, body)
 
 
 def _expect(current: Mapping[UUID, Stored], memory_id: UUID, version: int) -> Stored:
@@ -172,12 +187,28 @@ def _expect(current: Mapping[UUID, Stored], memory_id: UUID, version: int) -> St
     return memory
 
 
+def _entered(step: Step[Stored], revival: Entry | None) -> Step[Stored]:
+    """The step with what the indexes must hear of it: of a memory that comes back, all of it.
+
+    Raises:
+        ArchivedMeanwhile: It comes back, and nothing is at hand that fits it.
+    """
+    before, after = step.before, step.entity
+    assert before is not None  # it was there
+    enters = after.indexes & ~before.indexes
+    if enters and step.terms is None:
+        if revival and revival.fits(before):
+            step = replace(step, vector=revival.vector, terms=revival.terms)
+        elif before.tier is Tier.ARCHIVED:
+            raise ArchivedMeanwhile(before.id)
+    moved = bool(enters) or after.payload() != before.payload()
+    return replace(step, indexed=step.vector is not None or moved)
+
+
 def _updated(before: Stored, update: Update) -> Stored:
     given = {name: getattr(update, name) for name in _REPLACED}
     after = replace(
-        before,
-        version=before.version + 1,
-        updated_at=update.at,
+        before.confirmed(update.at),
         **{name: value for name, value in given.items() if value is not None},
     )
     if after.trust > before.trust and not update.trusting:
@@ -225,10 +256,9 @@ def _rated(before: Stored, rate: Rate) -> Stored:
         and rate.feedback is Feedback.OUTDATED
         and before.valid_from < rate.at < before.valid_until
     )
+    after = replace(before, version=before.version + 1, updated_at=rate.at)
     return replace(
-        before,
-        version=before.version + 1,
-        updated_at=rate.at,
+        before.confirmed(rate.at) if rate.feedback is Feedback.HELPFUL else after,
         valid_until=rate.at if over else before.valid_until,
         feedback=counted(ratings),
         ratings=ratings,
@@ -246,10 +276,8 @@ def _promoted(before: Stored, promote: Promote) -> Stored:
     scope = replace(scope, user_id=before.scope.user_id)  # whom it is about never changes
     scope.demand(REQUIRED[promote.layer], promote.layer, "scope")
     return replace(
-        before,
+        before.confirmed(promote.at),
         **(promote.redacted._asdict() if promote.redacted else {}),
         layer=promote.layer,
         scope=scope,
-        version=before.version + 1,
-        updated_at=promote.at,
     )

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from libs.aip.filtering import Comparison
+from libs.changes import Indexes
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import After, Filter, Rows, Until, time_text
-from services.memory.domain.feedback import Counts, Feedback, moved
+from services.memory.domain.feedback import Counts, Feedback
 
 
 class Layer(StrEnum):
@@ -26,7 +27,20 @@ class Layer(StrEnum):
     COMPANY = "company"
 
 
+class Tier(StrEnum):
+    """How a memory is found; the values are stored."""
+
+    HOT = "hot"  # by words and by meaning
+    WARM = "warm"  # by words
+    ARCHIVED = "archived"  # by no search
+
+
 NARROW_TO_BROAD = tuple(Layer)
+_INDEXES: Mapping[Tier, Indexes] = {
+    Tier.HOT: Indexes.BOTH,
+    Tier.WARM: Indexes.WORDS,
+    Tier.ARCHIVED: Indexes.NONE,
+}
 EVER = datetime.min.replace(tzinfo=UTC)  # an open beginning of validity
 NEVER = datetime.max.replace(tzinfo=UTC)  # an open end
 
@@ -67,8 +81,9 @@ class Texts(NamedTuple):
 class Stored:
     """A memory as it is stored: content, metadata, author and source are sealed.
 
-    `supersedes` is what it corrects, `superseded_by` what corrects it; both may be gone. `ratings`
-    are what each person says of it, known under the tenant's lock only.
+    `confirmed_at` is since when its importance fades. `supersedes` is what it corrects,
+    `superseded_by` what corrects it; both may be gone. `ratings` are what each person says of it,
+    known under the tenant's lock only.
     """
 
     id: UUID
@@ -83,19 +98,16 @@ class Stored:
     updated_at: datetime
     author: bytes  # sealed; empty for nobody
     event_at: datetime
+    confirmed_at: datetime
     source: bytes = b""  # sealed; empty for none
     trust: float = 1.0  # in its source, 0 to 1
     valid_from: datetime = EVER
     valid_until: datetime = NEVER  # exclusive
     supersedes: UUID | None = None
     superseded_by: UUID | None = None
+    tier: Tier = Tier.HOT
     feedback: Counts = field(default_factory=dict)
     ratings: Mapping[str, Feedback] = field(default_factory=dict)
-
-    @property
-    def effective_importance(self) -> float:
-        """The importance, moved by the feedback."""
-        return moved(self.importance, self.feedback)
 
     @property
     def texts(self) -> Texts:
@@ -118,6 +130,17 @@ class Stored:
     def layer_name(self) -> str:
         """The layer, for the change log."""
         return self.layer.value
+
+    @property
+    def indexes(self) -> Indexes:
+        """Which its tier leaves it in."""
+        return _INDEXES[self.tier]
+
+    def confirmed(self, at: datetime) -> Self:
+        """The next version, which somebody stands for: it fades from now on, and is found again."""
+        return replace(
+            self, version=self.version + 1, updated_at=at, confirmed_at=at, tier=Tier.HOT
+        )
 
     def at(self, number: int) -> Self:
         """The same, as made by the change with this number."""
@@ -164,10 +187,11 @@ class View:
     rows: Rows | None = None
 
     def shows(self, memory: Stored) -> bool:
-        """Whether the memory is valid, among these layers and not bound to somebody or something
-        else."""
+        """Whether the memory is valid, not archived, among these layers and not bound to somebody
+        or something else."""
         return (
-            memory.valid_from <= self.at < memory.valid_until
+            memory.tier is not Tier.ARCHIVED
+            and memory.valid_from <= self.at < memory.valid_until
             and (not self.layers or memory.layer in self.layers)
             and self.scope.admits(memory.bound())
             and (not self.rows or all(holds(each, memory) for each in self.rows.comparisons))
@@ -193,7 +217,12 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": gt,
     ">=": ge,
 }
-_NAMED = {"event_time": "event_at", "create_time": "created_at", "update_time": "updated_at"}
+_NAMED = {
+    "event_time": "event_at",
+    "create_time": "created_at",
+    "update_time": "updated_at",
+    "confirm_time": "confirmed_at",
+}
 
 
 def holds(comparison: Comparison, memory: Stored) -> bool:

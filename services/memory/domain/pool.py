@@ -25,7 +25,8 @@ _DENSE = 0.7  # share of telling words from which a text looks like a heap of ke
 _LONG = 20  # words; shorter ones may be names or lists
 REACH = 3  # memories before and after one that are looked at
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")  # a picture's caption behind what was said
-_CAPITAL = re.compile("[A-Z][a-z](?:(?<=[a-z,;:\"'] ..)|(?<=[a-z,;:\"'] [\"'“]..))")
+# Within a sentence. Begins with the space, which is fast to find.
+_CAPITAL = re.compile(r""" (?<=[a-z,;:"'] )["'“]?[A-Z][a-z]""")
 _PLACE = re.compile(r"\b(?:in|at|to|from|near|visit|visited|visiting) (?:the )?[A-Z][a-z]")
 _SPEAKER = frozenset(["i", "me", "my", "mine", "we", "us", "our", "myself", "i'm", "i've", "i'd"])
 _TIMES = frozenset(MONTHS) | frozenset(
@@ -87,7 +88,6 @@ class Pool:
         self.telling = np.array(
             [bool(each) and each not in silent for each in self.vocabulary], bool
         )
-        self.stems = stems(list(places))
         self.length = self._count(self.telling)
         self.stuffed = self._stuffed()
         self.speaks = np.minimum(self._count(self._are(_SPEAKER)), 1)
@@ -161,6 +161,15 @@ class Pool:
         differences = self.relative(values)
         deviation = differences[self.in_session].std() if self.in_session.any() else 0.0
         return differences / deviation if deviation > 1e-9 else np.zeros(self.size)
+
+    def holding(self, terms: Sequence[str]) -> Row:
+        """1 where a word of the vocabulary has a term, shape (terms, V)."""
+        initials = {term[:1] for term in terms}  # a stem keeps the first letter
+        places = [at for at, word in enumerate(self.vocabulary) if word[:1] in initials]
+        found = np.array(stems([self.vocabulary[at] for at in places]), str)
+        held = np.zeros((len(terms), len(self.vocabulary)))
+        held[:, places] = found == np.array(terms, str)[:, None]
+        return held
 
     def by_session(self, values: Row) -> Row:
         """The sum over each session, given to each of its memories."""

@@ -184,9 +184,7 @@ def _neighbours(pool: Pool, own: Row) -> dict[str, Row]:
 
 def _form(question: Question, pool: Pool) -> dict[str, Row]:
     """What kind of thing a memory says, alone and against what is asked for."""
-    when, name, place = (
-        float(each in question.kinds) for each in (Kind.TIME, Kind.NAME, Kind.PLACE)
-    )
+    when, name = (float(each in question.kinds) for each in (Kind.TIME, Kind.NAME))
     return {
         "has_question": pool.relative(pool.questions),
         "asks": pool.relative(pool.asks),
@@ -196,7 +194,7 @@ def _form(question: Question, pool: Pool) -> dict[str, Row]:
         "time_at_opening": when * pool.opening,
         "names": pool.relative(pool.capitals),
         "name_asked": name * pool.capitals,
-        "place_asked": place * pool.places,
+        "place_asked": pool.places if Kind.PLACE in question.kinds else np.zeros(pool.size),
     }
 
 
@@ -233,8 +231,8 @@ class _Words:
 
 def _same(terms: Sequence[str], pool: Pool) -> Row:
     """1 where a word of the pool has the term, shape (terms, V)."""
-    stems = np.array(pool.stems)
-    return np.array([(stems == term) & pool.telling for term in terms], np.float64)
+    same: Row = pool.holding(terms) * pool.telling
+    return same
 
 
 def _like(asked: Sequence[str], pool: Pool, vectors: WordVectors) -> Row:

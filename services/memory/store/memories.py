@@ -59,6 +59,13 @@ _EARLIER = """
     SELECT DISTINCT ON (content, metadata, author, source) * FROM aeterna.memory_version
     WHERE tenant_id = $1 AND id = $2 LIMIT $3
 """
+# Those of memories that have a vector.
+_HOT_IDS = """
+    SELECT id FROM aeterna.memory
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2) AND tier = 'hot'
+    ORDER BY id DESC LIMIT $3
+"""
+_HOT = "SELECT count(*) FROM aeterna.memory WHERE tenant_id = $1 AND tier = 'hot'"
 _FORGET = """
     DELETE FROM aeterna.memory_feedback WHERE tenant_id = $1 AND memory_id = ANY($2::uuid[])
 """
@@ -91,6 +98,15 @@ class PostgresMemories(VersionedTable[Stored]):
     async def load(self, write: Write, ids: Sequence[UUID]) -> Mapping[UUID, Stored]:
         rows = await write.conn.fetch(_LOAD, write.route.tenant, ids)
         return {row["id"]: _with_ratings(self.entity(row), row["ratings"]) for row in rows}
+
+    async def hot_ids(self, route: Route, before: UUID | None, limit: int) -> list[UUID]:
+        """Of those that the vector index holds, the newest older than `before`."""
+        return [row["id"] for row in await read(route, _HOT_IDS, before, limit)]
+
+    async def hot_count(self, route: Route) -> int:
+        """How many the vector index holds."""
+        (row,) = await read(route, _HOT)
+        return int(row["count"])
 
     async def around(
         self, route: Route, ids: Sequence[UUID], centres: Sequence[UUID]

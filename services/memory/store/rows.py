@@ -7,12 +7,13 @@ import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
 from libs.spine.versioned import Shape
-from services.memory.domain.feedback import Feedback
-from services.memory.domain.memory import EVER, NEVER, Layer, Stored
+from services.memory.domain.feedback import Counts, Feedback
+from services.memory.domain.memory import EVER, NEVER, Layer, Stored, Tier
 from services.memory.errors import MemoryNotFound
 
 COLLECTION = "memories"
 _LAYERS = {layer.value: layer for layer in Layer}
+_TIERS = {tier.value: tier for tier in Tier}
 _scope_ids = itemgetter(*SCOPE_IDS)
 
 
@@ -30,14 +31,23 @@ def _from_row(row: asyncpg.Record) -> Stored:
         updated_at=row["updated_at"],
         author=row["author"],
         event_at=row["event_at"] or row["created_at"],
+        confirmed_at=row["confirmed_at"] or row["updated_at"],
         source=row["source"],
         trust=row["trust"],
         valid_from=row["valid_from"] or EVER,
         valid_until=row["valid_until"] or NEVER,
         supersedes=row["supersedes"],
         superseded_by=row["superseded_by"],
-        feedback={Feedback(name): n for name, n in json.loads(row["feedback"]).items()},
+        tier=_TIERS[row["tier"]],
+        feedback=_counts(row["feedback"]),
     )
+
+
+def _counts(text: str) -> Counts:
+    """Most memories have no feedback, and searches read many."""
+    if text == "{}":
+        return {}
+    return {Feedback(name): count for name, count in json.loads(text).items()}
 
 
 def _to_row(memory: Stored) -> tuple[object, ...]:
@@ -54,12 +64,14 @@ def _to_row(memory: Stored) -> tuple[object, ...]:
         memory.updated_at,
         memory.author,
         memory.event_at,
+        memory.confirmed_at,
         memory.source,
         memory.trust,
         None if memory.valid_from == EVER else memory.valid_from,
         None if memory.valid_until == NEVER else memory.valid_until,
         memory.supersedes,
         memory.superseded_by,
+        memory.tier.value,
         json.dumps(memory.feedback),
     )
 
@@ -81,12 +93,14 @@ MEMORIES = Shape(
         "updated_at": "timestamptz",
         "author": "bytea",
         "event_at": "timestamptz",
+        "confirmed_at": "timestamptz",
         "source": "bytea",
         "trust": "float8",
         "valid_from": "timestamptz",
         "valid_until": "timestamptz",
         "supersedes": "uuid",
         "superseded_by": "uuid",
+        "tier": "text",
         "feedback": "jsonb",
     },
     from_row=_from_row,

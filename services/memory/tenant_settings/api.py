@@ -1,6 +1,6 @@
 """gRPC servicer of the settings: translates, nothing else."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 from aeterna.memory.v1 import memory_pb2, settings_pb2_grpc
 from aeterna.memory.v1 import settings_pb2 as pb
@@ -10,10 +10,13 @@ from libs.service.caller import ADMINISTRATORS, caller
 from libs.service.convert import asked, masked, timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import Route
+from services.memory.domain.memory import Layer
 from services.memory.tenant_settings.domain import NAME, DefaultStrategy, TenantSettings, Versioned
 from services.memory.tenant_settings.ports import IndexLength, SettingsStore
 
 _MUTABLE = tuple(TenantSettings.model_fields)
+_Optional = Literal["semantic_cache", "semantic_cache_error_bound", "warm_below", "archived_below"]
+_OPTIONAL: tuple[_Optional, ...] = get_args(_Optional)
 _STRATEGIES = {
     memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{each.name}"): each
     for each in DefaultStrategy
@@ -53,14 +56,11 @@ class MemorySettingsServicer(settings_pb2_grpc.MemorySettingsServiceServicer):
 
 def _values(message: pb.MemorySettings) -> dict[str, Any]:
     """The settings of a message by name."""
-    bound = message.semantic_cache_error_bound
     return {
         "default_search_strategy": _STRATEGIES[message.default_search_strategy],
-        "semantic_cache": message.semantic_cache if message.HasField("semantic_cache") else None,
-        "semantic_cache_error_bound": bound
-        if message.HasField("semantic_cache_error_bound")
-        else None,
         "index_dimensions": message.index_dimensions,
+        "decay_rates": {Layer(layer): rate for layer, rate in message.decay_rates.items()},
+        **{name: getattr(message, name) if message.HasField(name) else None for name in _OPTIONAL},
     }
 
 
@@ -76,4 +76,7 @@ def _message(settings: Versioned) -> pb.MemorySettings:
         default_search_strategy=memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{strategy}"),
         semantic_cache=values.semantic_cache,
         semantic_cache_error_bound=values.semantic_cache_error_bound,
+        decay_rates={layer.value: rate for layer, rate in values.decay_rates.items()},
+        warm_below=values.warm_below,
+        archived_below=values.archived_below,
     )

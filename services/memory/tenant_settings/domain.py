@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from libs.errors import invalid
+from services.memory.domain.life import ARCHIVED_BELOW, RATES, WARM_BELOW, Life
+from services.memory.domain.memory import Layer
 from services.memory.tenant_settings.errors import SettingsVersionMismatch
 
 NAME = "memorySettings"  # there is one resource of this kind
@@ -29,6 +32,18 @@ class TenantSettings(BaseModel, frozen=True, extra="ignore"):
     semantic_cache: bool | None = None  # None: as the server is configured
     semantic_cache_error_bound: float | None = None  # likewise
     index_dimensions: int = 0  # of the vectors that are searched; 0: whole ones
+    decay_rates: dict[Layer, float] = {}  # a day, of layers with another one than the default
+    warm_below: float | None = None  # None: the default
+    archived_below: float | None = None  # likewise
+
+    @property
+    def life(self) -> Life:
+        """How memories age."""
+        return Life(
+            {**RATES, **self.decay_rates},
+            WARM_BELOW if self.warm_below is None else self.warm_below,
+            ARCHIVED_BELOW if self.archived_below is None else self.archived_below,
+        )
 
 
 class Versioned(BaseModel, frozen=True):
@@ -44,8 +59,14 @@ class Versioned(BaseModel, frozen=True):
 
         Raises:
             SettingsVersionMismatch: This is not the version that is expected.
+            InvalidRequest: The settings contradict each other.
         """
         if expected not in (0, self.version):
             raise SettingsVersionMismatch(expected, self.version)
         replaced = self.values.model_copy(update=values)
+        life = replaced.life
+        if life.archived_below > life.warm_below:
+            field = "archived_below" if "archived_below" in values else "warm_below"
+            message = f"archived_below, {life.archived_below}, would be above warm_below"
+            raise invalid(f"memory_settings.{field}", f"{message}, {life.warm_below}")
         return Versioned(values=replaced, version=self.version + 1, updated_at=now)

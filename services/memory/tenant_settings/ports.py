@@ -35,7 +35,7 @@ class SettingsStore(Protocol):
         version that must be the current one, 0 for any.
 
         Raises:
-            SettingsVersionMismatch, RequestIdReused, LengthUntrained, OperationUnderWay: As they
-                say.
+            SettingsVersionMismatch, RequestIdReused, LengthUntrained, OperationUnderWay,
+            InvalidRequest: As they say.
             TenantMoved, TenantSuspended: The shard refuses the writer.
         """

@@ -411,6 +411,46 @@ def test_indexes_are_made_anew_and_the_operation_is_shown(served: Folder) -> Non
     assert served.run("operations", "get", ended["name"]).code == 3
 
 
+def test_memories_fade_are_moved_restored_and_pruned(served: Folder) -> None:
+    name, user = add(served, "A dull fox.", "--importance", "0.05"), str(uuid4())
+    old = ("--valid-from", "2020-01-01T00:00:00Z", "--valid-until", "2021-01-01T00:00:00Z")
+    untrue = served.json("memory", "add", "An old fox.", "--user", user, *old)["name"]
+
+    dry = served.json("memory", "optimize", "--dry-run")
+    before = served.json("memory", "get", name)
+    moved = served.json("memory", "optimize")
+    warm = served.run("memory", "list", "--filter", 'tier = "warm"').out
+    restored = served.json("memory", "restore", name.removeprefix("memories/"))
+    would = served.json("memory", "prune", "--invalid-for", "30d", "--dry-run")
+    kept = served.run("memory", "get", untrue).code
+    pruned = served.json("memory", "prune", "--invalid-for", "30d", "--archived-for", "1d")
+
+    assert dry["response"]["warm"] == moved["response"]["warm"]
+    assert (before["tier"], restored["tier"]) == ("TIER_HOT", "TIER_HOT")
+    assert name in warm
+    assert "  warm  " in warm
+    assert would["response"]["memories"] == pruned["response"]["memories"]
+    assert (kept, served.run("memory", "get", untrue).code) == (0, 3)
+    assert served.run("memory", "prune").code == 2
+    assert served.run("memory", "prune", "--invalid-for", "soon").code == 2
+    assert served.json("memory", "optimize", "--no-wait")["name"].startswith("operations/")
+
+
+def test_the_pace_of_fading_is_a_setting(served: Folder) -> None:
+    set_ = ("memory", "settings", "set")
+
+    rates = ("--decay-rate", "user=0.5", "--decay-rate", "org=0")
+    changed = served.json(*set_, *rates, "--warm-below", "0.2", "--archived-below", "0.1")
+    back = served.json(*set_, "--decay-rate", "default", "--warm-below", "0.1")
+
+    assert changed["decayRates"] == {"user": 0.5, "org": 0.0}
+    assert (changed["warmBelow"], changed["archivedBelow"]) == (0.2, 0.1)
+    assert "decayRates" not in back
+    assert served.run(*set_, "--decay-rate", "user").code == 2
+    assert served.run(*set_, "--decay-rate", "galaxy=1").code == 2
+    served.run(*set_, "--archived-below", "0.01")
+
+
 def test_an_operation_can_be_left_alone_and_followed_later(served: Folder) -> None:
     begun = served.json("memory", "reindex", "--no-wait")
 

@@ -26,7 +26,9 @@ from libs.tenancy import TenantId
 from libs.vectors import Collection
 from libs.vectors.pgvector import PgVectorIndex
 from libs.vectors.projection import Projector
+from services.memory.indexing import Indexing
 from services.memory.maintenance.reindex import Reindex
+from services.memory.maintenance.walk import Walk
 from services.memory.store.rows import COLLECTION, MEMORIES
 from services.memory.store.source import memory_source
 from tests.databases import Database
@@ -221,17 +223,13 @@ async def step(
             COLLECTION, embedder.identity, embedder.dimensions, embedder.prefixes
         )
         source = memory_source(platform.keyring, embedder)
-        reindex = Reindex(
-            VersionedTable(MEMORIES),
-            platform.keyring,
-            embedder,
-            Postings(COLLECTION),
-            Projector(PgVectorIndex(), collection, source),
-        )
+        table, projector = VersionedTable(MEMORIES), Projector(PgVectorIndex(), collection, source)
+        indexing = Indexing(platform.keyring, embedder)
+        walk = Walk(table, Reindex(table, indexing, Postings(COLLECTION), projector))
         route = await platform.directory.route(TenantId("acme"))
 
         async def run(progress: Progress) -> Progress:
-            return await reindex(route, {}, progress)
+            return await walk(route, {}, progress)
 
         yield run
 

@@ -18,11 +18,13 @@ from services.memory.domain.changes import (
     Create,
     Delete,
     Promote,
+    Rate,
     Supersede,
     Update,
     decide,
     targets,
 )
+from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import (
     EVER,
     NARROW_TO_BROAD,
@@ -30,10 +32,13 @@ from services.memory.domain.memory import (
     REQUIRED,
     Layer,
     Stored,
+    Tier,
     View,
 )
+from services.memory.domain.upkeep import Entry
 from services.memory.errors import (
     AlreadySuperseded,
+    ArchivedMeanwhile,
     MemoryNotFound,
     NotBroader,
     TrustNeedsAdministrator,
@@ -47,7 +52,9 @@ IDS = [UUID(int=place) for place in range(4)]
 
 
 def stored(memory_id: UUID = IDS[0], layer: Layer = Layer.USER, scope: Scope = EVERYONE) -> Stored:
-    return Stored(memory_id, layer, scope, 0.5, 1, 0, b"content", b"{}", NOW, NOW, b"author", NOW)
+    return Stored(
+        memory_id, layer, scope, 0.5, 1, 0, b"content", b"{}", NOW, NOW, b"author", NOW, NOW
+    )
 
 
 def vector() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -203,3 +210,46 @@ def test_trust_is_raised_by_administrators_only(before: float, after: float, may
         (step,) = decide({IDS[0]: memory}, body)
         assert step.after
         assert step.after.trust == after
+
+
+def confirmations(revival: Entry | None) -> list[Body]:
+    return [
+        Update(IDS[0], 0, NOW + SECOND, metadata=b"{}", revival=revival),
+        Rate(IDS[0], NOW + SECOND, "user:ann", Feedback.HELPFUL, closing=False, revival=revival),
+        Promote(IDS[0], 0, NOW + SECOND, Layer.COMPANY, Scope(), revival),
+    ]
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_who_confirms_a_memory_brings_it_back_with_its_entries(tier: Tier) -> None:
+    before = replace(stored(), tier=tier)
+    revival = None if tier is Tier.HOT else Entry(before, vector(), {1: 1})
+
+    for body in confirmations(revival):
+        (step,) = decide({before.id: before}, body)
+
+        assert step.after is not None
+        assert (step.after.tier, step.after.confirmed_at) == (Tier.HOT, NOW + SECOND)
+        assert (step.terms is None) == (revival is None)
+        assert step.indexed or tier is Tier.HOT
+
+
+def test_entries_of_an_earlier_text_are_not_used() -> None:
+    made_of = Entry(replace(stored(), content=b"earlier"), vector(), {1: 1})
+    warm, archived = (replace(stored(), tier=tier) for tier in (Tier.WARM, Tier.ARCHIVED))
+
+    for body in [*confirmations(made_of), *confirmations(None)]:
+        (step,) = decide({warm.id: warm}, body)
+        assert (step.vector, step.terms, step.indexed) == (None, None, True)  # made from its row
+        with pytest.raises(ArchivedMeanwhile):
+            decide({archived.id: archived}, body)
+
+
+@pytest.mark.parametrize("said", [each for each in Feedback if each is not Feedback.HELPFUL])
+def test_fault_is_no_confirmation(said: Feedback) -> None:
+    before = replace(stored(), tier=Tier.WARM)
+
+    (step,) = decide({before.id: before}, Rate(IDS[0], NOW + SECOND, "user:ann", said, True))
+
+    assert step.after is not None
+    assert (step.after.tier, step.after.confirmed_at) == (Tier.WARM, NOW)

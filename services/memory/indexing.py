@@ -1,0 +1,66 @@
+"""What the indexes are to hold of memories, as their tiers have it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from libs.changes import Indexes, Terms, Vector
+from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.encryption.keyring import Keyring
+from libs.lexical import blinded
+from libs.lexical.analysis import terms
+from libs.tenancy import Route
+from services.memory.domain.memory import Stored, Tier, searchable
+from services.memory.domain.upkeep import Entry
+from services.memory.opening import opened_texts
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """Embeds and hashes the texts of memories. Every method raises EmbedderUnavailable and so
+    on."""
+
+    keyring: Keyring
+    embedder: TenantEmbedder
+
+    async def entries(self, route: Route, memories: Sequence[Stored]) -> list[Entry]:
+        """One each, in order; what no index holds is not even opened."""
+        worded = [each for each in memories if Indexes.WORDS in each.indexes]
+        opened = await opened_texts(self.keyring, route, worded)
+        texts = [searchable(author, content) for content, author in opened]
+        about = [
+            Text(text, each.subject)
+            for text, each in zip(texts, worded, strict=True)
+            if Indexes.MEANING in each.indexes
+        ]
+        vectors = iter(await self._vectors(route, about))
+        words = await asyncio.to_thread(lambda: [terms(text) for text in texts])
+        hashes = iter(await blinded(self.keyring, route, words))
+        return [
+            Entry(
+                each,
+                next(vectors) if Indexes.MEANING in each.indexes else None,
+                next(hashes) if Indexes.WORDS in each.indexes else None,
+            )
+            for each in memories
+        ]
+
+    async def revival(self, route: Route, memory: Stored) -> Entry | None:
+        """What brings a memory back as it is; None: the indexes hold it."""
+        if memory.tier is Tier.HOT:
+            return None
+        (entry,) = await self.entries(route, [replace(memory, tier=Tier.HOT)])
+        return entry
+
+    async def changed(
+        self, route: Route, current: Stored, content: str | None = None
+    ) -> tuple[Vector, Terms]:
+        """What its texts, or new content beside its author, make of a memory."""
+        ((own, author),) = await opened_texts(self.keyring, route, [current])
+        text = searchable(author, own if content is None else content)
+        (vector,) = await self._vectors(route, [Text(text, current.subject)])
+        (hashes,) = await blinded(self.keyring, route, [terms(text)])
+        return vector, hashes
+
+    async def _vectors(self, route: Route, about: Sequence[Text]) -> list[Vector]:
+        return [*await self.embedder.embed(route, about, Purpose.DOCUMENT)] if about else []
