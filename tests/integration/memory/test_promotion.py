@@ -15,6 +15,7 @@ from aeterna.memory.v1 import memory_pb2 as pb
 from libs.auth import Role
 from services.memory.promotion import Promotion
 from tests.errors import fails_with
+from tests.integration.memory.aged import ARCHIVED_DAYS, WARM_DAYS, Aged
 from tests.suite import Metadata, Suite
 
 TEAM = scope_pb2.Scope(team_id="payments")
@@ -179,6 +180,28 @@ async def test_a_trial_tells_and_changes_nothing(client: Client) -> None:
         await client.promote(created.name, layer=pb.LAYER_USER, validate_only=True)
     with fails_with("VERSION_MISMATCH", code=grpc.StatusCode.ABORTED):
         await client.promote(created.name, version=7, validate_only=True)
+
+
+@pytest.mark.parametrize("days", [WARM_DAYS, ARCHIVED_DAYS])
+@pytest.mark.parametrize("redaction", [pb.REDACTION_PERSONAL_DATA, pb.REDACTION_NONE])
+@pytest.mark.parametrize("noted", ["content", "source"])
+async def test_one_that_had_faded_comes_back_as_it_is_left(
+    suite: Suite, days: float, redaction: pb.Redaction.ValueType, noted: str
+) -> None:
+    acme = await Aged.create(suite)
+    client = Client(suite, acme.metadata)
+    content = LOUD if noted == "content" else "Ask about the pool."
+    created = await acme.add(content, days, source="mailto:lena@example.com")
+    await acme.optimize()
+    left = QUIET if redaction == pb.REDACTION_PERSONAL_DATA and noted == "content" else content
+
+    tried = await client.promote(created.name, redaction=redaction, validate_only=True)
+    assert (await acme.get(created)).tier != pb.TIER_HOT
+    promoted = await client.promote(created.name, redaction=redaction)
+
+    assert (promoted.content, promoted.tier) == (left, pb.TIER_HOT) == (tried.content, tried.tier)
+    for strategy in (pb.SEARCH_STRATEGY_SEMANTIC, pb.SEARCH_STRATEGY_LEXICAL):
+        assert await client.search("whom to ask about the pool", strategy) == [left]
 
 
 async def test_only_administrators_promote_as_it_is(client: Client) -> None:

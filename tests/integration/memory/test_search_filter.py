@@ -40,6 +40,9 @@ FILTERS = [
     "valid_until != 2900-01-01T00:00:00Z",
     "create_time > 2020-01-01T00:00:00Z AND update_time > 2020-01-01T00:00:00Z",
     "create_time < 2020-01-01T00:00:00Z",
+    "confirm_time > 2020-01-01T00:00:00Z",
+    "tier = hot",
+    "tier != hot",
     'user_id = "%" AND org_id = "\'; --"',
 ]
 

@@ -39,7 +39,8 @@ def test_precision_and_recall_are_those_that_the_guide_states() -> None:
     missed = sum(not redact(text).kinds for text in MISSED)
     wrong = sum(bool(redact(text).kinds) for text in UNTOUCHED)
 
-    assert (found, missed, wrong) == (len(FOUND), len(MISSED), 0)
+    assert (len(FOUND), len(MISSED), len(UNTOUCHED)) == (52, 6, 65)  # docs/memory-life.md
+    assert (found, missed, wrong) == (52, 6, 0)
 
 
 def test_the_kinds_are_told_in_their_order_once_each() -> None:
