@@ -163,6 +163,7 @@ class MemoryOperations:
             vector=vector,
             terms=terms,
             revival=revival,
+            read=current,
         )
         return (await self._submit(route, asked, body))[0]
 

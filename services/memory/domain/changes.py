@@ -34,8 +34,9 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace what is not None, and stand for the rest. `vector` and `terms` belong to `content`,
-    `revival` to what there was; `trusting` is whether the trust may be raised."""
+    """Replace what is not None, and stand for the rest. `vector` and `terms` belong to `content`
+    beside the author that was `read`, `revival` to what there was; `trusting` is whether the trust
+    may be raised."""
 
     id: UUID
     version: int  # expected; 0 for any
@@ -51,6 +52,7 @@ class Update:
     vector: Vector | None = None
     terms: Terms | None = None
     revival: Entry | None = None
+    read: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ def _entered(step: Step[Stored], revival: Entry | None) -> Step[Stored]:
 
 
 def _updated(before: Stored, update: Update) -> Stored:
+    if update.read and update.read.author != before.author:
+        raise TextChanged(before.id, update.read.version, before.version)
     given = {name: getattr(update, name) for name in _REPLACED}
     after = replace(
         before.confirmed(update.at),

@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from aeterna.common.v1 import change_pb2, scope_pb2
 from aeterna.memory.v1 import memory_pb2 as pb
 from libs.auth import Role
+from services.memory.operations import MemoryOperations
 from services.memory.promotion import Promotion
 from tests.errors import fails_with
 from tests.integration.memory.aged import ARCHIVED_DAYS, WARM_DAYS, Aged
@@ -252,6 +253,24 @@ async def test_a_text_that_changes_meanwhile_is_redacted_as_it_is_then(
 
     assert (promoted.content, rest) == (QUIET, [])
     assert LOUD not in [content for _, content in await client.history(name)]
+
+
+async def test_an_update_does_not_bring_the_author_back_into_the_indexes(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = (await client.add("Ask about the pool.", author="lena@example.com")).name
+    sealed = MemoryOperations._seal_patch
+
+    async def late(self: MemoryOperations, *arguments: Any) -> Any:
+        await client.promote(name)
+        return await sealed(self, *arguments)
+
+    monkeypatch.setattr(MemoryOperations, "_seal_patch", late)
+
+    with fails_with("VERSION_MISMATCH", code=grpc.StatusCode.ABORTED):
+        await client.update(name, content="Ask about the pool today.")
+
+    assert await client.search("example", pb.SEARCH_STRATEGY_LEXICAL) == []
 
 
 async def test_a_text_that_keeps_changing_is_not_promoted(
