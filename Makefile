@@ -96,7 +96,7 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval bench-cache bench-matryoshka bench-scale
+.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
@@ -105,6 +105,9 @@ bench-retrieval: setup ## Measure what is found in conversations (LOCOMO=FILE: i
 
 bench-cache: setup ## Measure the embedding cache on question pairs (QQP=FILE: on these)
 	QQP=$(QQP) $(BIN)/python -m bench cache
+
+bench-near-duplicates: setup ## Measure how near-duplicates are told on question pairs (QQP=FILE: on these), and their cost
+	QQP=$(QQP) $(BIN)/python -m bench near-duplicates
 
 bench-matryoshka: setup ## Measure shorter vectors in the searched index at 100,000 vectors (QUICK=1: at few)
 	$(BIN)/python -m bench matryoshka $(if $(QUICK),--quick)

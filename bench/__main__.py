@@ -21,12 +21,15 @@ class Name(StrEnum):
     ROUTING = "routing"
     RETRIEVAL = "retrieval"
     CACHE = "cache"
+    NEAR_DUPLICATES = "near-duplicates"
     MATRYOSHKA = "matryoshka"
     SCALE = "scale"
     PEERS = "peers"
 
 
-_MODULES = {name: f"bench.{name}" for name in Name} | {Name.PEERS: "bench.peers.benchmark"}
+_MODULES = {name: f"bench.{name.replace('-', '_')}" for name in Name} | {
+    Name.PEERS: "bench.peers.benchmark"
+}
 
 
 def main(

@@ -109,6 +109,9 @@ async def add(
 ) -> Shown:
     """Store a memory; it can be found when the command returns.
 
+    Tells of memories that say nearly the same, or which one it was counted in, as the tenant's
+    settings have it (`aeterna memory settings set --near-duplicates`).
+
     A layer needs its ids: user --user; session --user and --session; agent --user and --agent;
     project, team and org the one of their name; company none.
     """
@@ -119,7 +122,7 @@ async def add(
         pb.Memory(layer=_layer(layer), scope=scope.message(), author=author, source=source)
     )
     request = pb.CreateMemoryRequest(memory=memory, request_id=request_id)
-    return await session.memory.CreateMemory(request)
+    return _created(await session.memory.CreateMemory(request))
 
 
 @command(app, "get")
@@ -351,6 +354,14 @@ def _use(use: pb.VectorUse) -> str:
         f"policy {policy}: found by {use.searched_dimensions} dimensions, {use.oversampling} for"
         f" each result, scored by {use.scored_dimensions}"
     )
+
+
+def _created(memory: pb.Memory) -> Shown:
+    if memory.occurrences > 1:
+        print(f"note: said {memory.occurrences} times, counted in {memory.name}", file=sys.stderr)
+    for each in memory.near_duplicates:
+        print(f"note: {each.name} says nearly the same ({each.similarity:.2f})", file=sys.stderr)
+    return memory
 
 
 def _results(answer: pb.SearchMemoriesResponse, *, explain: bool = False) -> Shown:

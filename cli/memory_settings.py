@@ -26,6 +26,15 @@ class DefaultStrategy(StrEnum):
     REASONED = "reasoned"
 
 
+class NearDuplicates(StrEnum):
+    """What to do about new memories that say nearly the same as one there is."""
+
+    UNSPECIFIED = "unspecified"
+    OFF = "off"
+    REPORT = "report"
+    MERGE = "merge"
+
+
 @command(app, "get")
 async def get(session: Session) -> Shown:
     """Show the settings; what is not shown has its default."""
@@ -60,6 +69,14 @@ async def set_(
             show_default=False,
         ),
     ] = None,
+    near_duplicates: Annotated[
+        NearDuplicates | None,
+        typer.Option(
+            help="Tell of new memories that say nearly the same as others, or count those that say"
+            " nothing more.",
+            show_default=False,
+        ),
+    ] = None,
     decay_rate: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,6 +105,10 @@ async def set_(
         strategy = enum(memory_pb2.SearchStrategy, default_search_strategy)
         settings.default_search_strategy = memory_pb2.SearchStrategy.ValueType(strategy)
         request.update_mask.paths.append("default_search_strategy")
+    if near_duplicates:
+        policy = enum(pb.NearDuplicatePolicy, near_duplicates)
+        settings.near_duplicates = pb.NearDuplicatePolicy.ValueType(policy)
+        request.update_mask.paths.append("near_duplicates")
     if decay_rate:
         settings.decay_rates.update(rates(decay_rate, "decay_rate"))
         request.update_mask.paths.append("decay_rates")

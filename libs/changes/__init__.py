@@ -29,6 +29,7 @@ class Operation(StrEnum):
     RESUMED = "resumed"
     RECORDED = "recorded"
     RATED = "rated"
+    MERGED = "merged"
     TIERED = "tiered"
 
 

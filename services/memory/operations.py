@@ -1,6 +1,5 @@
 """What the memory service does: embed and seal first, then write; read, then open."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,23 +9,18 @@ from uuid import UUID
 from libs.aip.filtering import Comparison
 from libs.auth.identity import person_of
 from libs.changes import Asked, Command
-from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.embedding import Purpose, TenantEmbedder
 from libs.encryption.keyring import Keyring, Plain
 from libs.encryption.registry import (
-    MEMORY_AUTHOR,
     MEMORY_CONTENT,
     MEMORY_METADATA,
-    MEMORY_SOURCE,
     Field,
 )
-from libs.lexical import blinded
-from libs.lexical.analysis import terms
-from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
+from services.memory.creation import Creation, Draft, indexed_terms, plain, sealed
 from services.memory.domain.changes import (
     Body,
-    Create,
     Delete,
     Rate,
     Supersede,
@@ -34,33 +28,11 @@ from services.memory.domain.changes import (
     check_validity,
 )
 from services.memory.domain.feedback import Feedback
-from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
+from services.memory.domain.memory import EVER, Memory, Stored
 from services.memory.errors import MemoryNotFound
 from services.memory.indexing import Indexing
 from services.memory.opening import opened
 from services.memory.ports import Memories
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A memory to create, as the caller gave it."""
-
-    layer: Layer
-    scope: Scope
-    content: str
-    metadata: dict[str, Any]
-    importance: float
-    author: str = ""
-    event_time: datetime | None = None  # that of the creation, if not given
-    source: str = ""
-    trust: float = 1.0
-    valid_from: datetime = EVER
-    valid_until: datetime = NEVER
-
-    @property
-    def searchable(self) -> str:
-        """The text that searches look at."""
-        return searchable(self.author, self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +56,9 @@ class MemoryOperations:
     keyring: Keyring
     embedder: TenantEmbedder
     collection: str
-    new_id: Callable[[], UUID]
     now: Callable[[], datetime]
+    create: Creation
     indexing: Indexing
-
-    async def create(
-        self, route: Route, asked: Asked, drafts: Sequence[Draft], field: str
-    ) -> list[Memory]:
-        """Stores all drafts or none; `field` is the path of draft {} in the request."""
-        for place, draft in enumerate(drafts):
-            path = field.format(place)
-            draft.scope.demand(REQUIRED[draft.layer], draft.layer, f"{path}.scope")
-            check_validity(draft, path)
-        texts = [draft.searchable for draft in drafts]
-        about = [Text(text, draft.scope.user_id) for text, draft in zip(texts, drafts, strict=True)]
-        vectors = await self.embedder.embed(route, about, Purpose.DOCUMENT)
-        terms = await self._terms(route, texts)
-        stored = await self._seal(route, drafts)
-        body = Create(tuple(stored), tuple(vectors), tuple(terms))
-        return await self._submit(route, asked, body)
 
     async def get(self, route: Route, memory_id: UUID) -> Memory:
         """One memory; raises MemoryNotFound."""
@@ -123,10 +79,9 @@ class MemoryOperations:
         if draft.valid_from == EVER:
             draft = replace(draft, valid_from=self.now())
         check_validity(draft, "memory")
-        text = Text(draft.searchable, draft.scope.user_id)
-        (vector,) = await self.embedder.embed(route, [text], Purpose.DOCUMENT)
-        (terms,) = await self._terms(route, [draft.searchable])
-        (stored,) = await self._seal(route, [draft])
+        (vector,) = await self.embedder.embed(route, [draft.about], Purpose.DOCUMENT)
+        (terms,) = await indexed_terms(self.keyring, route, [draft.searchable])
+        (stored,) = await sealed(self.keyring, route, self.create.unsealed([draft]))
         body = Supersede(memory_id, version, stored, vector, terms)
         return (await self._submit(route, asked, body))[0]
 
@@ -213,73 +168,9 @@ class MemoryOperations:
         written = await self.memories.submit(route, Command(asked.origin, asked.request, body))
         return await opened(self.keyring, route, written)
 
-    async def _terms(self, route: Route, texts: Sequence[str]) -> list[dict[int, int]]:
-        return await blinded(self.keyring, route, [terms(text) for text in texts])
-
-    async def _seal(self, route: Route, drafts: Sequence[Draft]) -> list[Stored]:
-        now = self.now()
-        empty = [
-            Stored(
-                id=self.new_id(),
-                layer=each.layer,
-                scope=each.scope,
-                importance=each.importance,
-                version=1,
-                number=0,
-                content=b"",
-                metadata=b"",
-                created_at=now,
-                updated_at=now,
-                author=b"",
-                event_at=each.event_time or now,
-                confirmed_at=now,
-                trust=each.trust,
-                valid_from=each.valid_from,
-                valid_until=each.valid_until,
-            )
-            for each in drafts
-        ]
-        sealed = iter(
-            await self.keyring.seal(
-                route,
-                [
-                    Plain(draft.scope.user_id, field, row.id, data)
-                    for draft, row in zip(drafts, empty, strict=True)
-                    for field, data in _plain_of(draft).items()
-                ],
-            )
-        )
-        return [
-            replace(
-                row,
-                content=next(sealed),
-                metadata=next(sealed),
-                author=next(sealed) if draft.author else b"",
-                source=next(sealed) if draft.source else b"",
-            )
-            for draft, row in zip(drafts, empty, strict=True)
-        ]
-
     async def _seal_patch(
         self, route: Route, subject: str, memory_id: UUID, patch: Patch
     ) -> dict[Field, bytes]:
-        plain = _plain(patch.content, patch.metadata)
-        items = [Plain(subject, field, memory_id, data) for field, data in plain.items()]
-        return dict(zip(plain, await self.keyring.seal(route, items), strict=True))
-
-
-def _plain_of(draft: Draft) -> dict[Field, bytes]:
-    """What is given of a draft, as the bytes to seal, in the order of a memory's fields."""
-    texts = {MEMORY_AUTHOR: draft.author, MEMORY_SOURCE: draft.source}
-    given = {field: text.encode() for field, text in texts.items() if text}
-    return _plain(draft.content, draft.metadata) | given
-
-
-def _plain(content: str | None, metadata: dict[str, Any] | None) -> dict[Field, bytes]:
-    """The same of content and metadata."""
-    plain = {}
-    if content is not None:
-        plain[MEMORY_CONTENT] = content.encode()
-    if metadata is not None:
-        plain[MEMORY_METADATA] = json.dumps(metadata, ensure_ascii=False).encode()
-    return plain
+        given = plain(patch.content, patch.metadata)
+        items = [Plain(subject, field, memory_id, data) for field, data in given.items()]
+        return dict(zip(given, await self.keyring.seal(route, items), strict=True))

@@ -45,12 +45,13 @@ class Policies:
         kind = (route.tenant, strategy)
         if policy is Policy.ADAPTIVE:
             policy = self.latencies.choose(kind, budget.total_seconds() if budget else 0)
-        used = await self._used(route, policy)
+        used = await self.used(route, policy)
         begun = self.clock()
         yield used
         self.latencies.observe(kind, policy, self.clock() - begun)
 
-    async def _used(self, route: Route, policy: Policy) -> Used:
+    async def used(self, route: Route, policy: Policy) -> Used:
+        """How a search of this policy asks the index."""
         whole = self.collection.dimensions
         length = await self.layouts.searched(route, self.collection)
         if length == whole:

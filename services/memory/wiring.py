@@ -34,7 +34,9 @@ from libs.vectors.reindexing import Reindexing
 from libs.vectors.settings import open_index
 from services.memory.aging import AgingNow, LifeOf
 from services.memory.api import MemoryServicer
+from services.memory.creation import Creation
 from services.memory.domain.life import Life
+from services.memory.duplicates import Duplicates
 from services.memory.indexing import Indexing
 from services.memory.maintenance.api import MemoryMaintenanceServicer
 from services.memory.maintenance.index_length import KIND as index_kind
@@ -89,14 +91,18 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         memories = PostgresMemories(postings, projector, platform.wakeups)
         stack.push_async_callback(memories.close)
         nearest = Nearest(memories, index, collection)
+        long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
+        policies = Policies(layouts, collection)
+        least = settings.embedding.worth_comparing
+        duplicates = Duplicates(nearest, platform.keyring, policies, least)
+        create = Creation(memories, platform.keyring, embedder, duplicates, Uuid7(), utc_now)
         indexing = Indexing(platform.keyring, embedder)
         operations = MemoryOperations(
-            memories, platform.keyring, embedder, COLLECTION, Uuid7(), utc_now, indexing
+            memories, platform.keyring, embedder, COLLECTION, utc_now, create, indexing
         )
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings, aging)
         search = Search(retriever, Judge(local_words(settings.embedding), utc_now))
         planner = await stack.enter_async_context(_planner(settings.planner))
-        long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
         reindexing = Reindexing(projector, memories.hot_ids, memories.hot_count)
         index_length = ChangeIndexLength(reindexing, long_running, layouts)
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
@@ -111,7 +117,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         servicer = MemoryServicer(
             operations,
             Reasoning(search, planner),
-            Policies(layouts, collection),
+            policies,
             settings_of,
             Invalidations(platform.wakeups),
             platform.keyring,

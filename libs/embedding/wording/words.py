@@ -105,3 +105,31 @@ WITH_IE = _set(
     "newbies birdies"
 )
 AGREEMENT = {"is": "be", "are": "be", "am": "be", "does": "do", "has": "have", "were": "was"}
+
+# What follows is about statements, which have no asker and are kept: see services/memory/domain.
+NUMBERS = _set(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety "
+    "hundred thousand million billion dozen half quarter double first second third fourth fifth "
+    "once twice"
+)
+# One of them more is another statement.
+TURNING = (
+    NEGATIONS
+    | OPENERS
+    | NUMBERS
+    | _set(
+        "a an the all any both each every few little lot many more most much some several enough "
+        "other another only even also almost nearly just about around exactly least less still "
+        "already yet again always often usually sometimes rarely seldom if unless until while "
+        "because but or otherwise instead than then out of off up down to from into over under "
+        "before after since use used stop stopped quit be been being maybe perhaps probably "
+        "possibly former ex fake i you he she it we they my your his her our their me him us them"
+    )
+)
+FIRST_PERSON = _set("i me my mine myself we us our ours ourselves")
+# They stand for another time or place each time.
+POINTING = _set(
+    "now today tonight tomorrow yesterday currently nowadays recently lately soon later ago next "
+    "last this these those here monday tuesday wednesday thursday friday saturday sunday"
+)

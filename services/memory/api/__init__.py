@@ -31,6 +31,7 @@ from services.memory.api.messages import (
     STRATEGIES,
     answer_to,
     budget_from,
+    created_to,
     draft_from,
     memory_to,
     names_from,
@@ -47,7 +48,7 @@ from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
 from services.memory.reasoning import HOPS, Reasoning, Step
 from services.memory.search import Strategy
-from services.memory.tenant_settings.domain import DefaultStrategy
+from services.memory.tenant_settings.domain import DefaultStrategy, NearDuplicates
 from services.memory.tenant_settings.ports import SettingsStore
 
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
@@ -73,7 +74,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self._aging = aging
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
-        return await self._create(caller(WRITERS), request)
+        return await self._create(caller(WRITERS), request, bulk=False)
 
     async def BatchCreateMemories(
         self, request: pb.BatchCreateMemoriesRequest, context: Context
@@ -85,9 +86,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
                 raise invalid(f"requests[{place}].request_id", "belongs to the batch")
             drafts.append(draft_from(each.memory, f"requests[{place}].memory"))
         by = await self._asked(current, "BatchCreateMemories", request)
-        memories = await self._do.create(current.route, by, drafts, "requests[{}].memory")
+        policy = await self._near_duplicates(current.route, bulk=True)
+        path = "requests[{}].memory"
+        memories = await self._do.create(current.route, by, drafts, path, policy)
         aging = await self._aging(current.route)
-        stored = [memory_to(each, aging) for each in memories]
+        stored = [created_to(each, aging) for each in memories]
         return pb.BatchCreateMemoriesResponse(memories=stored)
 
     async def StreamCreateMemories(
@@ -244,17 +247,20 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         )
         return pb.InvalidateEmbeddingsResponse(change_number=number)
 
-    async def _create(self, current: Caller, request: pb.CreateMemoryRequest) -> pb.Memory:
+    async def _create(
+        self, current: Caller, request: pb.CreateMemoryRequest, *, bulk: bool
+    ) -> pb.Memory:
         draft = draft_from(request.memory, "memory")
         by = await self._asked(current, "CreateMemory", request)
-        (memory,) = await self._do.create(current.route, by, [draft], "memory")
-        return await self._shown(current.route, memory)
+        policy = await self._near_duplicates(current.route, bulk=bulk)
+        (created,) = await self._do.create(current.route, by, [draft], "memory", policy)
+        return created_to(created, await self._aging(current.route))
 
     async def _create_one(
         self, current: Caller, index: int, request: pb.CreateMemoryRequest
     ) -> pb.StreamCreateMemoriesResponse:
         try:
-            memory = await self._create(current, request)
+            memory = await self._create(current, request, bulk=True)
             return pb.StreamCreateMemoriesResponse(index=index, memory=memory)
         except AppError as error:
             status = to_status(expected(error))
@@ -266,6 +272,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def _default_strategy(self, route: Route) -> Strategy:
         chosen = (await self._settings.get(route)).values.default_search_strategy
         return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
+
+    async def _near_duplicates(self, route: Route, *, bulk: bool) -> NearDuplicates:
+        settings = await self._settings.get(route)
+        return settings.values.near_duplicates.chosen(bulk=bulk)
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)

@@ -21,10 +21,11 @@ from libs.service.convert import (
 )
 from services.memory.aging import Aging
 from services.memory.api.filters import rows_from
+from services.memory.creation import Created, Draft
 from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, Tier, View
 from services.memory.domain.policy import Policy
-from services.memory.operations import Draft, Patch
+from services.memory.operations import Patch
 from services.memory.policies import Used
 from services.memory.reasoning import Budget, Step
 from services.memory.search import Found, Query, Results, Strategy
@@ -235,10 +236,18 @@ def memory_to(memory: Memory, aging: Aging) -> pb.Memory:
         superseded_by=_name(stored.superseded_by),
         feedback=pb.FeedbackCounts(**{each.value: n for each, n in stored.feedback.items()}),
         effective_importance=aging(stored),
+        occurrences=stored.occurrences,
         tier=pb.Tier.Value(f"TIER_{stored.tier.name}"),
         confirm_time=timestamp(stored.confirmed_at),
     )
     message.metadata.update(memory.metadata)
+    return message
+
+
+def created_to(created: Created, aging: Aging) -> pb.Memory:
+    message = memory_to(created.memory, aging)
+    for each in created.near:
+        message.near_duplicates.add(name=_name(each.id), similarity=each.similarity)
     return message
 
 

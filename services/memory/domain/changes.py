@@ -1,7 +1,7 @@
 """Commands and what each does to the memories it is for. Pure: the spine loads and saves."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from libs.changes import Operation, Step, Terms, Vector
 from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
+from services.memory.domain.duplicates import still_holds
 from services.memory.domain.feedback import Feedback, counted
 from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, Texts, Tier
 from services.memory.domain.upkeep import Entry, Prune, Retier, pruned, retiered
@@ -25,11 +26,16 @@ from services.memory.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Store new memories, all or none."""
+    """Store new memories, all or none.
+
+    `merged`: those that add nothing to another one, as it was seen, by their ids. They are counted
+    in it if it is still so.
+    """
 
     memories: tuple[Stored, ...]
     vectors: tuple[Vector, ...]
     terms: tuple[Terms, ...]
+    merged: Mapping[UUID, Stored] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ def targets(body: Body) -> Sequence[UUID]:
     """The memories that a command needs to know."""
     match body:
         case Create():
-            return ()
+            return [each.id for each in body.merged.values()]
         case Retier() | Prune():
             return body.ids
     return (body.id,)
@@ -146,12 +152,7 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
     """
     match body:
         case Create():
-            return [
-                Step(Operation.CREATED, None, memory, vector, terms)
-                for memory, vector, terms in zip(
-                    body.memories, body.vectors, body.terms, strict=True
-                )
-            ]
+            return _created(current, body)
         case Update():
             before = _expect(current, body.id, body.version)
             step = Step(Operation.UPDATED, before, _updated(before, body), body.vector, body.terms)
@@ -178,6 +179,27 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
             return retiered(current, body)
         case Prune():
             return pruned(current, body)
+
+
+def _created(current: Mapping[UUID, Stored], body: Create) -> Iterator[Step[Stored]]:
+    known = dict(current)
+    for memory, vector, terms in zip(body.memories, body.vectors, body.terms, strict=True):
+        seen = body.merged.get(memory.id)
+        now = known.get(seen.id) if seen else None
+        if seen and now and still_holds(memory, seen, now):
+            step = Step(Operation.MERGED, now, _merged(now, memory), indexed=False)
+        else:
+            step = Step(Operation.CREATED, None, memory, vector, terms)
+        known[step.entity.id] = step.entity
+        yield step
+
+
+def _merged(before: Stored, new: Stored) -> Stored:
+    return replace(
+        before.confirmed(new.created_at),
+        importance=max(before.importance, new.importance),
+        occurrences=before.occurrences + 1,
+    )
 
 
 def _expect(current: Mapping[UUID, Stored], memory_id: UUID, version: int) -> Stored:

@@ -108,6 +108,7 @@ class Stored:
     tier: Tier = Tier.HOT
     feedback: Counts = field(default_factory=dict)
     ratings: Mapping[str, Feedback] = field(default_factory=dict)
+    occurrences: int = 1  # how often it was said
 
     @property
     def texts(self) -> Texts:

@@ -40,6 +40,7 @@ def _from_row(row: asyncpg.Record) -> Stored:
         superseded_by=row["superseded_by"],
         tier=_TIERS[row["tier"]],
         feedback=_counts(row["feedback"]),
+        occurrences=row["occurrences"],
     )
 
 
@@ -73,6 +74,7 @@ def _to_row(memory: Stored) -> tuple[object, ...]:
         memory.superseded_by,
         memory.tier.value,
         json.dumps(memory.feedback),
+        memory.occurrences,
     )
 
 
@@ -102,6 +104,7 @@ MEMORIES = Shape(
         "superseded_by": "uuid",
         "tier": "text",
         "feedback": "jsonb",
+        "occurrences": "bigint",
     },
     from_row=_from_row,
     to_row=_to_row,

@@ -11,7 +11,13 @@ from libs.service.convert import asked, masked, timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import Route
 from services.memory.domain.memory import Layer
-from services.memory.tenant_settings.domain import NAME, DefaultStrategy, TenantSettings, Versioned
+from services.memory.tenant_settings.domain import (
+    NAME,
+    DefaultStrategy,
+    NearDuplicates,
+    TenantSettings,
+    Versioned,
+)
 from services.memory.tenant_settings.ports import IndexLength, SettingsStore
 
 _MUTABLE = tuple(TenantSettings.model_fields)
@@ -20,6 +26,10 @@ _OPTIONAL: tuple[_Optional, ...] = get_args(_Optional)
 _STRATEGIES = {
     memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{each.name}"): each
     for each in DefaultStrategy
+}
+_NEAR_DUPLICATES = {
+    pb.NearDuplicatePolicy.Value(f"NEAR_DUPLICATE_POLICY_{each.name}"): each
+    for each in NearDuplicates
 }
 
 
@@ -59,6 +69,7 @@ def _values(message: pb.MemorySettings) -> dict[str, Any]:
     return {
         "default_search_strategy": _STRATEGIES[message.default_search_strategy],
         "index_dimensions": message.index_dimensions,
+        "near_duplicates": _NEAR_DUPLICATES[message.near_duplicates],
         "decay_rates": {Layer(layer): rate for layer, rate in message.decay_rates.items()},
         **{name: getattr(message, name) if message.HasField(name) else None for name in _OPTIONAL},
     }
@@ -67,6 +78,7 @@ def _values(message: pb.MemorySettings) -> dict[str, Any]:
 def _message(settings: Versioned) -> pb.MemorySettings:
     values = settings.values
     strategy = values.default_search_strategy.name
+    policy = values.near_duplicates.name
     return pb.MemorySettings(
         name=NAME,
         version=settings.version,
@@ -76,6 +88,7 @@ def _message(settings: Versioned) -> pb.MemorySettings:
         default_search_strategy=memory_pb2.SearchStrategy.Value(f"SEARCH_STRATEGY_{strategy}"),
         semantic_cache=values.semantic_cache,
         semantic_cache_error_bound=values.semantic_cache_error_bound,
+        near_duplicates=pb.NearDuplicatePolicy.Value(f"NEAR_DUPLICATE_POLICY_{policy}"),
         decay_rates={layer.value: rate for layer, rate in values.decay_rates.items()},
         warm_below=values.warm_below,
         archived_below=values.archived_below,

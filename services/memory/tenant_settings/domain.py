@@ -25,6 +25,21 @@ class DefaultStrategy(StrEnum):
     REASONED = "reasoned"
 
 
+class NearDuplicates(StrEnum):
+    """What is done about new memories that say nearly the same as others."""
+
+    UNSPECIFIED = "unspecified"  # the default: see `chosen`
+    OFF = "off"
+    REPORT = "report"
+    MERGE = "merge"
+
+    def chosen(self, *, bulk: bool) -> "NearDuplicates":
+        """With the default in its place: memories in bulk are stored as fast as can be."""
+        if self is not NearDuplicates.UNSPECIFIED:
+            return self
+        return NearDuplicates.OFF if bulk else NearDuplicates.REPORT
+
+
 class TenantSettings(BaseModel, frozen=True, extra="ignore"):
     """What a tenant may set."""
 
@@ -32,6 +47,7 @@ class TenantSettings(BaseModel, frozen=True, extra="ignore"):
     semantic_cache: bool | None = None  # None: as the server is configured
     semantic_cache_error_bound: float | None = None  # likewise
     index_dimensions: int = 0  # of the vectors that are searched; 0: whole ones
+    near_duplicates: NearDuplicates = NearDuplicates.UNSPECIFIED
     decay_rates: dict[Layer, float] = {}  # a day, of layers with another one than the default
     warm_below: float | None = None  # None: the default
     archived_below: float | None = None  # likewise

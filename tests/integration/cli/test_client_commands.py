@@ -374,6 +374,20 @@ def test_settings_are_shown_and_changed(served: Folder) -> None:
     assert (stale.code, "VERSION_MISMATCH" in stale.err) == (5, True)
 
 
+def test_near_duplicates_are_told_of_and_counted(served: Folder) -> None:
+    add = ("memory", "add", "Bob's cat is called Findus.", "--user", str(uuid4()))
+    first = served.json(*add)["name"]
+    told = served.run(*add)
+    set_ = ("memory", "settings", "set", "--near-duplicates")
+    changed = served.json(*set_, "merge")
+    counted = served.run(*add)
+    served.json(*set_, "unspecified")
+
+    assert f"{first} says nearly the same (1.00)" in told.err
+    assert changed["nearDuplicates"] == "NEAR_DUPLICATE_POLICY_MERGE"
+    assert "note: said 2 times, counted in memories/" in counted.err
+
+
 def test_how_embeddings_are_cached_is_set_and_what_is_cached_is_invalidated(served: Folder) -> None:
     set_ = ("memory", "settings", "set")
 

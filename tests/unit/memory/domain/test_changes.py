@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -64,7 +65,11 @@ def vector() -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 memory_ids = st.sampled_from(IDS)
 versions = st.integers(0, 5)
 bodies: st.SearchStrategy[Body] = st.one_of(
-    memory_ids.map(lambda each: Create((stored(each),), (vector(),), ({},))),
+    st.builds(
+        lambda new, old: Create((stored(new),), (vector(),), ({},), {new: stored(old)}),
+        memory_ids,
+        memory_ids,
+    ),
     st.builds(Update, memory_ids, versions, st.just(NOW), st.one_of(st.none(), st.binary())),
     st.builds(Delete, memory_ids, versions),
     st.builds(
@@ -210,6 +215,35 @@ def test_trust_is_raised_by_administrators_only(before: float, after: float, may
         (step,) = decide({IDS[0]: memory}, body)
         assert step.after
         assert step.after.trust == after
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {"content": b"other"},
+        {"metadata": b"other"},
+        {"layer": Layer.TEAM},
+        {"scope": Scope()},
+        {"valid_until": NOW},
+        {"superseded_by": IDS[2]},
+        {"trust": 0.9},
+        None,
+    ],
+)
+def test_a_memory_is_counted_in_another_one_only_as_that_was_seen(
+    now: dict[str, Any] | None,
+) -> None:
+    new, seen = stored(IDS[1]), replace(stored(), importance=0.8, number=7)
+    body = Create((new,), (vector(),), ({},), {new.id: seen})
+
+    (step,) = decide({seen.id: replace(seen, **now)} if now else {}, body)
+    (merged,) = decide({seen.id: replace(seen, importance=0.3, version=4)}, body)
+
+    assert (step.operation, step.after) == (Operation.CREATED, new)
+    assert (merged.operation, merged.indexed) == (Operation.MERGED, False)
+    assert merged.after
+    assert (merged.after.version, merged.after.occurrences) == (5, 2)
+    assert merged.after.importance == 0.5
 
 
 def confirmations(revival: Entry | None) -> list[Body]:
