@@ -70,6 +70,7 @@ Metadata = Annotated[str | None, typer.Option(help="A JSON object.", show_defaul
 Importance = Annotated[
     float | None, typer.Option(min=0, max=1, help="How much it matters.", show_default=False)
 ]
+Filter = Annotated[str, typer.Option(help="Comparisons joined by AND (AIP-160).")]
 Time = Annotated[
     str, typer.Option(help="When it happened, as 2026-01-31T09:00:00Z.", show_default="now")
 ]
@@ -133,7 +134,7 @@ async def get(session: Session, memory: Name) -> Shown:
 @command(app, "list", example=_LIST)
 async def list_(
     session: Session,
-    filter: Annotated[str, typer.Option(help="Comparisons joined by AND (AIP-160).")] = "",
+    filter: Filter = "",
     limit: Limit = 50,
 ) -> Shown:
     """List memories, newest first."""
@@ -168,6 +169,7 @@ async def search(
         str | None,
         typer.Option(help="What was valid then, as 2026-01-31T09:00:00Z.", show_default="now"),
     ] = None,
+    filter: Filter = "",
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell what each score is made of.")
     ] = False,
@@ -182,6 +184,7 @@ async def search(
         strategy=pb.SearchStrategy.ValueType(enum(pb.SearchStrategy, strategy or "unspecified")),
         policy=pb.SearchPolicy.ValueType(enum(pb.SearchPolicy, policy)),
         explain=explain,
+        filter=filter,
         valid_at=moment(valid_at, "valid_at") if valid_at else None,
     )
     if latency_budget:
@@ -196,6 +199,7 @@ async def reason(
     scope: ScopeIds,
     layer: Layers = None,
     limit: Most = 10,
+    filter: Filter = "",
     hops: Annotated[int, typer.Option(min=1, max=5, help="How many rounds at most.")] = 3,
 ) -> Shown:
     """Find what answers a question over several searches, telling each on standard error."""
@@ -204,6 +208,7 @@ async def reason(
         scope=scope.message(),
         layers=[_layer(each) for each in layer or ()],
         limit=limit,
+        filter=filter,
     )
     request = pb.ReasonMemoriesRequest(search=search, max_hops=hops)
     answer = pb.SearchMemoriesResponse()
@@ -309,15 +314,31 @@ async def promote(
     layer: Annotated[Layer, typer.Option(help="A broader layer than the present one.")],
     scope: ScopeIds,
     version: Version = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would become of it; change nothing.")
+    ] = False,
+    no_redaction: Annotated[
+        bool,
+        typer.Option("--no-redaction", help="Leave personal data in; for administrators."),
+    ] = False,
 ) -> Shown:
-    """Move a memory to a broader layer."""
+    """Move a memory to a broader layer, without the personal data and secrets that are found in it.
+
+    Earlier versions that hold some are removed. What was found is told on standard error.
+    """
+    redaction = "none" if no_redaction else "personal_data"
     request = pb.PromoteMemoryRequest(
         name=name("memories", memory),
         layer=_layer(layer),
         scope=scope.message(),
         version=version,
+        redaction=pb.Redaction.ValueType(enum(pb.Redaction, redaction)),
+        validate_only=dry_run,
     )
-    return await session.memory.PromoteMemory(request)
+    promoted = await session.memory.PromoteMemory(request)
+    if promoted.redacted:
+        print(f"note: redacted {', '.join(promoted.redacted)}", file=sys.stderr)
+    return promoted
 
 
 @command(app, "history")

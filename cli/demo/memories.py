@@ -143,9 +143,12 @@ async def _promote(stage: Stage, mira: Session, tomas: Session, lesson: pb.Memor
     )
     promoted = await mira.memory.PromoteMemory(request)
     stage.check("the layer after promotion", promoted.layer, pb.LAYER_TEAM)
+    stage.check("what the team may read of it", promoted.content, texts.LESSON_REDACTED)
+    stage.quote("team", promoted.content)
     after = await tomas.memory.SearchMemories(seen_by_tomas)
     stage.check("shown to Tomas after", _names(after), [lesson.name])
-    stage.done("Mira's lesson is the team's now: Tomas finds it first", "memories promoted")
+    redacted = " and ".join(promoted.redacted)
+    stage.done(f"Mira's lesson is the team's now, without {redacted}", "memories promoted")
 
 
 def _names(found: pb.SearchMemoriesResponse) -> list[str]:

@@ -30,10 +30,12 @@ TURNS = (
      " a connection."),
 )  # fmt: skip
 CALLER = "Lena Brandt, +47 555 01 32, was charged twice and wants a call back this afternoon."
-LESSON = (
+_LESSON = (
     "Check the 3-D Secure timeout before touching the pool size: a slow provider looks like a"
-    " small pool."
+    " small pool. Who to ask there: {}, {}."
 )
+LESSON = _LESSON.format("duty@tds-provider.example", "+47 22 12 34 56")
+LESSON_REDACTED = _LESSON.format("[email]", "[phone]")
 POOL = "card-api keeps at most 40 database connections per pod."
 POOL_CORRECTED = "card-api keeps at most 24 database connections per pod, since the move to HA."
 FREEZE = "Production is frozen from 20 December to 3 January, but for security fixes."

@@ -123,7 +123,8 @@ E = TypeVar("E", bound=Entity)
 @dataclass(frozen=True, slots=True)
 class Step(Generic[E]):
     """One change of one entity: what it was, what it is now, its new vector and terms if it has
-    some, and the number of the change once it is in the log."""
+    some, and the number of the change once it is in the log. `forgets`: versions before what it is
+    now are not kept."""
 
     operation: Operation
     before: E | None
@@ -132,6 +133,7 @@ class Step(Generic[E]):
     terms: Terms | None = None
     indexed: bool = True  # whether the indexes must hear of it
     number: int = 0
+    forgets: bool = False
 
     @property
     def entity(self) -> E:

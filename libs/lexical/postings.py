@@ -167,7 +167,7 @@ class Postings:
         """
         if not terms:
             return _NOTHING
-        sql, values = conditions(where, 6, "d.payload")
+        sql, values = conditions(where, 6, "d.payload", "d.entity_id")
         joined = _FILTER.format(conditions=sql) if where else ""
         statement = _SEARCH.format(filter=joined)
         rows = await read(route, statement, self.collection, list(terms), self.most, limit, *values)

@@ -19,7 +19,7 @@ from libs.operations import Handler, LeaseLost, OperationCancelled, State
 from libs.operations.store import Claim, Operations
 from libs.postgres import store_errors
 from libs.service.errors import InternalError, expected, to_status
-from libs.tenancy import TenantId, TenantMoved
+from libs.tenancy import TenantId, TenantMoved, TenantSuspended
 from libs.tenancy.directory import Directory
 
 log = structlog.get_logger(__name__)
@@ -76,7 +76,8 @@ class OperationWorker:
         return [TenantId(row[0]) for row in rows]
 
     async def _serve(self, tenant: TenantId) -> None:
-        """Does what is due for a tenant; what cannot be written down is done again later."""
+        """Does what is due for a tenant; what cannot be written down, or belongs to one that is
+        suspended, is done later."""
         try:
             route = await self._directory.route(tenant)
             while claim := await self._operations.claim(route, list(self._handlers)):
@@ -107,6 +108,8 @@ class OperationWorker:
         claim, kind = work.claim, work.claim.operation.kind
         if isinstance(error, LeaseLost):
             return
+        if isinstance(error, TenantSuspended):
+            raise error  # it waits as it is, and goes on when the tenant does
         if _may_pass(error) and work.failures < _MOST_FAILURES:
             OPERATION_FAILURES.labels(kind).inc()
             log.warning("operation.failed", kind=kind, error=error.reason)

@@ -38,7 +38,8 @@ class Table(Protocol[E]):
         """Stores what the steps, in order, made of their entities."""
 
     async def answered(self, route: Route, references: Sequence[Reference]) -> Sequence[E]:
-        """The entities of an earlier answer, in the versions it had; raises what is missing."""
+        """The entities of an earlier answer, in the versions it had, or the first that are kept
+        after them; raises what is missing."""
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,19 @@ class VersionedTable(Generic[E]):
     async def save(self, write: Write, steps: Sequence[Step[E]]) -> None:
         last = {step.entity.id: step for step in steps}
         gone = [entity for entity, step in last.items() if step.after is None]
-        kept = [step.before for step in steps if step.before and step.entity.id not in gone]
+        first = {step.entity.id: step.entity.version for step in steps if step.forgets}
+        forgotten = [entity for entity in first if entity not in gone]
+        kept = [
+            step.before
+            for step in steps
+            if step.before
+            and step.entity.id not in gone
+            and step.before.version >= first.get(step.entity.id, 0)
+        ]
         for removal in self._sql.removals if gone else ():
             write.add(removal, gone)
+        if forgotten:
+            write.add(self._sql.removals[1], forgotten)
         if kept:
             write.add(self._sql.keep, *self._arrays(kept))
         if present := [step.after for step in last.values() if step.after]:
@@ -144,8 +154,11 @@ def _statements(table: str, versions: str, columns: Mapping[str, str]) -> _State
         history=f"""SELECT {names} FROM {both}
             WHERE tenant_id = $1 AND id = $2 AND number = ANY($3::bigint[]) ORDER BY number""",
         answered=f"""SELECT w.place, r.* FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY
-            AS w (id, version, place)
-            JOIN {both} ON r.tenant_id = $1 AND r.id = w.id AND r.version = w.version""",
+            AS w (id, version, place) CROSS JOIN LATERAL (
+                SELECT * FROM {both}
+                WHERE r.tenant_id = $1 AND r.id = w.id AND r.version >= w.version
+                ORDER BY r.version LIMIT 1
+            ) AS r""",
         put=f"INSERT INTO {table} {given} ON CONFLICT (tenant_id, id) DO UPDATE SET {changed}",
         keep=f"INSERT INTO {versions} {given}",
         removals=(removal.format(table), removal.format(versions)),

@@ -1,23 +1,37 @@
-"""A filter of ids and times as SQL over a payload column. Pure."""
+"""A filter of ids, times and rows as SQL over a payload column. Pure."""
 
-from collections.abc import Sequence
+from libs.aip.filtering import to_sql
+from libs.vectors.filters import After, Condition, Filter, Rows, Until, time_text
 
-from libs.vectors.filters import After, Filter, Until, time_text
+# Behind the fence of OFFSET the planner asks it of one entity after the other, and goes on walking
+# the index in its order.
+_ROWS = """ AND EXISTS (
+    SELECT FROM {table} AS r WHERE r.tenant_id = $1 AND r.id = {entity}{comparisons} OFFSET 0
+)"""
 
 
-def conditions(where: Filter, first: int, column: str = "payload") -> tuple[str, list[object]]:
-    """AND-ed conditions and their values, which are parameters from `first` on: key and accepted
-    values in turn. `column` is jsonb."""
+def conditions(
+    where: Filter, first: int, column: str = "payload", entity: str = "entity_id"
+) -> tuple[str, list[object]]:
+    """AND-ed conditions and their values, which are parameters from `first` on.
+
+    `column` is jsonb, `entity` the id of the row that it belongs to, $1 the tenant.
+    """
     sql = ""
     values: list[object] = []
-    for place, (key, accepted) in enumerate(where.items()):
-        name = first + 2 * place
-        sql += _condition(accepted).format(column=column, key=name, value=name + 1)
-        values += [key, _value(accepted)]
+    for key, accepted in where.items():
+        name = first + len(values)
+        if isinstance(accepted, Rows):
+            comparisons, given = to_sql(accepted.comparisons, name)
+            sql += _ROWS.format(table=accepted.table, entity=entity, comparisons=comparisons)
+            values += given
+        else:
+            sql += _condition(accepted).format(column=column, key=name, value=name + 1)
+            values += [key, _value(accepted)]
     return sql, values
 
 
-def _condition(accepted: Sequence[str] | Until | After) -> str:
+def _condition(accepted: Condition) -> str:
     match accepted:
         case Until():
             return """ AND coalesce({column} ->> ${key}, '') COLLATE "C" <= ${value}::text"""
@@ -26,5 +40,10 @@ def _condition(accepted: Sequence[str] | Until | After) -> str:
     return " AND coalesce({column} ->> ${key}, '') = ANY(${value}::text[])"
 
 
-def _value(accepted: Sequence[str] | Until | After) -> object:
-    return time_text(accepted.at) if isinstance(accepted, Until | After) else list(accepted)
+def _value(accepted: Condition) -> object:
+    match accepted:
+        case Until(at) | After(at):
+            return time_text(at)
+        case Rows():
+            raise ValueError("rows have no single value")
+    return list(accepted)

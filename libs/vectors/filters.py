@@ -1,8 +1,11 @@
-"""What an index is asked to let through: the ids and times that its points hold. Pure."""
+"""What an index is asked to let through: by the ids and times that its points hold, or by what the
+rows of their entities hold. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from libs.aip.filtering import Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,20 @@ class After:
     at: datetime
 
 
-# Each key must hold one of its values, where a point without the key holds ""; or such a time.
-Filter = Mapping[str, Sequence[str] | Until | After]
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An entity for whose row all comparisons hold. `table` is SQL from our own code, of a table in
+    the shard with the key (tenant_id, id)."""
+
+    table: str
+    comparisons: tuple[Comparison, ...]
+
+
+Condition = Sequence[str] | Until | After | Rows
+
+# Each key must hold one of its values, where a point without the key holds ""; or such a time. The
+# key of Rows means nothing.
+Filter = Mapping[str, Condition]
 
 
 def time_text(at: datetime) -> str:

@@ -22,11 +22,14 @@ from libs.changes import Vector
 from libs.spine import Write, writing
 from libs.tenancy import Route, TenantId
 from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Reach, Then
+from libs.vectors.filters import Rows
 from libs.vectors.layouts import Layouts
+from libs.vectors.matching import matching_ids
 from libs.vectors.qdrant_points import (
     ENTITY,
     INDEXES,
     Place,
+    among,
     entity_of,
     hit,
     is_of,
@@ -40,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 # No answer in time or at all; too many requests; an answer that is not Qdrant's.
 _OUTAGES = (TimeoutError, ResponseHandlingException, QdrantException, JSONDecodeError)
+_LISTED = 10_000  # rows that match a filter and are named to the server one by one
+_WIDER, _DEEPEST = 4, 10_000  # where more match: how many more hits are read each time, and at most
 _OUR_FAULT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
@@ -116,7 +121,35 @@ class QdrantIndex:
         reach: Reach | None = None,
     ) -> list[Hit]:
         chosen = passing(route.tenant, where)
-        return await self._query(collection, vector, chosen, limit, reach)
+        rows = [each for each in where.values() if isinstance(each, Rows)]
+        if not rows:
+            return await self._query(collection, vector, chosen, limit, reach)
+        (among_rows,) = rows
+        few = await matching_ids(route, among_rows, _LISTED + 1)
+        if len(few) <= _LISTED:
+            chosen = among(chosen, route.tenant, few)
+            return await self._query(collection, vector, chosen, limit, reach) if few else []
+        return await self._widening(route, collection, vector, chosen, among_rows, limit, reach)
+
+    async def _widening(
+        self,
+        route: Route,
+        collection: Collection,
+        vector: Vector,
+        chosen: models.Filter,
+        rows: Rows,
+        limit: int,
+        reach: Reach | None,
+    ) -> list[Hit]:
+        """Looks further until enough of what is found has a row that matches: many do."""
+        asked = limit
+        while True:
+            asked = min(asked * _WIDER, _DEEPEST)
+            hits = await self._query(collection, vector, chosen, asked, reach)
+            fit = set(await matching_ids(route, rows, asked, [hit.id for hit in hits]))
+            kept = [hit for hit in hits if hit.id in fit]
+            if len(kept) >= limit or len(hits) < asked or asked == _DEEPEST:
+                return kept[:limit]
 
     async def scores(
         self,

@@ -5,7 +5,7 @@ its own that keeps the whole vector beside the prefix, on disk and without a gra
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -18,7 +18,7 @@ from libs.embedding.rules import shortened
 from libs.scope import SCOPE_IDS
 from libs.tenancy import TenantId
 from libs.vectors import Collection, Filter, Hit, Point, Reach
-from libs.vectors.filters import After, Until
+from libs.vectors.filters import After, Rows, Until
 
 # A point's payload: tenant and entity, and apart from them, so that no key can pass for these, the
 # ids and times to filter by.
@@ -123,7 +123,16 @@ def point_id(tenant: TenantId, entity: UUID) -> str:
 
 
 def passing(tenant: TenantId, where: Filter) -> models.Filter:
-    return models.Filter(must=[is_of(tenant), *(_holds(*each) for each in where.items())])
+    """What points hold of a filter, all of it but for Rows."""
+    held = [_holds(key, each) for key, each in where.items() if not isinstance(each, Rows)]
+    return models.Filter(must=[is_of(tenant), *held])
+
+
+def among(chosen: models.Filter, tenant: TenantId, ids: Iterable[UUID]) -> models.Filter:
+    """The points that are chosen, if they are those of `ids`."""
+    points = models.HasIdCondition(has_id=[point_id(tenant, each) for each in ids])
+    must = chosen.must if isinstance(chosen.must, list) else []
+    return models.Filter(must=[*must, points])
 
 
 def is_of(tenant: TenantId) -> models.FieldCondition:

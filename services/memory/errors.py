@@ -28,6 +28,10 @@ class VersionMismatch(AppError):
         )
 
 
+class TextChanged(VersionMismatch):
+    """The text of the memory has changed since it was read."""
+
+
 class NotBroader(AppError):
     """A memory is promoted to a broader layer only."""
 

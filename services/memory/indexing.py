@@ -52,10 +52,12 @@ class Indexing:
         (entry,) = await self.entries(route, [replace(memory, tier=Tier.HOT)])
         return entry
 
-    async def changed(self, route: Route, current: Stored, content: str) -> tuple[Vector, Terms]:
-        """What new content makes of a memory, whose author never changes."""
-        ((_, author),) = await opened_texts(self.keyring, route, [current])
-        text = searchable(author, content)
+    async def changed(
+        self, route: Route, current: Stored, content: str | None = None
+    ) -> tuple[Vector, Terms]:
+        """What its texts, or new content beside its author, make of a memory."""
+        ((own, author),) = await opened_texts(self.keyring, route, [current])
+        text = searchable(author, own if content is None else content)
         (vector,) = await self._vectors(route, [Text(text, current.subject)])
         (hashes,) = await blinded(self.keyring, route, [terms(text)])
         return vector, hashes

@@ -16,21 +16,19 @@ from libs.encryption.registry import (
     MEMORY_METADATA,
     Field,
 )
-from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
 from services.memory.creation import Creation, Draft, indexed_terms, plain, sealed
 from services.memory.domain.changes import (
     Body,
     Delete,
-    Promote,
     Rate,
     Supersede,
     Update,
     check_validity,
 )
 from services.memory.domain.feedback import Feedback
-from services.memory.domain.memory import EVER, Layer, Memory, Stored
+from services.memory.domain.memory import EVER, Memory, Stored
 from services.memory.errors import MemoryNotFound
 from services.memory.indexing import Indexing
 from services.memory.opening import opened
@@ -120,6 +118,7 @@ class MemoryOperations:
             vector=vector,
             terms=terms,
             revival=revival,
+            read=current,
         )
         return (await self._submit(route, asked, body))[0]
 
@@ -142,20 +141,6 @@ class MemoryOperations:
         """Removes a memory and its earlier versions."""
         body = Delete(memory_id, version)
         await self.memories.submit(route, Command(asked.origin, asked.request, body))
-
-    async def promote(
-        self,
-        route: Route,
-        asked: Asked,
-        memory_id: UUID,
-        version: int,
-        layer: Layer,
-        scope: Scope,
-    ) -> Memory:
-        """Moves a memory to a broader layer."""
-        revival = await self.indexing.revival(route, await self._one(route, memory_id))
-        body = Promote(memory_id, version, self.now(), layer, scope, revival)
-        return (await self._submit(route, asked, body))[0]
 
     async def history(
         self, route: Route, memory_id: UUID, since: int, limit: int

@@ -47,5 +47,9 @@ class Memories(Protocol):
     ) -> list[Stored]:
         """Newest first, those older than `before`, at most `limit`."""
 
+    async def earlier(self, route: Route, memory: UUID, limit: int) -> list[Stored]:
+        """Of the versions before the current one, one for each that reads otherwise, at most
+        `limit`."""
+
     async def versions(self, route: Route, memory: UUID, numbers: Sequence[int]) -> list[Stored]:
         """The versions that these changes made, as far as they are kept."""

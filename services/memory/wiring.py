@@ -51,6 +51,7 @@ from services.memory.maintenance.walk import Walk
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
+from services.memory.promotion import Promotion
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
 from services.memory.search import Judge, Search
@@ -121,6 +122,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Invalidations(platform.wakeups),
             platform.keyring,
             aging,
+            Promotion(memories, platform.keyring, indexing),
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [

@@ -59,6 +59,19 @@
 {{- with .trained }}
 - {name: {{ $prefix }}_EMBEDDING__TRAINED, value: {{ toJson . | quote }}}
 {{- end }}
+{{- if not .shorten }}
+- {name: {{ $prefix }}_EMBEDDING__SHORTEN, value: "false"}
+{{- end }}
+{{- with .textsPerMinute }}
+- {name: {{ $prefix }}_EMBEDDING__TEXTS_PER_MINUTE, value: {{ int64 . | quote }}}
+{{- end }}
+{{- with .prices }}
+{{- if .perMillionTokens }}
+- {name: {{ $prefix }}_EMBEDDING__PRICES__VERSION, value: {{ .version | quote }}}
+- {name: {{ $prefix }}_EMBEDDING__PRICES__CURRENCY, value: {{ .currency }}}
+- {name: {{ $prefix }}_EMBEDDING__PRICES__PER_MILLION_TOKENS, value: {{ toJson .perMillionTokens | quote }}}
+{{- end }}
+{{- end }}
 {{- with .secret }}
 - name: {{ $prefix }}_EMBEDDING__API_KEY
   valueFrom: {secretKeyRef: {name: {{ . }}, key: api-key}}

@@ -9,9 +9,10 @@ from google.protobuf import empty_pb2
 
 from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
-from libs.aip.filtering import Field, Kind, parse
+from libs.aip.filtering import parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
+from libs.auth.clock import utc_now
 from libs.changes import Asked
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
@@ -22,6 +23,7 @@ from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
 from services.memory.aging import AgingOf
+from services.memory.api.filters import FIELDS
 from services.memory.api.messages import (
     COLLECTION,
     FEEDBACK,
@@ -39,29 +41,17 @@ from services.memory.api.messages import (
     size,
     step_to,
 )
-from services.memory.domain.memory import Layer, Memory, Tier
+from services.memory.domain.changes import Promote
+from services.memory.domain.memory import Memory
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
+from services.memory.promotion import Promotion
 from services.memory.reasoning import HOPS, Reasoning, Step
 from services.memory.search import Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy, NearDuplicates
 from services.memory.tenant_settings.ports import SettingsStore
 
 _STREAM_WINDOW = 64  # requests of one stream that are under way at once
-_TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
-_FILTER = {
-    **{name: Field(name, Kind.TEXT) for name in _TEXTS},
-    "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
-    "tier": Field("tier", Kind.ENUM, {tier.value: tier.value for tier in Tier}),
-    "importance": Field("importance", Kind.NUMBER),
-    "trust": Field("trust", Kind.NUMBER),
-    "valid_from": Field("coalesce(valid_from, '-infinity')", Kind.TIME),
-    "valid_until": Field("coalesce(valid_until, 'infinity')", Kind.TIME),
-    "event_time": Field("coalesce(event_at, created_at)", Kind.TIME),
-    "create_time": Field("created_at", Kind.TIME),
-    "update_time": Field("updated_at", Kind.TIME),
-    "confirm_time": Field("coalesce(confirmed_at, updated_at)", Kind.TIME),
-}
 
 
 class MemoryServicer(pb_grpc.MemoryServiceServicer):
@@ -76,8 +66,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         invalidate: Invalidations,
         keyring: Keyring,
         aging: AgingOf,
+        promote: Promotion,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
+        self._promote = promote
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
         self._aging = aging
 
@@ -129,7 +121,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, request: pb.ListMemoriesRequest, context: Context
     ) -> pb.ListMemoriesResponse:
         current = caller()
-        where = parse(request.filter, _FILTER)
+        where = parse(request.filter, FIELDS)
         binding = f"ListMemories/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         memories = await self._do.page(current.route, where, page.after_id(), page.limit)
@@ -187,11 +179,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         current = caller(WRITERS)
         memory_id = resource_uuid(request.name, COLLECTION)
         layer = enum_from(LAYERS, request.layer, "layer")
+        if not (redacting := request.redaction != pb.REDACTION_NONE):
+            current.require(ADMINISTRATORS)
         by = await self._asked(current, "PromoteMemory", request)
-        memory = await self._do.promote(
-            current.route, by, memory_id, request.version, layer, scope_from(request.scope)
+        move = Promote(memory_id, request.version, utc_now(), layer, scope_from(request.scope))
+        promoted = await self._promote(
+            current.route, by, move, redacting=redacting, trial=request.validate_only
         )
-        return await self._shown(current.route, memory)
+        message = await self._shown(current.route, promoted.memory)
+        message.redacted.extend(promoted.kinds)
+        return message
 
     async def SearchMemories(
         self, request: pb.SearchMemoriesRequest, context: Context

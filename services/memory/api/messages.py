@@ -20,6 +20,7 @@ from libs.service.convert import (
     timestamp,
 )
 from services.memory.aging import Aging
+from services.memory.api.filters import rows_from
 from services.memory.creation import Created, Draft
 from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, Tier, View
@@ -147,7 +148,12 @@ def query_from(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
     at = moment(request.valid_at, "valid_at") if given else utc_now()
     return Query(
         request.query,
-        View(scope_from(request.scope), at, tuple(LAYERS[each] for each in request.layers)),
+        View(
+            scope_from(request.scope),
+            at,
+            tuple(LAYERS[each] for each in request.layers),
+            rows_from(request.filter),
+        ),
         request.limit or 10,
         request.min_score or None,
         strategy,

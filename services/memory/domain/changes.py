@@ -11,13 +11,14 @@ from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
 from services.memory.domain.duplicates import still_holds
 from services.memory.domain.feedback import Feedback, counted
-from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, Tier
+from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, Texts, Tier
 from services.memory.domain.upkeep import Entry, Prune, Retier, pruned, retiered
 from services.memory.errors import (
     AlreadySuperseded,
     ArchivedMeanwhile,
     MemoryNotFound,
     NotBroader,
+    TextChanged,
     TrustNeedsAdministrator,
     VersionMismatch,
 )
@@ -39,8 +40,9 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Replace what is not None, and stand for the rest. `vector` and `terms` belong to `content`,
-    `revival` to what there was; `trusting` is whether the trust may be raised."""
+    """Replace what is not None, and stand for the rest. `vector` and `terms` belong to `content`
+    beside the author that was `read`, `revival` to what there was; `trusting` is whether the trust
+    may be raised."""
 
     id: UUID
     version: int  # expected; 0 for any
@@ -56,6 +58,7 @@ class Update:
     vector: Vector | None = None
     terms: Terms | None = None
     revival: Entry | None = None
+    read: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,11 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Move a memory to a broader layer; `scope` adds ids that it lacks."""
+    """Move a memory to a broader layer; `scope` adds ids that it lacks.
+
+    `redacted` replaces the texts that were `read`, which must still be there; with `forgets` no
+    earlier version is kept.
+    """
 
     id: UUID
     version: int
@@ -100,6 +107,11 @@ class Promote:
     layer: Layer
     scope: Scope
     revival: Entry | None = None
+    read: Stored | None = None  # None: whatever its texts are
+    redacted: Texts | None = None
+    vector: Vector | None = None
+    terms: Terms | None = None
+    forgets: bool = False
 
 
 _REPLACED = (
@@ -135,8 +147,8 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
     """The steps of a command.
 
     Raises:
-        MemoryNotFound, VersionMismatch, NotBroader, AlreadySuperseded, TrustNeedsAdministrator,
-        ArchivedMeanwhile, InvalidRequest: It is refused.
+        MemoryNotFound, VersionMismatch, TextChanged, NotBroader, AlreadySuperseded,
+        TrustNeedsAdministrator, ArchivedMeanwhile, InvalidRequest: It is refused.
     """
     match body:
         case Create():
@@ -159,7 +171,9 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
             return [Step(Operation.DELETED, _expect(current, body.id, body.version), None)]
         case Promote():
             before = _expect(current, body.id, body.version)
-            step = Step(Operation.PROMOTED, before, _promoted(before, body))
+            after = _promoted(before, body)
+            vector, terms, forgets = body.vector, body.terms, body.forgets
+            step = Step(Operation.PROMOTED, before, after, vector, terms, forgets=forgets)
             return [_entered(step, body.revival)]
         case Retier():
             return retiered(current, body)
@@ -216,6 +230,8 @@ def _entered(step: Step[Stored], revival: Entry | None) -> Step[Stored]:
 
 
 def _updated(before: Stored, update: Update) -> Stored:
+    if update.read and update.read.author != before.author:
+        raise TextChanged(before.id, update.read.version, before.version)
     given = {name: getattr(update, name) for name in _REPLACED}
     after = replace(
         before.confirmed(update.at),
@@ -276,6 +292,8 @@ def _rated(before: Stored, rate: Rate) -> Stored:
 
 
 def _promoted(before: Stored, promote: Promote) -> Stored:
+    if promote.read and promote.read.texts != before.texts:
+        raise TextChanged(before.id, promote.read.version, before.version)
     if NARROW_TO_BROAD.index(promote.layer) <= NARROW_TO_BROAD.index(before.layer):
         raise NotBroader(before.id, before.layer, promote.layer)
     scope = Scope(
@@ -283,4 +301,9 @@ def _promoted(before: Stored, promote: Promote) -> Stored:
     )
     scope = replace(scope, user_id=before.scope.user_id)  # whom it is about never changes
     scope.demand(REQUIRED[promote.layer], promote.layer, "scope")
-    return replace(before.confirmed(promote.at), layer=promote.layer, scope=scope)
+    return replace(
+        before.confirmed(promote.at),
+        **(promote.redacted._asdict() if promote.redacted else {}),
+        layer=promote.layer,
+        scope=scope,
+    )

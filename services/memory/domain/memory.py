@@ -1,15 +1,17 @@
 """Memories, layers and what a layer demands."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from libs.aip.filtering import Comparison
 from libs.changes import Indexes
-from libs.scope import Scope
-from libs.vectors.filters import After, Filter, Until, time_text
+from libs.scope import SCOPE_IDS, Scope
+from libs.vectors.filters import After, Filter, Rows, Until, time_text
 from services.memory.domain.feedback import Counts, Feedback
 
 
@@ -66,6 +68,15 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
 }
 
 
+class Texts(NamedTuple):
+    """What of a memory is sealed; sealed anew, the same text is other bytes."""
+
+    content: bytes
+    metadata: bytes
+    author: bytes
+    source: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A memory as it is stored: content, metadata, author and source are sealed.
@@ -98,6 +109,11 @@ class Stored:
     feedback: Counts = field(default_factory=dict)
     ratings: Mapping[str, Feedback] = field(default_factory=dict)
     occurrences: int = 1  # how often it was said
+
+    @property
+    def texts(self) -> Texts:
+        """What of it is sealed."""
+        return Texts(self.content, self.metadata, self.author, self.source)
 
     @property
     def subject(self) -> str:
@@ -163,11 +179,13 @@ def searchable(author: str, content: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a search may show: what is valid `at` a time; `layers` is empty for all of them."""
+    """What a search may show: what is valid `at` a time; `layers` is empty for all of them; `rows`
+    are what the caller filters by."""
 
     scope: Scope
     at: datetime
     layers: Collection[Layer] = ()
+    rows: Rows | None = None
 
     def shows(self, memory: Stored) -> bool:
         """Whether the memory is valid, not archived, among these layers and not bound to somebody
@@ -177,6 +195,7 @@ class View:
             and memory.valid_from <= self.at < memory.valid_until
             and (not self.layers or memory.layer in self.layers)
             and self.scope.admits(memory.bound())
+            and (not self.rows or all(holds(each, memory) for each in self.rows.comparisons))
         )
 
     def filter(self) -> Filter:
@@ -187,4 +206,28 @@ class View:
             **self.scope.filter(),
             "valid_from": Until(self.at),
             "valid_until": After(self.at),
+            **({"rows": self.rows} if self.rows else {}),
         }
+
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": eq,
+    "!=": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
+_NAMED = {
+    "event_time": "event_at",
+    "create_time": "created_at",
+    "update_time": "updated_at",
+    "confirm_time": "confirmed_at",
+}
+
+
+def holds(comparison: Comparison, memory: Stored) -> bool:
+    """Whether a comparison of a filter holds for a memory, as it does for its row."""
+    name = _NAMED.get(comparison.name, comparison.name)
+    value = getattr(memory.scope if name in SCOPE_IDS else memory, name)
+    return _OPERATORS[comparison.operator](value, comparison.value)

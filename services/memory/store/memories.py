@@ -55,6 +55,10 @@ _RATE = """
     SELECT $1, r.* FROM unnest($2::uuid[], $3::text[], $4::text[]) AS r
     ON CONFLICT (tenant_id, memory_id, person) DO UPDATE SET feedback = excluded.feedback
 """
+_EARLIER = """
+    SELECT DISTINCT ON (content, metadata, author, source) * FROM aeterna.memory_version
+    WHERE tenant_id = $1 AND id = $2 LIMIT $3
+"""
 # Those of memories that have a vector.
 _HOT_IDS = """
     SELECT id FROM aeterna.memory
@@ -109,6 +113,9 @@ class PostgresMemories(VersionedTable[Stored]):
     ) -> list[Near]:
         rows = await read(route, _AROUND, list(ids), list(centres)) if ids else []
         return [Near(self.entity(row), row["before"], row["after"]) for row in rows]
+
+    async def earlier(self, route: Route, memory: UUID, limit: int) -> list[Stored]:
+        return [self.entity(row) for row in await read(route, _EARLIER, memory, limit)]
 
     async def submit(self, route: Route, command: Command[Body]) -> Sequence[Stored]:
         return await self._entities.submit(route, command)

@@ -29,6 +29,22 @@ def test_a_memory_is_found_by_meaning(served: Folder) -> None:
     assert found[0]["score"] > 0
 
 
+def test_a_search_is_filtered(served: Folder) -> None:
+    user = ("--user", str(uuid4()))
+    served.run("memory", "add", "The crane is red.", *user, "--trust", "0.2")
+    served.run("memory", "add", "The crane is blue.", *user)
+    trusted = ("--filter", "trust > 0.5")
+
+    found = served.json("memory", "search", "crane", *user, *trusted)
+    pursued = served.json("memory", "reason", "Which colour has the crane?", *user, *trusted)
+    refused = served.run("memory", "search", "crane", *user, "--filter", "colour = red")
+
+    for results in (found, pursued):
+        assert [each["memory"]["content"] for each in results] == ["The crane is blue."]
+    assert refused.code == 2
+    assert "filter" in refused.err
+
+
 def test_a_question_is_pursued_and_every_hop_told(served: Folder) -> None:
     user = ("--user", str(uuid4()))
     served.run("memory", "add", "Ann keeps a parrot.", *user)
@@ -107,6 +123,21 @@ def test_a_memory_is_promoted(served: Folder) -> None:
 
     assert promoted["layer"] == "LAYER_TEAM"
     assert promoted["scope"]["teamId"] == "payments"
+
+
+def test_a_promotion_tells_what_it_took_out(served: Folder) -> None:
+    name = add(served, "Ask lena@example.com.")
+    target = ("memory", "promote", name, "--layer", "company")
+
+    tried = served.run(*target, "--dry-run", "--output", "json")
+    as_it_is = served.json(*target, "--dry-run", "--no-redaction")
+    promoted = served.json(*target)
+
+    assert "redacted email" in tried.err
+    assert tried.json["content"] == "Ask [email]."
+    assert as_it_is["content"] == "Ask lena@example.com."
+    assert (promoted["content"], promoted["redacted"]) == ("Ask [email].", ["email"])
+    assert promoted["version"] == "2"
 
 
 def test_a_request_id_stores_once(served: Folder) -> None:

@@ -1,15 +1,19 @@
 """Links between items as clients see them."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
 
 from aeterna.knowledge.v1 import knowledge_pb2 as pb
+from libs.spine.group import GroupCommit
+from libs.tenancy import Route
 from tests.errors import fails_with
 from tests.integration.knowledge.client import Client
 
+_LOCK = "SELECT FROM aeterna.tenant_state WHERE tenant_id = $1 FOR UPDATE"
 CLARIFIES, SUPERSEDES = pb.RELATION_KIND_CLARIFIES, pb.RELATION_KIND_SUPERSEDES
 
 
@@ -91,20 +95,43 @@ async def test_a_removed_link_is_gone_and_can_be_made_again(client: Client) -> N
 
 
 async def test_a_link_may_take_the_place_of_one_that_goes_at_the_same_moment(
-    client: Client,
+    client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = await client.add("a"), await client.add("b")
     old = await client.link(one.name, two.name, CLARIFIES)
+    arrivals = _arrivals(monkeypatch)
 
-    # While the first is written, the others gather: they share a transaction.
-    back, _, new = await asyncio.gather(
-        client.link(two.name, one.name, CLARIFIES),
-        client.unlink(old.name),
-        client.link(one.name, two.name, CLARIFIES),
-    )
+    async with (
+        client.suite.database.connect() as other,
+        asyncio.TaskGroup() as group,
+        other.transaction(),  # ends first
+    ):
+        # While the first waits for the tenant's lock, the others gather: they share a transaction.
+        await other.execute(_LOCK, client.tenant)
+        tasks: list[asyncio.Task[Any]] = []
+        for call in (
+            client.link(two.name, one.name, CLARIFIES),
+            client.unlink(old.name),
+            client.link(one.name, two.name, CLARIFIES),
+        ):
+            tasks.append(group.create_task(call))
+            await arrivals.acquire()
 
+    back, _, new = (task.result() for task in tasks)
     assert new.name != old.name
     assert {each.name for each in (await client.links(one.name)).relations} == {back.name, new.name}
+
+
+def _arrivals(monkeypatch: pytest.MonkeyPatch) -> asyncio.Semaphore:
+    """Released by each write that has come to wait for its turn."""
+    arrivals, submit = asyncio.Semaphore(0), GroupCommit.submit
+
+    async def arriving(self: Any, route: Route, command: Any) -> Any:
+        arrivals.release()  # who hears of it runs after the next line has queued it
+        return await submit(self, route, command)
+
+    monkeypatch.setattr(GroupCommit, "submit", arriving)
+    return arrivals
 
 
 async def test_a_repeated_request_gets_the_first_answer(client: Client) -> None:

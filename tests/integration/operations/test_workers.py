@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
+from libs.aip.ids import Uuid7
 from libs.changes import Asked, Origin
 from libs.errors import AppError, Kind
 from libs.operations import (
@@ -22,10 +24,13 @@ from libs.operations import (
     OperationUnderWay,
     Progress,
     State,
+    worker,
 )
 from libs.operations.store import Operations
 from libs.spine.changes import changes_since
-from libs.tenancy import Route
+from libs.tenancy import Route, TenantSuspended
+from libs.wakeups import Wakeups
+from tests.databases import Database
 from tests.eventually import eventually
 from tests.integration.operations.conftest import Working
 
@@ -53,12 +58,12 @@ class Counting:
 
     def __init__(self, before: Callable[[int], Awaitable[None]] | None = None) -> None:
         self.seen: list[int] = []
-        self._before = before
+        self.before = before
 
     async def __call__(self, route: Route, parameters: Fields, progress: Progress) -> Progress:
         self.seen.append(progress.done)
-        if self._before:
-            await self._before(progress.done)
+        if self.before:
+            await self.before(progress.done)
         done = progress.done + 1
         cursor = {"next": done, "by": parameters.get("by", "")}
         return Progress(done, 10, done == 10, cursor, {"counted": done})
@@ -333,3 +338,77 @@ async def test_a_worker_leaves_alone_what_it_does_not_know(
         await ended(operations, route, begun)
 
     assert (await operations.get(route, other.id)).state is State.PENDING
+
+
+async def test_what_a_suspended_tenant_has_under_way_waits_until_it_is_resumed(
+    database: Database, working: Working, route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.operations.worker._REST", 0.3)  # seconds
+    looks = _Looks(monkeypatch)
+    operations = Operations(Wakeups(), Uuid7(), lease=SHORT)
+
+    async def suspend(done: int) -> None:
+        if done == 3:
+            await _set_state(database, route, "suspended")
+
+    step = Counting(suspend)
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(step)):
+        await looks.until(3)  # its lease is over meanwhile
+        waiting, seen = await operations.get(route, begun.id), list(step.seen)
+        step.before = None
+        await _set_state(database, route, "active")
+        operation = await ended(operations, route, begun)
+
+    assert (waiting.state, waiting.progress.done, waiting.failures) == (State.RUNNING, 3, 0)
+    assert seen == [0, 1, 2, 3]  # nothing is done for who is suspended
+    assert operation.state is State.SUCCEEDED
+    assert step.seen == [*seen, *range(3, 10)]
+
+
+async def test_a_tenant_that_is_resumed_at_once_has_lost_nothing(
+    database: Database, working: Working, route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libs.operations.worker._REST", 0.1)
+    operations = Operations(Wakeups(), Uuid7(), lease=SHORT)
+    refused: list[int] = []
+
+    async def refuse_once(done: int) -> None:
+        if done == 3 and not refused:
+            refused.append(done)
+            raise TenantSuspended(route.tenant)
+
+    step = Counting(refuse_once)
+    begun = await operations.begin(route, ASKED, "Count", {})
+    async with working(operations, counting(step)):
+        operation = await ended(operations, route, begun)
+
+    assert operation.state is State.SUCCEEDED
+    assert step.seen == [0, 1, 2, 3, *range(3, 10)]
+
+
+class _Looks:
+    """How often workers have looked for what to do and found the tenant not served."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._left = asyncio.Semaphore(0)
+        real = worker.log.warning
+
+        def warning(event: str, **values: Any) -> Any:
+            if event == "operations.left" and values["error"] == "TENANT_SUSPENDED":
+                self._left.release()
+            return real(event, **values)
+
+        monkeypatch.setattr(worker, "log", SimpleNamespace(warning=warning))
+
+    async def until(self, times: int) -> None:
+        for _ in range(times):
+            await asyncio.wait_for(self._left.acquire(), 30)
+
+
+async def _set_state(database: Database, route: Route, state: str) -> None:
+    """As governance does it: in the registry and in the shard."""
+    async with database.connect() as superuser:
+        for table, key in (("control.tenant", "id"), ("aeterna.tenant_state", "tenant_id")):
+            sql = f"UPDATE {table} SET state = $2 WHERE {key} = $1"
+            await superuser.execute(sql, route.tenant, state)
