@@ -26,7 +26,7 @@ from bench.report import Report, Row, Section
 from bench.stack import Stack, open_stack
 
 _USER = "listener"
-_DEPTH = 40  # results of a search whose ranks count: as deep as the service looks for fewer
+_DEPTH = 32  # results of a search whose ranks count: as deep as the service looks for fewer
 _USUAL = 10  # of one whose time counts
 _MULTI_HOP, _ADVERSARIAL = 1, 5
 _STRATEGIES = {

@@ -29,9 +29,10 @@ from libs.encryption.store import PostgresKeyStore
 from libs.lexical import blinded
 from libs.lexical.analysis import terms
 from libs.postgres import SERVICE_ROLE, DatabaseSettings, binary_vectors, open_pool
+from libs.scope import Scope
 from libs.tenancy import Route, ShardId, TenantId
 from libs.vectors.pgvector import packed
-from services.memory.domain.memory import Layer
+from services.memory.domain.memory import Layer, Stored
 from services.memory.store.rows import COLLECTION, MEMORIES
 
 _DISTINCT = 50_000  # texts; beyond them they repeat, in other tenants
@@ -172,7 +173,7 @@ class Loader:
             schema_name="aeterna",
             columns=["tenant_id", *MEMORIES.columns],
             records=[
-                (*_beginning(tenant, number), next(sealed), next(sealed), _NOW, _NOW, b"", None)
+                (tenant, *MEMORIES.to_row(_stored(number, next(sealed), next(sealed))))
                 for number in numbers
             ],
         )
@@ -211,9 +212,23 @@ async def open_loader(stack: Stack, corpus: Corpus, memories: int) -> AsyncItera
         yield Loader(pool, keyring, corpus, memories)
 
 
-def _beginning(tenant: str, number: int) -> tuple[object, ...]:
-    """The first columns of a row, which nothing depends on."""
-    return tenant, entity(number), Layer.COMPANY.value, "", "", "", "", "", "", 0.5, 1, 1
+def _stored(number: int, content: bytes, metadata: bytes) -> Stored:
+    """A memory of the whole tenant."""
+    return Stored(
+        id=entity(number),
+        layer=Layer.COMPANY,
+        scope=Scope(),
+        importance=0.5,
+        version=1,
+        number=1,
+        content=content,
+        metadata=metadata,
+        created_at=_NOW,
+        updated_at=_NOW,
+        author=b"",
+        event_at=_NOW,
+        confirmed_at=_NOW,
+    )
 
 
 def _owners(owned: Sequence[Owned]) -> dict[int, str]:

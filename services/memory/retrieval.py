@@ -30,7 +30,7 @@ from services.memory.ports import Memories, Near
 
 log = structlog.get_logger(__name__)
 
-DEPTH = 40  # memories that each index is asked for, unless more results are wanted
+DEPTH = 32  # memories that each index is asked for, unless more results are wanted
 _MOST = 1000  # that it can be asked for
 _CENTRES = 2 / 3  # share of them, the best by both: what is next to them may be the answer, too
 _NONE: AbstractSet[UUID] = frozenset()
