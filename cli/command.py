@@ -3,7 +3,6 @@
 The shared options, the session, errors and printing are added here, once.
 """
 
-import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from copy import copy
@@ -12,6 +11,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from cli import interrupts
 from cli.exits import exits
 from cli.options import Options
 from cli.session import open_session
@@ -42,7 +42,7 @@ def command(
         def run(ctx: typer.Context, **values: Any) -> None:
             options = given(ctx, values)
             with exits():
-                show(asyncio.run(_call(function, options, role, values)), options.output)
+                show(interrupts.run(_call(function, options, role, values)), options.output)
 
         _expose(run, function)
         app.command(
