@@ -38,6 +38,7 @@ from services.memory.creation import Creation
 from services.memory.domain.life import Life
 from services.memory.duplicates import Duplicates
 from services.memory.indexing import Indexing
+from services.memory.losses import LossMeter
 from services.memory.maintenance.api import MemoryMaintenanceServicer
 from services.memory.maintenance.index_length import KIND as index_kind
 from services.memory.maintenance.index_length import ChangeIndexLength
@@ -108,6 +109,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
+        await stack.enter_async_context(background(LossMeter(policies, retriever).run()))
         handlers = [
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
             *_maintenance(memories, indexing, postings, projector, life_of),

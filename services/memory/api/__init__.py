@@ -196,7 +196,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         route = caller().route
         strategy = STRATEGIES.get(request.strategy) or await self._default_strategy(route)
         query = query_from(request, strategy)
-        async with self._policies.use(route, strategy, *policy_from(request)) as used:
+        async with self._policies.use(route, query, *policy_from(request)) as used:
             reasoning = _reaching(self._reasoning, used)
             if strategy is Strategy.REASONED:
                 results = await reasoning(route, query, budget_from(request))
@@ -211,7 +211,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         budget = replace(budget_from(request.search), hops=request.max_hops or HOPS, replay=replay)
         route, query = caller().route, query_from(request.search, Strategy.REASONED)
         aging, explain = await self._aging(route), request.search.explain
-        async with self._policies.use(route, query.strategy, *policy_from(request.search)) as used:
+        async with self._policies.use(route, query, *policy_from(request.search)) as used:
             async for event in _reaching(self._reasoning, used).steps(route, query, budget):
                 if isinstance(event, Step):
                     yield pb.ReasonMemoriesResponse(step=step_to(event))

@@ -185,6 +185,7 @@ def _use(used: Used) -> pb.VectorUse:
         searched_dimensions=used.reach.dimensions,
         scored_dimensions=used.scored,
         oversampling=used.reach.oversampling or 1,
+        measured_loss=used.loss,
     )
 
 

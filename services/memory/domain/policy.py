@@ -1,7 +1,8 @@
-"""How far a search looks among shortened vectors, and what a latency budget chooses. Pure."""
+"""How far a search looks among shortened vectors, and what a latency budget and measured losses
+choose. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -25,7 +26,10 @@ OVERSAMPLING: Mapping[Policy, int] = {
     Policy.RANKING: 16,
     Policy.PRECISE: 40,
 }
-_KEPT = 10_000  # kinds of searches whose latencies are known
+TOLERATED = 0.01  # loss with which a policy is precise enough
+_TRIED = 20  # measurements before a loss counts
+_REMEMBERED = 200  # measurements that a loss is the mean of, about
+_KEPT = 10_000  # kinds of searches whose latencies are known, and tenants whose losses are
 _STEP = 2.0  # how much slower than a policy the next one may be, before it was ever tried
 _FADING = 0.99  # of what is known of a policy, each time that it is not chosen for it
 
@@ -72,9 +76,9 @@ class Latencies:
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
 
-    def choose(self, kind: Hashable, budget: float) -> Policy:
-        """The most precise policy that is expected to keep within `budget`, in seconds; FAST when
-        none is.
+    def choose(self, kind: Hashable, budget: float, enough: Policy = Policy.PRECISE) -> Policy:
+        """The most precise policy up to `enough` that is expected to keep within `budget`, in
+        seconds; FAST when none is.
 
         Begins with FAST, and tries the next one when there is room for it. One that was too slow
         is tried again after a while: it may have been the machine.
@@ -82,7 +86,7 @@ class Latencies:
         estimates = self._known.get(kind, {})
         chosen = Policy.FAST
         room = True  # for a policy of which nothing is known
-        for policy in LADDER:
+        for policy in LADDER[: LADDER.index(enough) + 1]:
             estimate = estimates.get(policy)
             if estimate is None:
                 return policy if room else chosen
@@ -91,3 +95,50 @@ class Latencies:
                 return chosen
             chosen, room = policy, estimate.bound * _STEP <= budget
         return chosen
+
+
+@dataclass(slots=True)
+class _Loss:
+    """A mean over measurements, of which the older ones are forgotten."""
+
+    mean: float = 0.0
+    count: int = 0
+
+    def observe(self, lost: float) -> None:
+        self.count = min(self.count + 1, _REMEMBERED)
+        self.mean += (lost - self.mean) / self.count
+
+
+@dataclass(slots=True)
+class Losses:
+    """What share of the results of PRECISE the other policies miss, 0 to 1, by kind: a tenant, a
+    length of the vectors in its index."""
+
+    _known: OrderedDict[Hashable, dict[Policy, _Loss]] = field(default_factory=OrderedDict)
+
+    def observe(self, kind: Hashable, found: Mapping[Policy, Collection[Hashable]]) -> None:
+        """What each policy found for one query, PRECISE included."""
+        precise = set(found[Policy.PRECISE])
+        if not precise:
+            return
+        losses = self._known.setdefault(kind, {})
+        self._known.move_to_end(kind)
+        for policy, results in found.items():
+            lost = 1 - len(precise.intersection(results)) / len(precise)
+            losses.setdefault(policy, _Loss()).observe(lost)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+
+    def of(self, kind: Hashable, policy: Policy) -> float | None:
+        """None while too little was measured."""
+        loss = self._known.get(kind, {}).get(policy)
+        return loss.mean if loss and loss.count >= _TRIED else None
+
+    def enough(self, kind: Hashable) -> Policy:
+        """The fastest policy that loses no more than is tolerated; PRECISE while that is not
+        known."""
+        for policy in LADDER:
+            loss = self.of(kind, policy)
+            if loss is not None and loss <= TOLERATED:
+                return policy
+        return Policy.PRECISE

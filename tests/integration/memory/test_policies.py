@@ -9,6 +9,7 @@ import pytest
 
 from aeterna.memory.v1 import memory_pb2 as pb
 from tests.errors import fails_with
+from tests.eventually import eventually
 from tests.suite import Metadata, Suite
 
 SEMANTIC = pb.SEARCH_STRATEGY_SEMANTIC
@@ -127,6 +128,59 @@ async def test_a_generous_budget_gets_the_most_precise_search(
     tight = timedelta(microseconds=1)
     answer = await search(suite, short, policy=pb.SEARCH_POLICY_ADAPTIVE, budget=tight)
     assert answer.vector_use.policy == pb.SEARCH_POLICY_FAST
+
+
+async def adaptive(suite: Suite, metadata: Metadata) -> pb.VectorUse:
+    budget = timedelta(seconds=60)
+    values = {"strategy": SEMANTIC, "policy": pb.SEARCH_POLICY_ADAPTIVE, "budget": budget}
+    return (await search(suite, metadata, **values)).vector_use
+
+
+async def test_where_prefixes_lose_nothing_the_fastest_is_chosen(
+    suite: Suite, short: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.memory.policies._EVERY", 1)
+
+    async def is_measured() -> bool:
+        return (await adaptive(suite, short)).HasField("measured_loss")
+
+    await eventually(is_measured)
+    used = await adaptive(suite, short)
+
+    assert (used.policy, used.measured_loss) == (pb.SEARCH_POLICY_FAST, 0)
+
+
+async def test_where_they_lose_much_a_more_precise_one_is_chosen(
+    suite: Suite, short: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.memory.policies._EVERY", 1)
+    animals, places = ("cat", "dog", "fox", "owl", "hen", "cow"), ("sofa", "roof", "barn", "hill")
+    verbs = ("sleeps", "dozes", "rests", "plays", "waits", "hides")
+    for text in (f"The {a} {v} on the {p}." for a in animals for v in verbs for p in places):
+        await add(suite, short, text)
+
+    async def is_measured() -> bool:
+        await adaptive(suite, short)
+        fast = await search(suite, short, strategy=SEMANTIC, policy=pb.SEARCH_POLICY_FAST)
+        return fast.vector_use.HasField("measured_loss")
+
+    await eventually(is_measured)
+    fast = await search(suite, short, strategy=SEMANTIC, policy=pb.SEARCH_POLICY_FAST)
+    used = await adaptive(suite, short)
+
+    assert fast.vector_use.measured_loss > 0.01
+    assert used.policy != pb.SEARCH_POLICY_FAST
+    assert used.measured_loss <= 0.01
+
+
+async def test_nothing_is_measured_of_whole_vectors(
+    suite: Suite, whole: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.memory.policies._EVERY", 1)
+
+    used = [await adaptive(suite, whole) for _ in range(30)]
+
+    assert not any(each.HasField("measured_loss") for each in used)
 
 
 @pytest.mark.parametrize(

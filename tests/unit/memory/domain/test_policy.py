@@ -1,9 +1,10 @@
 """The policy that a latency budget chooses."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.memory.domain.policy import LADDER, Latencies, Policy
+from services.memory.domain.policy import LADDER, TOLERATED, Latencies, Losses, Policy
 
 KIND = "acme"
 seconds = st.floats(1e-4, 10)
@@ -66,3 +67,54 @@ def test_kinds_do_not_learn_from_each_other() -> None:
 
     assert latencies.choose("large", 1) is Policy.FAST
     assert latencies.choose("small", 1) is Policy.PRECISE
+
+
+def measured(losses: Losses, missing: dict[Policy, int], times: int) -> None:
+    """So many measurements over 100 results, of which each policy misses some."""
+    for _ in range(times):
+        found = {policy: range(missing.get(policy, 0), 100) for policy in LADDER}
+        losses.observe(KIND, found)
+
+
+def test_a_loss_counts_when_it_was_measured_often_enough() -> None:
+    losses = Losses()
+    measured(losses, {Policy.FAST: 20}, 19)
+    assert losses.of(KIND, Policy.FAST) is None
+    assert losses.enough(KIND) is Policy.PRECISE
+
+    measured(losses, {Policy.FAST: 20}, 1)
+
+    assert losses.of(KIND, Policy.FAST) == pytest.approx(0.2)
+    assert losses.of("bolt", Policy.FAST) is None
+
+
+@given(st.tuples(*[st.integers(0, 3)] * 3))
+def test_the_fastest_that_loses_little_is_enough(missing: tuple[int, ...]) -> None:
+    losses = Losses()
+    measured(losses, dict(zip(LADDER, missing, strict=False)), 30)
+
+    enough = losses.enough(KIND)
+    loss = losses.of(KIND, enough)
+    assert loss is not None
+    assert loss <= TOLERATED + 1e-9
+    faster = LADDER[: LADDER.index(enough)]
+    assert all((losses.of(KIND, each) or 0) > TOLERATED for each in faster)
+
+
+@given(st.sampled_from(LADDER), seconds)
+def test_with_room_it_climbs_no_further_than_is_enough(enough: Policy, taken: float) -> None:
+    latencies = Latencies()
+    chosen = []
+    for _ in range(8):
+        chosen.append(latencies.choose(KIND, taken * 100, enough))
+        latencies.observe(KIND, chosen[-1], taken)
+
+    assert chosen[-1] is enough
+
+
+def test_what_was_measured_of_other_vectors_fades() -> None:
+    losses = Losses()
+    measured(losses, {Policy.FAST: 50}, 200)
+    measured(losses, {}, 1500)
+
+    assert (losses.of(KIND, Policy.FAST) or 0) < 0.01
