@@ -14,6 +14,7 @@ from cli import (
     knowledge,
     memory,
     memory_all,
+    memory_find,
     memory_life,
     memory_settings,
     operate,
@@ -87,6 +88,7 @@ app.command("health", rich_help_panel=_RUN)(health.health)
 app.command("demo", rich_help_panel=_RUN)(demo.demo)
 app.add_typer(release.app, name="release", rich_help_panel=_RUN)
 app.add_typer(memory.app, name="memory", rich_help_panel=_USE)
+memory.app.add_typer(memory_find.app)
 memory.app.add_typer(memory_all.app)
 memory.app.add_typer(memory_life.app)
 memory.app.add_typer(memory_settings.app, name="settings")
