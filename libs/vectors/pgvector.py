@@ -58,6 +58,7 @@ _SEARCH = """
     ORDER BY (embedding <#> $4::halfvec){exactly}
     LIMIT {limit}
 """
+_BEST = "SELECT id, score FROM ({search}) AS w ORDER BY score DESC LIMIT {limit}"
 _RESCORED = """
     SELECT w.entity_id AS id, -(w.embedding <#> $5::halfvec) AS score
     FROM ({search}) AS s JOIN aeterna.vector_whole AS w
@@ -80,7 +81,7 @@ _EXACTLY = " + 0"  # no index has this order
 # find some of a tenant's points a walk passes so many of all others as there are for each of them,
 # and each takes as long as comparing fourteen. Counting stops where walking is right in any case.
 _FEW = """
-    least(10000, sqrt(14.0 * {limit} * (
+    least(40000, sqrt(14.0 * {walked} * (
         SELECT greatest(reltuples, 0) FROM pg_class
         WHERE oid = 'aeterna.vector_{length}'::regclass
     )))::bigint
@@ -103,7 +104,7 @@ _HALF = np.dtype(">f2")
 class PgVectorIndex:
     """`VectorIndex` over the table of the collection's dimension; 16-bit floats, inner product."""
 
-    effort: int = 100  # hnsw.ef_search: candidates kept while walking the graph of whole vectors
+    effort: int = 100  # candidates kept while walking the graph of whole vectors (hnsw.ef_search)
     least: int = 40  # and at least, where candidates are found by a prefix: they are spare already
     walk: int = 20_000  # hnsw.max_scan_tuples: rows after which a walk gives up
 
@@ -184,16 +185,17 @@ class PgVectorIndex:
         effort = max(candidates, self.effort if whole else min(self.least, self.effort))
         passing, values = conditions(where, 4 + len(vectors))
 
-        def search(exactly: str) -> str:
-            hits = _SEARCH.format(
-                length=len(found_by), where=passing, exactly=exactly, limit=candidates
-            )
+        def search(exactly: str, met: int) -> str:
+            hits = _SEARCH.format(length=len(found_by), where=passing, exactly=exactly, limit=met)
+            if met > candidates:
+                hits = _BEST.format(search=hits, limit=candidates)
             return _RESCORED.format(search=hits, limit=limit) if scored_by else hits
 
-        # When the walk gives fewer there are no more, or it gave up before it met them.
+        # A walk among the points of others finds as well as one without them if it meets as many
+        # that pass. When it gives fewer there are no more, or it gave up before it met them.
         target = (collection.name, collection.space, *map(packed, vectors))
-        walk, exact = search(""), search(_EXACTLY)
-        faster = _FASTER.format(length=len(found_by), limit=candidates, exact=exact, walk=walk)
+        walk, exact = search("", effort), search(_EXACTLY, candidates)
+        faster = _FASTER.format(length=len(found_by), walked=effort, exact=exact, walk=walk)
         hits = (faster, exact)
         return Within(hits, (*target, *values), limit, self._settings(effort))
 
@@ -215,9 +217,10 @@ class PgVectorIndex:
 
     def _settings(self, effort: int) -> dict[str, str]:
         """Rows are filtered after the graph is walked, so the walk goes on until enough are found
-        (pgvector 0.8, iterative scans)."""
+        (pgvector 0.8, iterative scans), nearly in order: in strict order it would leave out what it
+        meets late."""
         return {
-            "hnsw.iterative_scan": "strict_order",
+            "hnsw.iterative_scan": "relaxed_order",
             "hnsw.ef_search": str(effort),
             "hnsw.max_scan_tuples": str(self.walk),
         }

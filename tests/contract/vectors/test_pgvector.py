@@ -29,15 +29,25 @@ def _direction() -> Vector:
     return row / np.linalg.norm(row)
 
 
-async def test_few_among_many_are_found_though_the_graph_gives_up(database: Database) -> None:
-    index = PgVectorIndex(effort=1, walk=1)
-    few = [make_point(_direction(), user_id="ann") for _ in range(3)]
-    many: list[Point] = [make_point(_direction(), user_id=str(uuid4())) for _ in range(3000)]
+def _cosine(point: Point, query: Vector) -> float:
+    assert point.vector is not None
+    return float(point.vector @ query)
+
+
+async def _walk_graphs(database: Database) -> None:
+    """Leaves the planner nothing else, and a table without statistics counts as huge."""
     async with database.connect() as superuser:
         for plan in ("enable_sort", "enable_seqscan", "enable_bitmapscan"):
             await superuser.execute(
                 f"ALTER ROLE {SERVICE_ROLE} IN DATABASE {database.name} SET {plan} = off"
             )
+
+
+async def test_few_among_many_are_found_though_the_graph_gives_up(database: Database) -> None:
+    index = PgVectorIndex(effort=1, walk=1)
+    few = [make_point(_direction(), user_id="ann") for _ in range(3)]
+    many: list[Point] = [make_point(_direction(), user_id=str(uuid4())) for _ in range(3000)]
+    await _walk_graphs(database)
     async with open_pool(database.settings()) as pool:
         route = make_route(pool)
         await add_tenant(database, route.tenant)
@@ -46,6 +56,28 @@ async def test_few_among_many_are_found_though_the_graph_gives_up(database: Data
         hits = await index.search(route, _MANY, _direction(), {"user_id": ("ann",)}, 10)
 
     assert {hit.id for hit in hits} == {point.id for point in few}
+
+
+async def test_a_walk_among_the_points_of_other_tenants_finds_as_well_as_one_alone(
+    database: Database,
+) -> None:
+    index = PgVectorIndex(effort=30)
+    await _walk_graphs(database)
+    async with open_pool(database.settings()) as pool:
+        routes = [make_route(pool) for _ in range(10)]
+        for route in routes:
+            await add_tenant(database, route.tenant)
+        owned = [[make_point(_direction()) for _ in range(300)] for _ in routes]
+        for route, points in zip(routes, owned, strict=True):
+            await index.apply(route, _MANY, points)
+
+        found = 0
+        for query in [_direction() for _ in range(30)]:
+            best = sorted(owned[0], key=lambda point: -_cosine(point, query))[:10]
+            hits = await index.search(routes[0], _MANY, query, {}, 10)
+            found += len({hit.id for hit in hits} & {point.id for point in best})
+
+    assert found / 300 >= 0.97
 
 
 async def test_the_planner_knows_how_common_each_id_is(database: Database) -> None:
