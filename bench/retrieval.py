@@ -24,9 +24,9 @@ from bench.poison import poison
 from bench.ranking import Answer, auroc, interval
 from bench.report import Report, Row, Section
 from bench.stack import Stack, open_stack
+from services.memory.retrieval import DEPTH
 
 _USER = "listener"
-_DEPTH = 32  # results of a search whose ranks count: as deep as the service looks for fewer
 _USUAL = 10  # of one whose time counts
 _MULTI_HOP, _ADVERSARIAL = 1, 5
 _STRATEGIES = {
@@ -76,7 +76,7 @@ class Recalled:
             scope=scope_pb2.Scope(user_id=_USER),
             limit=limit,
             strategy=strategy,
-            explain=limit == _DEPTH,
+            explain=limit == DEPTH,
         )
         answer: pb.SearchMemoriesResponse = await self.stub.SearchMemories(
             request, metadata=self.metadata
@@ -150,7 +150,7 @@ async def _ask(recalled: Sequence[Recalled], strategy: pb.SearchStrategy.ValueTy
     begun = time.perf_counter()
     for each in recalled:
         for question in each.conversation.questions:
-            answer = await each.ask(question, strategy, _DEPTH)
+            answer = await each.ask(question, strategy, DEPTH)
             asked = time.perf_counter()
             await each.ask(question, strategy, _USUAL)
             latencies.append(time.perf_counter() - asked)

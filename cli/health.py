@@ -10,6 +10,7 @@ import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from cli import interrupts
 from cli.command import given
 from cli.endpoints import Addresses, find
 from cli.exits import Exit, exits
@@ -60,7 +61,7 @@ def health(
     options = given(ctx, {"server": server, "data": data, "output": output})
     with exits():
         targets = [_target(each, options) for each in services or _NAMES]
-        answers = asyncio.run(_ask_all(targets, options.tls))
+        answers = interrupts.run(_ask_all(targets, options.tls))
         _show(answers, options.output)
         if not all(each.serves for each in answers):
             raise typer.Exit(Exit.UNAVAILABLE)

@@ -1,6 +1,5 @@
 """`aeterna migrate` and `aeterna token`: for those who run the platform."""
 
-import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from cli import interrupts
 from cli.arguments import duration
 from cli.command import given
 from cli.exits import exits
@@ -65,14 +65,14 @@ def migrate(
         if shard is not None:
             _refuse_shard(shard, dsn, checks=checks)
         if checks:
-            asyncio.run(_check(dsn, user, password, timedelta(seconds=wait or 0)))
+            interrupts.run(_check(dsn, user, password, timedelta(seconds=wait or 0)))
             print("The database is up to date.")
             return
         from libs import logs
 
         logs.configure()
         folder = given(ctx, {"data": data}).folder
-        done = asyncio.run(_migrate(dsn, user, password, shard, folder))
+        done = interrupts.run(_migrate(dsn, user, password, shard, folder))
         registered = f" and registered as the shard {shard}" if shard else ""
         print(f"{done} migrations ran; the database is up to date{registered}.")
 
@@ -138,7 +138,7 @@ def token(
         if not options.tenant:
             raise invalid("tenant", "name it with --tenant or AETERNA_TENANT")
         roles, valid_for = role or ["developer"], duration(lifetime, "lifetime")
-        minted = asyncio.run(_mint(options, options.tenant, roles, agent, valid_for))
+        minted = interrupts.run(_mint(options, options.tenant, roles, agent, valid_for))
         print(json.dumps({"token": minted}) if options.output is Output.JSON else minted)
 
 

@@ -1,33 +1,25 @@
 """Creating memories: embed, seal and look for near-duplicates first, then write."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from libs.changes import Asked, Command
 from libs.embedding import Purpose, TenantEmbedder, Text, Vectors
-from libs.encryption.keyring import Keyring, Plain
-from libs.encryption.registry import (
-    MEMORY_AUTHOR,
-    MEMORY_CONTENT,
-    MEMORY_METADATA,
-    MEMORY_SOURCE,
-    Field,
-)
-from libs.lexical import blinded
-from libs.lexical.analysis import terms
+from libs.encryption.keyring import Keyring
 from libs.scope import Scope
 from libs.tenancy import Route
 from services.memory.domain.changes import Create, check_validity
 from services.memory.domain.duplicates import Duplicate, adds_nothing
 from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
 from services.memory.duplicates import Duplicates
+from services.memory.indexing import indexed_terms
 from services.memory.opening import opened
 from services.memory.ports import Memories
+from services.memory.sealing import sealed
 from services.memory.tenant_settings.domain import NearDuplicates
 
 _TOLD = 3  # near-duplicates of one memory
@@ -150,50 +142,6 @@ class Creation:
         if policy in (NearDuplicates.REPORT, NearDuplicates.MERGE):
             return await self.duplicates(route, memories, vectors)
         return [()] * len(memories)
-
-
-async def sealed(keyring: Keyring, route: Route, memories: Sequence[Memory]) -> list[Stored]:
-    """The memories as they are stored, with new blobs."""
-    plains = [
-        Plain(memory.stored.scope.user_id, field, memory.stored.id, data)
-        for memory in memories
-        for field, data in _plain_of(memory).items()
-    ]
-    blobs = iter(await keyring.seal(route, plains))
-    return [
-        replace(
-            memory.stored,
-            content=next(blobs),
-            metadata=next(blobs),
-            author=next(blobs) if memory.author else b"",
-            source=next(blobs) if memory.source else b"",
-        )
-        for memory in memories
-    ]
-
-
-async def indexed_terms(
-    keyring: Keyring, route: Route, texts: Sequence[str]
-) -> list[dict[int, int]]:
-    """The terms of each text for the lexical index."""
-    return await blinded(keyring, route, [terms(text) for text in texts])
-
-
-def plain(content: str | None, metadata: dict[str, Any] | None) -> dict[Field, bytes]:
-    """What is given of them, as the bytes to seal."""
-    given = {}
-    if content is not None:
-        given[MEMORY_CONTENT] = content.encode()
-    if metadata is not None:
-        given[MEMORY_METADATA] = json.dumps(metadata, ensure_ascii=False).encode()
-    return given
-
-
-def _plain_of(memory: Memory) -> dict[Field, bytes]:
-    """The same of a memory, in the order of its fields."""
-    texts = {MEMORY_AUTHOR: memory.author, MEMORY_SOURCE: memory.source}
-    given = {field: text.encode() for field, text in texts.items() if text}
-    return plain(memory.content, memory.metadata) | given
 
 
 def _merged(

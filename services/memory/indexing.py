@@ -59,8 +59,15 @@ class Indexing:
         ((own, author),) = await opened_texts(self.keyring, route, [current])
         text = searchable(author, own if content is None else content)
         (vector,) = await self._vectors(route, [Text(text, current.subject)])
-        (hashes,) = await blinded(self.keyring, route, [terms(text)])
+        (hashes,) = await indexed_terms(self.keyring, route, [text])
         return vector, hashes
 
     async def _vectors(self, route: Route, about: Sequence[Text]) -> list[Vector]:
         return [*await self.embedder.embed(route, about, Purpose.DOCUMENT)] if about else []
+
+
+async def indexed_terms(
+    keyring: Keyring, route: Route, texts: Sequence[str]
+) -> list[dict[int, int]]:
+    """The terms of each text for the lexical index."""
+    return await blinded(keyring, route, [terms(text) for text in texts])

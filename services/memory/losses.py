@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import structlog
 
 from libs.errors import AppError
-from services.memory.domain.policy import LADDER
+from libs.vectors import Reach
+from services.memory.domain.policy import LADDER, OVERSAMPLING, Policy
 from services.memory.policies import Policies, Sampled
 from services.memory.retrieval import Retriever
 
@@ -34,14 +35,13 @@ class LossMeter:
         route, query = sampled
         nearest, where = self.retriever.nearest, query.view.filter()
         vector = await self.retriever.vector(route, query.view, query.text)
-        used = {policy: await self.policies.used(route, policy) for policy in LADDER}
-        lengths = {each.reach.dimensions for each in used.values()}
+        length = (await self.policies.used(route, Policy.PRECISE)).reach.dimensions
+        reaches = {policy: Reach(length, OVERSAMPLING[policy]) for policy in LADDER}
         found = {
             policy: await nearest.index.search(
-                route, nearest.collection, vector, where, _RESULTS, each.reach
+                route, nearest.collection, vector, where, _RESULTS, reach
             )
-            for policy, each in used.items()
+            for policy, reach in reaches.items()
         }
-        if len(lengths) == 1:  # else the index has changed meanwhile
-            ids = {policy: [hit.id for hit in hits] for policy, hits in found.items()}
-            self.policies.losses.observe((route.tenant, *lengths), ids)
+        ids = {policy: [hit.id for hit in hits] for policy, hits in found.items()}
+        self.policies.losses.observe((route.tenant, length), ids)

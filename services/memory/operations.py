@@ -18,7 +18,7 @@ from libs.encryption.registry import (
 )
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
-from services.memory.creation import Creation, Draft, indexed_terms, plain, sealed
+from services.memory.creation import Creation, Draft
 from services.memory.domain.changes import (
     Body,
     Delete,
@@ -30,9 +30,10 @@ from services.memory.domain.changes import (
 from services.memory.domain.feedback import Feedback
 from services.memory.domain.memory import EVER, Memory, Stored
 from services.memory.errors import MemoryNotFound
-from services.memory.indexing import Indexing
+from services.memory.indexing import Indexing, indexed_terms
 from services.memory.opening import opened
 from services.memory.ports import Memories
+from services.memory.sealing import plain, sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ write.
 """
 
 import asyncio
-import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -28,6 +26,7 @@ from services.memory.errors import MemoryNotFound, TextChanged
 from services.memory.indexing import Indexing
 from services.memory.opening import opened
 from services.memory.ports import Memories
+from services.memory.sealing import plain_of
 
 _ROUNDS = 5  # of redacting again what changed meanwhile
 _EARLIER = 100  # earlier texts that are looked at; a memory with more loses them all
@@ -114,10 +113,11 @@ class Promotion:
 
     async def _sealed(self, route: Route, before: Memory, after: Memory) -> Texts:
         """The texts of a memory, those that changed sealed anew."""
-        old, new = _plain(before), _plain(after)
+        old, new = plain_of(before), plain_of(after)
         stored = before.stored
-        changed = [name for name in _FIELDS if new[name] != old[name]]
-        items = [Plain(stored.subject, _FIELDS[name], stored.id, new[name]) for name in changed]
+        changed = [name for name, each in _FIELDS.items() if new.get(each) != old.get(each)]
+        fields = [_FIELDS[name] for name in changed]
+        items = [Plain(stored.subject, each, stored.id, new[each]) for each in fields]
         sealed = await self.keyring.seal(route, items)
         return stored.texts._replace(**dict(zip(changed, sealed, strict=True)))
 
@@ -132,13 +132,3 @@ def _redacted(memory: Memory) -> tuple[Memory, tuple[str, ...]]:
     """A memory without what is found in its texts, and the kinds of that."""
     texts, kinds = redact_values({name: getattr(memory, name) for name in _FIELDS})
     return replace(memory, **texts), tuple(kind for kind in KINDS if kind in kinds)
-
-
-def _plain(memory: Memory) -> Mapping[str, bytes]:
-    """The texts of a memory, as the bytes to seal."""
-    return {
-        "content": memory.content.encode(),
-        "metadata": json.dumps(memory.metadata, ensure_ascii=False).encode(),
-        "author": memory.author.encode(),
-        "source": memory.source.encode(),
-    }

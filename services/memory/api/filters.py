@@ -1,13 +1,13 @@
 """What memories can be filtered by, in lists and in searches alike: what their rows hold open."""
 
 from libs.aip.filtering import Field, Kind, parse
+from libs.scope import SCOPE_IDS
 from libs.vectors.filters import Rows
 from services.memory.domain.memory import Layer, Tier
 
 _TABLE = "aeterna.memory"
-_TEXTS = ("org_id", "team_id", "project_id", "session_id", "user_id", "agent_id")
 FIELDS = {
-    **{name: Field(name, Kind.TEXT) for name in _TEXTS},
+    **{name: Field(name, Kind.TEXT) for name in SCOPE_IDS},
     "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
     "tier": Field("tier", Kind.ENUM, {tier.value: tier.value for tier in Tier}),
     "importance": Field("importance", Kind.NUMBER),

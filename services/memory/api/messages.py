@@ -23,7 +23,7 @@ from services.memory.aging import Aging
 from services.memory.api.filters import rows_from
 from services.memory.creation import Created, Draft
 from services.memory.domain.feedback import Feedback
-from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, Tier, View
+from services.memory.domain.memory import EVER, NEVER, Layer, Memory, Stored, View
 from services.memory.domain.policy import Policy
 from services.memory.operations import Patch
 from services.memory.policies import Used
@@ -50,7 +50,6 @@ _POLICIES = {
     **{pb.SearchPolicy.Value(f"SEARCH_POLICY_{each.name}"): each for each in Policy},
 }
 LAYERS: dict[int, Layer] = {pb.Layer.Value(f"LAYER_{layer.name}"): layer for layer in Layer}
-TIERS: dict[int, Tier] = {pb.Tier.Value(f"TIER_{tier.name}"): tier for tier in Tier}
 FEEDBACK: dict[int, Feedback] = {
     pb.Feedback.Value(f"FEEDBACK_{each.name}"): each for each in Feedback
 }

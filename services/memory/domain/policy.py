@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TypeVar
 
 
 class Policy(Enum):
@@ -32,6 +33,9 @@ _REMEMBERED = 200  # measurements that a loss is the mean of, about
 _KEPT = 10_000  # kinds of searches whose latencies are known, and tenants whose losses are
 _STEP = 2.0  # how much slower than a policy the next one may be, before it was ever tried
 _FADING = 0.99  # of what is known of a policy, each time that it is not chosen for it
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -67,14 +71,11 @@ class Latencies:
 
     def observe(self, kind: Hashable, policy: Policy, seconds: float) -> None:
         """A search took so long."""
-        estimates = self._known.setdefault(kind, {})
-        self._known.move_to_end(kind)
+        estimates = _latest(self._known, kind)
         if policy in estimates:
             estimates[policy].observe(seconds)
         else:
             estimates[policy] = _Estimate.of(seconds)
-        if len(self._known) > _KEPT:
-            self._known.popitem(last=False)
 
     def choose(self, kind: Hashable, budget: float, enough: Policy = Policy.PRECISE) -> Policy:
         """The most precise policy up to `enough` that is expected to keep within `budget`, in
@@ -121,13 +122,10 @@ class Losses:
         precise = set(found[Policy.PRECISE])
         if not precise:
             return
-        losses = self._known.setdefault(kind, {})
-        self._known.move_to_end(kind)
+        losses = _latest(self._known, kind)
         for policy, results in found.items():
             lost = 1 - len(precise.intersection(results)) / len(precise)
             losses.setdefault(policy, _Loss()).observe(lost)
-        if len(self._known) > _KEPT:
-            self._known.popitem(last=False)
 
     def of(self, kind: Hashable, policy: Policy) -> float | None:
         """None while too little was measured."""
@@ -142,3 +140,13 @@ class Losses:
             if loss is not None and loss <= TOLERATED:
                 return policy
         return Policy.PRECISE
+
+
+def _latest(known: OrderedDict[Hashable, dict[Policy, T]], kind: Hashable) -> dict[Policy, T]:
+    """What is known of a kind, which has just been heard of; the one of which nothing was heard for
+    longest is forgotten when there are too many."""
+    found = known.setdefault(kind, {})
+    known.move_to_end(kind)
+    if len(known) > _KEPT:
+        known.popitem(last=False)
+    return found
