@@ -5,6 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from libs.aip.ids import Uuid7
+from libs.operations import Handler
+from libs.operations.serving import open_operations
+from libs.operations.store import Operations
 from libs.postgres import open_pool
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -28,6 +32,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         trail = PostgresTrail(platform.wakeups)
         stack.push_async_callback(trail.close)
         audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
+        handlers: list[Handler] = []
+        long_running = Operations(platform.wakeups, Uuid7())
+        opened = open_operations(platform, long_running, handlers)
+        shown = await stack.enter_async_context(opened)
         yield [
             Registration(
                 "aeterna.governance.v1.TenantService",
@@ -38,4 +46,5 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
+            shown.registration,
         ]

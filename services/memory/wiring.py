@@ -19,9 +19,8 @@ from libs.embedding.settings import local_words, open_embedder
 from libs.lexical.postings import Postings
 from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
-from libs.operations.api import OperationsServicer
+from libs.operations.serving import open_operations
 from libs.operations.store import Operations
-from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -114,7 +113,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
             *_maintenance(memories, indexing, postings, projector, life_of),
         ]
-        shown = await stack.enter_async_context(_shown(platform, long_running, handlers))
+        shown = await stack.enter_async_context(open_operations(platform, long_running, handlers))
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring, utc_now)
         servicer = MemoryServicer(
             operations,
@@ -167,16 +166,6 @@ def _maintenance(
             Walk(memories, pruning, EXPIRED, cutoffs),
         ),
     ]
-
-
-@asynccontextmanager
-async def _shown(
-    platform: Platform, operations: Operations, handlers: Sequence[Handler]
-) -> AsyncIterator[OperationsServicer]:
-    """What shows operations, while a worker does them."""
-    worker = OperationWorker(operations, platform.directory, handlers)
-    async with background(worker.run()):
-        yield OperationsServicer(operations, platform.wakeups, handlers)
 
 
 @asynccontextmanager
