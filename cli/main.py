@@ -11,6 +11,7 @@ from cli import (
     changes,
     demo,
     health,
+    keys,
     knowledge,
     memory,
     memory_all,
@@ -99,6 +100,7 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 )
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
+app.add_typer(keys.app, name="keys", rich_help_panel=_GOVERN)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 
 

@@ -6,7 +6,8 @@ import typer
 from google.longrunning import operations_pb2 as pb
 from google.protobuf.message import Message
 
-from aeterna.memory.v1 import maintenance_pb2  # noqa: F401 - for printing what operations answer
+from aeterna.governance.v1 import keys_pb2  # noqa: F401 - for printing what operations answer
+from aeterna.memory.v1 import maintenance_pb2  # noqa: F401 - likewise
 from cli.arguments import name
 from cli.command import command
 from cli.paging import Limit, collect

@@ -1,5 +1,6 @@
 """Which columns hold ciphertext: the one list that sealing, re-encryption and tests go by."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -17,7 +18,6 @@ MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
 
-# A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
 ENCRYPTED_FIELDS = frozenset(
     {
         MEMORY_CONTENT,
@@ -28,3 +28,25 @@ ENCRYPTED_FIELDS = frozenset(
         KNOWLEDGE_ITEM_CONTENT,
     }
 )
+
+# A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
+VERSIONS: Mapping[str, str] = {"memory": "memory_version", "knowledge_item": "knowledge_version"}
+
+
+class SealedTable(NamedTuple):
+    """A table of the schema `aeterna`, and how its sealed columns are opened. Its rows are named by
+    `id` in the authenticated data, whatever else is in its key."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+
+def sealed_tables() -> list[SealedTable]:
+    """Every table that holds sealed values: the current rows before the versions of them."""
+    tables: dict[str, list[Field]] = {}
+    for field in sorted(ENCRYPTED_FIELDS):
+        tables.setdefault(field.table, []).append(field)
+    current = [SealedTable(name, tuple(fields)) for name, fields in tables.items()]
+    return current + [
+        SealedTable(VERSIONS[each.name], each.fields) for each in current if each.name in VERSIONS
+    ]

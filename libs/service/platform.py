@@ -9,9 +9,11 @@ from threadpoolctl import threadpool_limits
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
-from libs.encryption.kms_local import LocalKms
+from libs.encryption.kms_guard import GuardedKms
+from libs.encryption.settings import KmsSettings, open_kms
 from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
+from libs.service.background import background
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
 from libs.wakeups import Wakeups
@@ -34,6 +36,7 @@ class Platform:
     settings: PlatformSettings
     authenticator: Authenticator
     directory: Directory
+    kms: GuardedKms
     keyring: Keyring
     wakeups: Wakeups
 
@@ -43,19 +46,30 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
     """Opens the shared parts and tests the keys.
 
     Raises:
+        KmsUnusable, KmsUnavailable, KmsAccessDenied, KmsKeyMissing, KmsKeyDisabled: The self-test.
         KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(threadpool_limits(1, "blas"))  # its threads spin between small tasks
-        kms = LocalKms.open(settings.kms.keyring)
+        kms = await stack.enter_async_context(open_kms(settings.kms))
         await _check(kms, settings.production)
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        yield Platform(
-            settings, authenticator, directory, Keyring(kms, PostgresKeyStore()), wakeups
-        )
+        await stack.enter_async_context(background(kms.look()))
+        keyring = _keyring(kms, settings.kms)
+        yield Platform(settings, authenticator, directory, kms, keyring, wakeups)
+
+
+def _keyring(kms: Kms, settings: KmsSettings) -> Keyring:
+    return Keyring(
+        kms,
+        PostgresKeyStore(),
+        ttl_seconds=settings.keep.total_seconds(),
+        grace_seconds=settings.outage_grace.total_seconds(),
+        longest_use=settings.subject_key_age,
+    )
 
 
 async def _check(kms: Kms, production: bool) -> None:

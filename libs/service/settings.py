@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from libs.auth.settings import AuthSettings
+from libs.encryption.settings import KmsSettings
 from libs.postgres import DatabaseSettings
 from libs.tracing import TracingSettings
 from libs.wakeups.settings import WakeupSettings
@@ -34,12 +35,6 @@ class ServerSettings(BaseModel, frozen=True):
     write_timeout: timedelta = timedelta(seconds=10)  # a stream's client that is slower is cut off
     drain_delay: timedelta = timedelta(0)  # NOT_SERVING, yet serving: callers learn of the end
     shutdown_grace: timedelta = timedelta(seconds=20)  # then for calls under way
-
-
-class KmsSettings(BaseModel, frozen=True):
-    """The key management service that wraps the tenants' keys."""
-
-    keyring: Path  # the file of the local provider, refused in production
 
 
 class PlatformSettings(BaseModel, frozen=True):

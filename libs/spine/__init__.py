@@ -15,13 +15,25 @@ from uuid import UUID
 import asyncpg
 
 from libs.changes import Change
+from libs.errors import AppError, Kind
 from libs.postgres import Connection, StoreUnavailable, lend, roll_back, store_errors
 from libs.tenancy import Route, TenantMoved, TenantNotFound, TenantSuspended
 
-_REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
+
+class KeyChangedMeanwhile(AppError):
+    """A value was sealed with a key that was destroyed before it could be stored: seal it anew."""
+
+    kind, reason = Kind.UNAVAILABLE, "KEY_CHANGED_MEANWHILE"
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__("An encryption key was destroyed meanwhile; retry.", tenant=tenant)
+
+
+_REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended | KeyChangedMeanwhile]] = {
     "AE001": TenantNotFound,
     "AE002": TenantMoved,
     "AE003": TenantSuspended,
+    "AE005": KeyChangedMeanwhile,
 }
 _NO_SETTINGS: Mapping[str, str] = {}
 _REPLAN_SELDOM = "SET LOCAL plan_cache_mode = auto"  # a write goes by keys, whatever the tenant
@@ -164,7 +176,7 @@ async def writing(route: Route, *, durable: bool = True) -> AsyncIterator[Write]
 
     Raises:
         TenantMoved: The route's epoch is not the shard's.
-        TenantSuspended, TenantNotFound: As they say.
+        TenantSuspended, TenantNotFound, KeyChangedMeanwhile: As they say.
         StoreUnavailable: The shard cannot be reached; the outcome of a commit may be unknown.
     """
     begin = (

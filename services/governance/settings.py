@@ -4,6 +4,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.service.settings import PlatformSettings, ServerSettings
+from services.governance.keys.settings import KeySettings
 
 
 class Settings(BaseSettings):
@@ -15,6 +16,7 @@ class Settings(BaseSettings):
 
     platform: PlatformSettings
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
+    keys: KeySettings = KeySettings()
 
     @property
     def control(self) -> DatabaseSettings:

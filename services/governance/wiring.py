@@ -14,6 +14,7 @@ from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
+from services.governance.keys.wiring import key_parts
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
@@ -32,8 +33,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         trail = PostgresTrail(platform.wakeups)
         stack.push_async_callback(trail.close)
         audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
-        handlers: list[Handler] = []
         long_running = Operations(platform.wakeups, Uuid7())
+        keys = key_parts(settings.keys, platform, long_running)
+        handlers: list[Handler] = [*keys.handlers]
         opened = open_operations(platform, long_running, handlers)
         shown = await stack.enter_async_context(opened)
         yield [
@@ -46,5 +48,6 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
+            *keys.registrations(shown),
             shown.registration,
         ]
