@@ -21,6 +21,7 @@ COMPONENTS = (
     "libs.vectors",
     "libs.lexical",
     "libs.operations",
+    "libs.alerts",
     "services.memory",
     "services.knowledge",
 )

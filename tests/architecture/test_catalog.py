@@ -103,6 +103,7 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "append_changes",
         "tenants_to_project",
         "tenants_with_operations",
+        "tenants_with_deliveries",
     }
     for row in rows:
         assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]
@@ -127,10 +128,14 @@ async def test_the_registry_names_exactly_the_sealed_columns(database: Database)
     assert {Field(*each) for each in found} == set(ENCRYPTED_FIELDS) | set(_versions())
 
 
+_WITHOUT_VERSIONS = {"webhook"}
+
+
 def _versions() -> Iterator[Field]:
     """Version tables keep the sealed bytes of the row that they are versions of."""
     for field in ENCRYPTED_FIELDS:
-        yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
+        if field.table not in _WITHOUT_VERSIONS:
+            yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
 
 
 async def test_a_tenant_adds_nothing_to_the_catalog(suite: Suite) -> None:
