@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
-from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.governance.v1 import audit_pb2, keys_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 
@@ -146,6 +146,30 @@ _COLUMNS: dict[type[Message], Columns] = {
         **_CHANGED,
         "EVENT": lambda each: each.event,
         "HASH": lambda each: each.hash.hex()[:12],
+    },
+    keys_pb2.TenantKey: {
+        "NAME": lambda each: each.name,
+        "PRIMARY": lambda each: "yes" if each.primary else "",
+        "SUBJECT KEYS": lambda each: str(each.subject_keys),
+        "CREATED": lambda each: _time(each.create_time),
+        "KMS KEY": lambda each: each.kms_key,
+    },
+    keys_pb2.SubjectKey: {
+        "NAME": lambda each: each.name,
+        "SUBJECT": lambda each: each.subject,
+        "V": lambda each: str(each.version),
+        "PRIMARY": lambda each: "yes" if each.primary else "",
+        "TENANT KEY": lambda each: str(each.tenant_key_version),
+        "USES": lambda each: str(each.uses),
+        "CREATED": lambda each: _time(each.create_time),
+    },
+    keys_pb2.KmsKey: {
+        "PROVIDER": lambda each: each.provider,
+        "KEY ID": lambda each: each.key_id,
+        "STATE": lambda each: each.state,
+        "VERSIONS": lambda each: str(each.versions),
+        "CREATED": lambda each: _time(each.create_time),
+        "DELETION": lambda each: _time(each.deletion_time),
     },
     change_pb2.Change: _CHANGE,
 }

@@ -17,6 +17,9 @@ MEMORY_AUTHOR = Field("memory", "author")
 MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
+WEBHOOK_URL = Field("webhook", "url")
+WEBHOOK_SECRET = Field("webhook", "secret")
+AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
 
 ENCRYPTED_FIELDS = frozenset(
     {
@@ -26,6 +29,9 @@ ENCRYPTED_FIELDS = frozenset(
         MEMORY_SOURCE,
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
+        WEBHOOK_URL,
+        WEBHOOK_SECRET,
+        AUTHORIZATION_POLICY_DESCRIPTION,
     }
 )
 

@@ -90,3 +90,7 @@ KMS_SECONDS = Histogram("aeterna_kms_seconds", "How long those took that went we
 KMS_STALE = Counter(
     "aeterna_kms_stale", "Tenants' keys that were used for longer, since the service was away."
 )
+ALERTS = Counter("aeterna_alerts", "Alerts raised.", ["kind", "severity"])
+DELIVERIES = Counter(
+    "aeterna_webhook_deliveries", "Attempts to send alerts to webhooks.", ["outcome"]
+)

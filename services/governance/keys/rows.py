@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from libs.encryption.envelope import KEY_ID
 from libs.encryption.keyring import Sealed
 from libs.encryption.registry import SealedTable, sealed_tables
@@ -38,7 +40,7 @@ _VALUES = """
     SELECT {keys}, t.id AS row_id, {columns} FROM aeterna.{table} AS t
     JOIN unnest({arrays}) AS w ({wanted}) ON {same} WHERE t.tenant_id = $1
 """
-# A value that somebody else replaced stays as it is; so does one whose key is gone, which is erased.
+# A value that somebody else replaced stays as it is; so does one whose key is gone: it is erased.
 _REPLACE = """
     UPDATE aeterna.{table} AS t SET {changes} FROM unnest({arrays}) AS n ({given})
     WHERE t.tenant_id = $1 AND {same} AND ({any_old}) RETURNING {counts} AS replaced
@@ -147,9 +149,8 @@ async def replace(route: Route, table: SealedTable, changed: Sequence[Replacemen
     """Writes new values over those that are still as they were read; how many these were."""
     key = await _key(route, table.name)
     places = range(len(table.fields))
-    columns: list[list[Any]] = [
-        list(each) for each in zip(*(v.key for v, _ in changed), strict=True)
-    ]
+    own = zip(*(each.key for each, _ in changed), strict=True)
+    columns: list[list[Any]] = [list(each) for each in own]
     for place in places:
         columns.append([v.blobs[place] if place in new else None for v, new in changed])
         columns.append([new.get(place) for _, new in changed])
@@ -223,11 +224,11 @@ def _same(key: _Columns, other: str) -> str:
     return " AND ".join(f"t.{name} = {other}.{name}::{kind}" for name, kind in key)
 
 
-def _row_key(row: Mapping[str, Any], key: _Columns) -> Key:
+def _row_key(row: asyncpg.Record, key: _Columns) -> Key:
     return tuple(row[f"key_{name}"] for name, _ in key)
 
 
-def _names(row: Mapping[str, Any], table: SealedTable) -> tuple[UUID | None, ...]:
+def _names(row: asyncpg.Record, table: SealedTable) -> tuple[UUID | None, ...]:
     """What is too short for a key is no sealed value: the empty one, as a rule."""
     blobs = (row[field.column] for field in table.fields)
     return tuple(UUID(bytes=blob) if len(blob) == 16 else None for blob in blobs)
