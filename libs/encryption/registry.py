@@ -39,11 +39,16 @@ ENCRYPTED_FIELDS = frozenset(
 VERSIONS: Mapping[str, str] = {"memory": "memory_version", "knowledge_item": "knowledge_version"}
 
 
+# What names a row in the authenticated data, where that is not its `id`.
+ROW_IDS: Mapping[str, str] = {"webhook": "row_id"}
+
+
 class SealedTable(NamedTuple):
-    """A table of the schema `aeterna`, and how its sealed columns are opened. Its rows are named by
-    `id` in the authenticated data, whatever else is in its key."""
+    """A table of the schema `aeterna`, which column names its rows in the authenticated data, and
+    how its sealed columns are opened."""
 
     name: str
+    row_id: str
     fields: tuple[Field, ...]
 
 
@@ -52,7 +57,9 @@ def sealed_tables() -> list[SealedTable]:
     tables: dict[str, list[Field]] = {}
     for field in sorted(ENCRYPTED_FIELDS):
         tables.setdefault(field.table, []).append(field)
-    current = [SealedTable(name, tuple(fields)) for name, fields in tables.items()]
+    current = [
+        SealedTable(name, ROW_IDS.get(name, "id"), tuple(fields)) for name, fields in tables.items()
+    ]
     return current + [
-        SealedTable(VERSIONS[each.name], each.fields) for each in current if each.name in VERSIONS
+        each._replace(name=VERSIONS[each.name]) for each in current if each.name in VERSIONS
     ]

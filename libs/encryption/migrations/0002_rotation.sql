@@ -10,15 +10,20 @@ CREATE TABLE aeterna.key_revision (
 );
 SELECT aeterna.protect('aeterna.key_revision');
 
--- Guards the sealed columns of a table: bytea, empty for nothing. To be called again when there are more of them. What
--- a process sealed before it heard that a key was destroyed must not be stored, since nobody could read it (AE005); and a
--- key that is named again while a scan looks for its values is not retired.
+-- Guards the sealed columns of a table: bytea, empty for nothing. What a process sealed before it heard that a key was
+-- destroyed must not be stored, since nobody could read it (AE005); and a key that is named again while a scan looks for
+-- its values is not retired. Services may seal these columns anew, also where they may change nothing else. Called after
+-- each migration with what libs.encryption.registry names; does nothing when all is as it was.
 CREATE FUNCTION aeterna.guard_sealed(p_table regclass, VARIADIC p_columns text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v_name text := (SELECT relname FROM pg_class WHERE oid = p_table);
     v_values text := (SELECT string_agg(format('(w.%I)', name), ', ') FROM unnest(p_columns) AS name);
     v_event text;
+    v_guarded oid := to_regproc(format('aeterna.%I', v_name || '_sealed'));
 BEGIN
+    IF obj_description(v_guarded, 'pg_proc') = v_values THEN
+        RETURN;
+    END IF;
     EXECUTE format($f$
         CREATE OR REPLACE FUNCTION aeterna.%I() RETURNS trigger LANGUAGE plpgsql AS $t$
         DECLARE
@@ -46,5 +51,8 @@ BEGIN
             FOR EACH STATEMENT EXECUTE FUNCTION aeterna.%I()',
             'sealed_' || lower(v_event), v_event, p_table, v_name || '_sealed');
     END LOOP;
+    EXECUTE format('COMMENT ON FUNCTION aeterna.%I() IS %L', v_name || '_sealed', v_values);
+    EXECUTE format('GRANT UPDATE (%s) ON %s TO aeterna_app',
+        (SELECT string_agg(quote_ident(name), ', ') FROM unnest(p_columns) AS name), p_table);
 END $$;
 REVOKE EXECUTE ON FUNCTION aeterna.guard_sealed FROM PUBLIC;

@@ -33,11 +33,11 @@ _KEY = """
 """
 _COUNT = "SELECT count(*) FROM aeterna.{table} WHERE tenant_id = $1"
 _PAGE = """
-    SELECT {keys}, t.id AS row_id, {names} FROM aeterna.{table} AS t
+    SELECT {keys}, {names} FROM aeterna.{table} AS t
     WHERE t.tenant_id = $1{after} ORDER BY {order} LIMIT {limit}
 """
 _VALUES = """
-    SELECT {keys}, t.id AS row_id, {columns} FROM aeterna.{table} AS t
+    SELECT {keys}, t.{row_id} AS row_id, {columns} FROM aeterna.{table} AS t
     JOIN unnest({arrays}) AS w ({wanted}) ON {same} WHERE t.tenant_id = $1
 """
 # A value that somebody else replaced stays as it is; so does one whose key is gone: it is erased.
@@ -131,6 +131,7 @@ async def values(route: Route, table: SealedTable, keys: Sequence[Key]) -> list[
     columns = ", ".join(f"t.{field.column}" for field in table.fields)
     sql = _VALUES.format(
         keys=_texts(key),
+        row_id=table.row_id,
         columns=columns,
         table=table.name,
         arrays=_arrays(key, 2),
