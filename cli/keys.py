@@ -1,8 +1,9 @@
 """`aeterna keys`: the encryption keys of the tenant, and the key that wraps them all."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from google.protobuf.message import Message
 
 from aeterna.governance.v1 import keys_pb2 as pb
 from cli.arguments import duration
@@ -71,14 +72,14 @@ async def rotate(
     if older_than:
         request.older_than.FromTimedelta(duration(older_than, "older_than"))
     operation = await session.keys.RotateSubjectKeys(request)
-    return await finished(session, operation) if wait else operation
+    return await _followed(session, operation) if wait else operation
 
 
 @command(app, "rewrap", example="aeterna keys rewrap")
 async def rewrap(session: Session, wait: Wait = True) -> Shown:
     """Wrap all keys of the tenant anew, with the newest ones; payloads are not touched."""
     operation = await session.keys.RewrapTenantKeys(pb.RewrapTenantKeysRequest())
-    return await finished(session, operation) if wait else operation
+    return await _followed(session, operation) if wait else operation
 
 
 @command(app, "reencrypt", example="aeterna keys reencrypt --rows-per-second 500")
@@ -92,7 +93,7 @@ async def reencrypt(
     """Seal all stored values anew, with the newest keys of their subjects."""
     request = pb.ReencryptFieldsRequest(rows_per_second=rows_per_second)
     operation = await session.keys.ReencryptFields(request)
-    return await finished(session, operation) if wait else operation
+    return await _followed(session, operation) if wait else operation
 
 
 @command(app, "retire", example="aeterna keys retire --dry-run")
@@ -105,7 +106,7 @@ async def retire(
 ) -> Shown:
     """Destroy old keys, for good, once a scan of all values proves that none needs them."""
     operation = await session.keys.RetireKeys(pb.RetireKeysRequest(validate_only=dry_run))
-    return await finished(session, operation) if wait else operation
+    return await _followed(session, operation) if wait else operation
 
 
 @command(app, "kms", role=PLATFORM_ADMIN, example="aeterna keys kms --rotate")
@@ -124,3 +125,7 @@ async def kms(
     if rotate:
         return await session.kms.RotateKmsKey(pb.RotateKmsKeyRequest())
     return await session.kms.GetKmsKey(pb.GetKmsKeyRequest())
+
+
+async def _followed(session: Session, operation: Any) -> Message:
+    return await finished(session, operation, session.governance_operations)

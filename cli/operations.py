@@ -65,9 +65,11 @@ async def delete(session: Session, operation: Name) -> Shown:
     return f"{request.name} is deleted."
 
 
-async def finished(session: Session, operation: Any) -> Message:
+async def finished(session: Session, operation: Any, operations: Any = None) -> Message:
     """The operation once it has ended; shows its progress until then.
 
+    Args:
+        operations: The stub of the service that does it; the memory service's unless given.
     Raises:
         ClientError: It failed, or was cancelled.
     """
@@ -75,7 +77,7 @@ async def finished(session: Session, operation: Any) -> Message:
     request.timeout.seconds = _SECONDS
     with progress(operation_metadata(operation).kind) as advance:
         while not operation.done:
-            operation = await session.operations.WaitOperation(request)
+            operation = await (operations or session.operations).WaitOperation(request)
             now = operation_metadata(operation)
             advance(now.done, now.total)
     if operation.HasField("error"):

@@ -39,6 +39,11 @@ class Stubs:
         return operations_pb2_grpc.OperationsStub(self.channels["memory"])
 
     @property
+    def governance_operations(self) -> Any:
+        """`google.longrunning.Operations` of the governance service."""
+        return operations_pb2_grpc.OperationsStub(self.channels["governance"])
+
+    @property
     def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:
         return knowledge_pb2_grpc.KnowledgeServiceStub(self.channels["knowledge"])
 
