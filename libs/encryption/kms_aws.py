@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 from libs.encryption.errors import (
     DecryptionFailed,
@@ -20,6 +28,7 @@ from libs.encryption.errors import (
     KmsKeyDisabled,
     KmsKeyMissing,
     KmsUnavailable,
+    KmsUnusable,
 )
 from libs.encryption.kms import Context, GeneratedKey, KmsDescription, WrappedKey
 from libs.errors import AppError
@@ -64,9 +73,12 @@ class AwsKms:
             max_pool_connections=_CALLS,
         )
         self._key = key
-        self._client: KMSClient = boto3.client(
-            "kms", region_name=region, endpoint_url=endpoint_url, config=config
-        )
+        try:
+            self._client: KMSClient = boto3.client(
+                "kms", region_name=region, endpoint_url=endpoint_url, config=config
+            )
+        except NoRegionError as exc:
+            raise KmsUnusable("no region is set for AWS") from exc
         self._threads = ThreadPoolExecutor(_CALLS, "kms")
 
     def close(self) -> None:
@@ -177,6 +189,8 @@ def _errors(key_id: str) -> Iterator[None]:
         raise DecryptionFailed from None
     except ClientError as exc:
         raise _refusal(key_id, exc.response["Error"].get("Code", "")) from exc
+    except (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError) as exc:
+        raise KmsAccessDenied(_PROVIDER) from exc
     except BotoCoreError as exc:
         raise KmsUnavailable(_PROVIDER) from exc
 

@@ -1,13 +1,14 @@
-"""The keys of a tenant as its administrator handles them, and memories that are sealed with them."""
+"""Keys of a tenant as its administrator handles them, and memories that are sealed with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import asyncpg
 from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 
 from aeterna.common.v1.scope_pb2 import Scope
 from aeterna.governance.v1 import keys_pb2 as pb
@@ -15,6 +16,8 @@ from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from libs.encryption.registry import sealed_tables
 from tests.suite import Metadata, Suite
+
+M = TypeVar("M", bound=Message)
 
 _NAMED = """
     SELECT encode(substring({column} FROM 2 FOR 16), 'hex') FROM aeterna.{table}
@@ -42,24 +45,24 @@ class Keys:
         age = None if older_than is None else Duration(seconds=older_than)
         request = pb.RotateSubjectKeysRequest(older_than=age)
         begun = await self.suite.keys.RotateSubjectKeys(request, metadata=self.metadata)
-        return await self.ended(begun, pb.RotateSubjectKeysResponse())
+        return await self.ended(begun, pb.RotateSubjectKeysResponse)
 
     async def rewrap(self) -> pb.RewrapTenantKeysResponse:
         request = pb.RewrapTenantKeysRequest()
         begun = await self.suite.keys.RewrapTenantKeys(request, metadata=self.metadata)
-        return await self.ended(begun, pb.RewrapTenantKeysResponse())
+        return await self.ended(begun, pb.RewrapTenantKeysResponse)
 
     async def reencrypt(self, rows_per_second: int = 0) -> pb.ReencryptFieldsResponse:
         request = pb.ReencryptFieldsRequest(rows_per_second=rows_per_second)
         begun = await self.suite.keys.ReencryptFields(request, metadata=self.metadata)
-        return await self.ended(begun, pb.ReencryptFieldsResponse())
+        return await self.ended(begun, pb.ReencryptFieldsResponse)
 
     async def retire(self, *, validate_only: bool = False) -> pb.RetireKeysResponse:
         request = pb.RetireKeysRequest(validate_only=validate_only)
         begun = await self.suite.keys.RetireKeys(request, metadata=self.metadata)
-        return await self.ended(begun, pb.RetireKeysResponse())
+        return await self.ended(begun, pb.RetireKeysResponse)
 
-    async def ended(self, operation: Any, response: Any) -> Any:
+    async def ended(self, operation: Any, kind: type[M]) -> M:
         """The response of an operation, once it has succeeded."""
         request = operations_pb2.WaitOperationRequest(
             name=operation.name, timeout=Duration(seconds=120)
@@ -68,6 +71,7 @@ class Keys:
         done = await stub.WaitOperation(request, metadata=self.metadata)
         assert done.done, done
         assert not done.HasField("error"), done.error
+        response = kind()
         assert done.response.Unpack(response), done
         return response
 

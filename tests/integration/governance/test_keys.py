@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -197,7 +198,7 @@ async def test_throttled_it_takes_its_time(keys: Keys) -> None:
 async def test_developers_may_not(keys: Keys) -> None:
     suite, metadata = keys.suite, keys.suite.auth("acme", "dev", (Role.DEVELOPER,))
     stub = suite.keys
-    calls = [
+    calls: list[tuple[Any, Any]] = [
         (stub.ListTenantKeys, pb.ListTenantKeysRequest()),
         (stub.ListSubjectKeys, pb.ListSubjectKeysRequest()),
         (stub.RotateTenantKey, pb.RotateTenantKeyRequest()),
@@ -209,18 +210,19 @@ async def test_developers_may_not(keys: Keys) -> None:
     ]
     for call, request in calls:
         with fails_with("PERMISSION_DENIED"):
-            await call(request, metadata=metadata)  # type: ignore[arg-type]
+            await call(request, metadata=metadata)
 
 
 async def test_only_the_platform_sees_the_key_that_wraps_all(keys: Keys) -> None:
     stub = keys.suite.kms
-    for call, request in (
+    calls: list[tuple[Any, Any]] = [
         (stub.GetKmsKey, pb.GetKmsKeyRequest()),
         (stub.ListKmsKeys, pb.ListKmsKeysRequest()),
         (stub.RotateKmsKey, pb.RotateKmsKeyRequest()),
-    ):
+    ]
+    for call, request in calls:
         with fails_with("PERMISSION_DENIED"):
-            await call(request, metadata=keys.metadata)  # type: ignore[arg-type]
+            await call(request, metadata=keys.metadata)
 
 
 async def test_a_rotated_kms_key_takes_over_at_the_next_rewrapping(keys: Keys) -> None:
