@@ -74,7 +74,7 @@ class AwsKms:
         )
         self._key = key
         try:
-            self._client: KMSClient = boto3.client(
+            self._client: KMSClient = boto3.Session().client(
                 "kms", region_name=region, endpoint_url=endpoint_url, config=config
             )
         except NoRegionError as exc:

@@ -7,6 +7,7 @@ slow call now and then, not one for each request.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn, TypeVar
 
 import structlog
@@ -33,6 +34,7 @@ class GuardedKms:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._current, self._previous, self._clock = current, previous, clock
+        self._outage: KmsUnavailable | None = None
         self._rests_until = 0.0
         self._turned = asyncio.Event()
         self.available = True
@@ -68,7 +70,9 @@ class GuardedKms:
 
     async def describe(self) -> KmsDescription:
         """See `Kms`."""
-        return await self._watched("describe", self._current.describe)
+        return await self._watched(
+            "describe", self._current.describe, lambda found: found.state == "enabled"
+        )
 
     async def keys(self) -> Sequence[KmsDescription]:
         """See `Kms`: those of both."""
@@ -92,23 +96,24 @@ class GuardedKms:
         """Asks how the key is, again and again: an outage is known before a key is needed."""
         while True:
             await asyncio.sleep(_LOOK)
-            try:
-                description = await self.describe()
-            except AppError:
-                continue  # `_watched` has told
-            if description.state != "enabled":
-                self._turn(False, f"the key is {description.state}")
+            with suppress(AppError):  # which has been told
+                await self.describe()
 
     def _owner(self, key_id: str) -> Kms:
         if self._previous and not self._current.owns(key_id) and self._previous.owns(key_id):
             return self._previous
         return self._current
 
-    async def _watched(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def _watched(
+        self,
+        name: str,
+        call: Callable[[], Awaitable[T]],
+        usable: Callable[[T], bool] = lambda _: True,
+    ) -> T:
         started = self._clock()
-        if started < self._rests_until:
+        if self._outage and started < self._rests_until:
             KMS_CALLS.labels(name, "SPARED").inc()
-            raise KmsUnavailable("resting")
+            raise self._outage
         try:
             result = await call()
         except DecryptionFailed:
@@ -118,13 +123,13 @@ class GuardedKms:
             self._failed(name, error)
         KMS_CALLS.labels(name, "OK").inc()
         KMS_SECONDS.observe(self._clock() - started)
-        self._turn(True, "")
+        self._turn(usable(result), "the key may not be used")
         return result
 
     def _failed(self, name: str, error: AppError) -> NoReturn:
         KMS_CALLS.labels(name, error.reason).inc()
         if isinstance(error, KmsUnavailable):
-            self._rests_until = self._clock() + _REST
+            self._outage, self._rests_until = error, self._clock() + _REST
         self._turn(False, error.reason)
         raise error
 
@@ -133,6 +138,6 @@ class GuardedKms:
             return
         self.available = available
         KMS_AVAILABLE.set(available)
-        log.warning("kms.available" if available else "kms.unavailable", why=why)
+        log.warning("kms.turned", available=available, why="" if available else why)
         self._turned.set()
         self._turned = asyncio.Event()
