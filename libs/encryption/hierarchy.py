@@ -5,7 +5,7 @@ Knows nothing of fields or of what subject keys are used for.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -76,9 +76,10 @@ class TenantKeys:
         Raises:
             KeyDestroyed, DecryptionFailed: As `unwrap`.
         """
-        secret = await self.unwrap(route, stored)
-        newest, key = await self._newest(route)
-        return replace(stored, tenant_key_version=newest, wrapped=wrap_key(key, secret))
+        versions = await self._load(route, stored.tenant_key_version)
+        secret, newest = _unwrapped(versions, stored), max(versions)
+        wrapped = wrap_key(versions[newest], secret)
+        return replace(stored, tenant_key_version=newest, wrapped=wrapped)
 
     async def _newest(self, route: Route) -> tuple[int, bytes]:
         versions = await self._load(route)
@@ -94,16 +95,11 @@ class TenantKeys:
             KeyDestroyed: the version of the tenant key that wrapped it is gone.
             DecryptionFailed: the wrapped key was altered.
         """
-        versions = await self._load(route, stored.tenant_key_version)
-        try:
-            tenant_key = versions[stored.tenant_key_version]
-        except KeyError:
-            raise KeyDestroyed([stored.id]) from None
-        return unwrap_key(tenant_key, stored.wrapped)
+        return _unwrapped(await self._load(route, stored.tenant_key_version), stored)
 
     def invalidate(self, tenant: str) -> None:
-        """Forget the tenant's keys; the next use asks the KMS."""
-        self._cache.drop(tenant)
+        """The next use asks the KMS; only while that is away the tenant's keys still do."""
+        self._cache.expire(tenant)
 
     async def _load(self, route: Route, wanted: int | None = None) -> dict[int, bytes]:
         """Every version; from the cache unless `wanted` is too new for it. One load at a time."""
@@ -148,6 +144,14 @@ class TenantKeys:
     async def _unwrap(self, route: Route, key: StoredTenantKey) -> bytes:
         wrapped = WrappedKey(key.kms_key_id, key.wrapped)
         return await self._kms.unwrap(wrapped, _context(route, key.version))
+
+
+def _unwrapped(versions: Mapping[int, bytes], stored: StoredSubjectKey) -> bytes:
+    try:
+        tenant_key = versions[stored.tenant_key_version]
+    except KeyError:
+        raise KeyDestroyed([stored.id]) from None
+    return unwrap_key(tenant_key, stored.wrapped)
 
 
 def _context(route: Route, version: int) -> Context:

@@ -99,7 +99,7 @@ class Keyring:
         self._primaries = KeyCache[_Primary](clock, capacity, ttl_seconds)
         self._data_keys = KeyCache[DataKey](clock, capacity, ttl_seconds)
         self._mac_keys = KeyCache[bytes](clock, capacity, ttl_seconds)
-        self._asked: dict[str, float] = {}  # when it was last asked how a tenant's keys are
+        self._due: dict[str, float] = {}  # when to ask again how a tenant's keys are
         self._revisions: dict[str, int] = {}  # and the answer
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
@@ -115,7 +115,8 @@ class Keyring:
             ValueError: a field is not registered as encrypted, or a subject is reserved.
         """
         tenant, now = route.tenant, self._clock()
-        await self._refresh(route, now)
+        if now >= self._due.get(tenant, now):
+            await self._refresh(route, now)
         nonces = os.urandom(NONCE_BYTES * len(items))  # a third of the time if called for each
         used = 0
         seen: dict[str, _Primary] = {}
@@ -142,7 +143,8 @@ class Keyring:
             ValueError: a field is not registered as encrypted.
         """
         tenant, now = route.tenant, self._clock()
-        await self._refresh(route, now)
+        if now >= self._due.get(tenant, now):
+            await self._refresh(route, now)
         keys: dict[bytes, DataKey] = {}
         plaintexts = []
         for field, row_id, blob in items:
@@ -193,14 +195,12 @@ class Keyring:
 
     async def _refresh(self, route: Route, now: float) -> None:
         """Forgets a tenant's keys if they were changed elsewhere; asks now and then."""
-        tenant, asked = route.tenant, self._asked.get(route.tenant)
-        if asked is not None and now < asked + self._refresh_seconds:
-            return
-        self._asked[tenant] = now  # who comes meanwhile need not wait
+        tenant = route.tenant
+        self._due[tenant] = now + self._refresh_seconds  # who comes meanwhile need not wait
         try:
             revision = await self._store.revision(route)
         except BaseException:
-            del self._asked[tenant]
+            del self._due[tenant]
             raise
         known = self._revisions.get(tenant)
         if known is not None and known != revision:

@@ -66,6 +66,11 @@ postgresql://{{ join "," .Values.database.hosts }}/{{ .Values.database.name }}?t
 {{ .Values.kms.keyringSecret | default "aeterna-keyring" }}
 {{- end }}
 
+{{/* Whether the keyring wraps tenants' keys, or did once. */}}
+{{- define "aeterna.usesKeyring" -}}
+{{- if or (eq .Values.kms.provider "local") .Values.kms.keepKeyring }}true{{ end -}}
+{{- end }}
+
 {{- define "aeterna.tlsSecret" -}}
 {{ ternary "aeterna-tls" .Values.tls.secret .Values.tls.certManager.enabled }}
 {{- end }}

@@ -185,6 +185,24 @@ async def test_the_grace_does_not_bring_a_destroyed_key_back(
         await keyring.open(ACME, read)
 
 
+async def test_an_erasure_during_an_outage_does_not_close_the_tenant(
+    keyring: Keyring, flaky: Flaky, store: InterleavedStore, clock: Clock
+) -> None:
+    """Elsewhere, too: what is told of a change asks again, but need not be answered."""
+    elsewhere = Keyring(flaky, store, clock, ttl_seconds=TTL, grace_seconds=GRACE)
+    plains = [make_plain("ann"), make_plain("bob")]
+    read = as_read(plains, await keyring.seal(ACME, plains))
+    assert await elsewhere.open(ACME, read)
+    flaky.error = KmsUnavailable("flaky")
+    await keyring.destroy_subject(ACME, "ann")
+    clock.now += 6
+
+    for process in (keyring, elsewhere):
+        assert await process.open(ACME, read[1:]) == [plains[1].data]
+        with pytest.raises(KeyDestroyed):
+            await process.open(ACME, read[:1])
+
+
 def metric(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
