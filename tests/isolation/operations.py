@@ -8,7 +8,7 @@ from uuid import uuid4
 from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.governance.v1 import audit_pb2, keys_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as mb
@@ -381,6 +381,42 @@ async def record_event(world: World, rng: random.Random, tenant: Tenant) -> None
     tenant.changes += ok(await world.call(tenant, world.suite.audit.RecordAuditEvent, request))
 
 
+async def rotate_keys(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """Of subjects that others have, too: the same ids are everybody's."""
+    stub, request_id = world.suite.keys, _request_id(rng, world, tenant)
+    calls: list[tuple[Any, Any]] = [
+        (stub.RotateTenantKey, keys_pb2.RotateTenantKeyRequest(request_id=request_id)),
+        (
+            stub.RotateSubjectKey,
+            keys_pb2.RotateSubjectKeyRequest(subject=rng.choice(IDS), request_id=request_id),
+        ),
+    ]
+    tenant.changes += ok(await world.call(tenant, *rng.choice(calls)))
+
+
+async def tend_keys(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, request_id = world.suite.keys, _request_id(rng, world, tenant)
+    calls: list[tuple[Any, Any]] = [
+        (stub.RotateSubjectKeys, keys_pb2.RotateSubjectKeysRequest(request_id=request_id)),
+        (stub.RewrapTenantKeys, keys_pb2.RewrapTenantKeysRequest(request_id=request_id)),
+        (stub.ReencryptFields, keys_pb2.ReencryptFieldsRequest(request_id=request_id)),
+        (stub.RetireKeys, keys_pb2.RetireKeysRequest(request_id=request_id)),
+    ]
+    answer = await world.call(tenant, *rng.choice(calls))
+    if ok(answer):
+        tenant.operations.add(answer.name)
+        tenant.changes += 1
+
+
+async def read_keys(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub = world.suite.keys
+    calls: list[tuple[Any, Any]] = [
+        (stub.ListTenantKeys, keys_pb2.ListTenantKeysRequest()),
+        (stub.ListSubjectKeys, keys_pb2.ListSubjectKeysRequest(page_size=50)),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
 async def read_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
     stub = world.suite.audit
     calls: list[tuple[Any, Any]] = [
@@ -417,6 +453,12 @@ async def administer(world: World, rng: random.Random, tenant: Tenant) -> None:
         (stub.ListTenants, tenants_pb2.ListTenantsRequest()),
         (stub.SuspendTenant, tenants_pb2.SuspendTenantRequest(name=name)),
         (stub.ResumeTenant, tenants_pb2.ResumeTenantRequest(name=name)),
+    ]
+    kms = world.suite.kms
+    calls += [
+        (kms.GetKmsKey, keys_pb2.GetKmsKeyRequest()),
+        (kms.ListKmsKeys, keys_pb2.ListKmsKeysRequest()),
+        (kms.RotateKmsKey, keys_pb2.RotateKmsKeyRequest()),
     ]
     must_fail(await world.call(tenant, *rng.choice(calls)))
     await world.call(
@@ -464,6 +506,9 @@ OPERATIONS: tuple[Operation, ...] = (
     relate,
     unrelate,
     record_event,
+    rotate_keys,
+    tend_keys,
+    read_keys,
     read_audit,
     read_changes,
     subscribe,
