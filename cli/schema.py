@@ -21,6 +21,7 @@ COMPONENTS = (
     "libs.vectors",
     "libs.lexical",
     "libs.operations",
+    "libs.authorization",
     "services.memory",
     "services.knowledge",
 )

@@ -130,6 +130,8 @@ async def test_the_registry_names_exactly_the_sealed_columns(database: Database)
 def _versions() -> Iterator[Field]:
     """Version tables keep the sealed bytes of the row that they are versions of."""
     for field in ENCRYPTED_FIELDS:
+        if field.table.endswith("_version"):
+            continue  # all that it says is in its versions
         yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
 
 
