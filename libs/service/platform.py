@@ -35,6 +35,7 @@ class Platform:
     settings: PlatformSettings
     authenticator: Authenticator
     directory: Directory
+    kms: Kms
     keyring: Keyring
     wakeups: Wakeups
     authority: Authority
@@ -56,7 +57,9 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         keyring = Keyring(kms, PostgresKeyStore())
-        yield Platform(settings, authenticator, directory, keyring, wakeups, Authority(wakeups))
+        yield Platform(
+            settings, authenticator, directory, kms, keyring, wakeups, Authority(wakeups)
+        )
 
 
 async def _check(kms: Kms, production: bool) -> None:
