@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from grpc_health.v1 import health_pb2
 
 from aeterna.governance.v1 import tenants_pb2
 from libs.authorization.engine import actions
@@ -34,5 +35,6 @@ def test_a_service_with_a_method_without_an_action_is_not_served() -> None:
     name = tenants_pb2.DESCRIPTOR.services_by_name["TenantService"].full_name
     assert len(actions_of([name])) == 5
 
-    with pytest.raises(ValueError, match="grpc.reflection"):
-        actions_of(["grpc.reflection.v1alpha.ServerReflection"])
+    foreign = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    with pytest.raises(ValueError, match="/grpc.health.v1.Health/Check"):
+        actions_of([foreign])
