@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.authorization.authority import Authority
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_guard import GuardedKms
@@ -39,6 +40,7 @@ class Platform:
     kms: GuardedKms
     keyring: Keyring
     wakeups: Wakeups
+    authority: Authority
 
 
 @asynccontextmanager
@@ -59,7 +61,9 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         await stack.enter_async_context(background(kms.look()))
         keyring = _keyring(kms, settings.kms)
-        yield Platform(settings, authenticator, directory, kms, keyring, wakeups)
+        yield Platform(
+            settings, authenticator, directory, kms, keyring, wakeups, Authority(wakeups)
+        )
 
 
 def _keyring(kms: Kms, settings: KmsSettings) -> Keyring:

@@ -14,7 +14,7 @@ from libs.operations import Fields, Operation
 from libs.operations.api import OperationsServicer
 from libs.operations.asking import asking
 from libs.operations.store import Operations
-from libs.service.caller import ADMINISTRATORS, PLATFORM, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, timestamp
 from libs.service.pipeline import Context
 from services.governance.keys.domain import SubjectKey, TenantKey
@@ -51,7 +51,7 @@ class KeyServicer(pb_grpc.KeyServiceServicer):
     async def ListTenantKeys(
         self, request: pb.ListTenantKeysRequest, context: Context
     ) -> pb.ListTenantKeysResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         binding = f"ListTenantKeys/{current.tenant}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         found = await self._keys.tenant_keys(current.route, page.after_number(), page.limit)
@@ -61,7 +61,7 @@ class KeyServicer(pb_grpc.KeyServiceServicer):
     async def ListSubjectKeys(
         self, request: pb.ListSubjectKeysRequest, context: Context
     ) -> pb.ListSubjectKeysResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         where = parse(request.filter, _FILTER)
         binding = f"ListSubjectKeys/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
@@ -74,7 +74,7 @@ class KeyServicer(pb_grpc.KeyServiceServicer):
     async def RotateTenantKey(
         self, request: pb.RotateTenantKeyRequest, context: Context
     ) -> pb.TenantKey:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         by = await asked(current, self._keyring, "RotateTenantKey", request)
         version = await self._rotation.tenant(current.route, by)
         (key,) = await self._keys.tenant_keys(current.route, version + 1, 1)
@@ -83,7 +83,7 @@ class KeyServicer(pb_grpc.KeyServiceServicer):
     async def RotateSubjectKey(
         self, request: pb.RotateSubjectKeyRequest, context: Context
     ) -> pb.SubjectKey:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         by = await asked(current, self._keyring, "RotateSubjectKey", request)
         made = await self._rotation.subject(current.route, by, request.subject)
         where = [Comparison("id", Field("k.id::text", Kind.TEXT), "=", str(made))]
@@ -116,7 +116,7 @@ class KeyServicer(pb_grpc.KeyServiceServicer):
     async def _begin(
         self, kind: str, request: Message, parameters: Fields
     ) -> operations_pb2.Operation:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         by = await asked(current, self._keyring, kind, request)
         parameters = {**parameters, **asking(by.origin)}
         begun: Operation = await self._operations.begin(current.route, by, kind, parameters)
@@ -130,17 +130,14 @@ class KmsServicer(pb_grpc.KmsServiceServicer):
         self._kms = kms
 
     async def GetKmsKey(self, request: pb.GetKmsKeyRequest, context: Context) -> pb.KmsKey:
-        caller(PLATFORM)
         return _kms_key(await self._kms.describe())
 
     async def ListKmsKeys(
         self, request: pb.ListKmsKeysRequest, context: Context
     ) -> pb.ListKmsKeysResponse:
-        caller(PLATFORM)
         return pb.ListKmsKeysResponse(kms_keys=map(_kms_key, await self._kms.keys()))
 
     async def RotateKmsKey(self, request: pb.RotateKmsKeyRequest, context: Context) -> pb.KmsKey:
-        caller(PLATFORM)
         await self._kms.rotate()
         return _kms_key(await self._kms.describe())
 
