@@ -152,6 +152,16 @@ async def test_what_was_tampered_with_does_not_open(
     await refused(keys, one.name, tmp_path)
 
 
+async def take_over(superuser: asyncpg.Connection, one: str, other: str) -> object:
+    return await superuser.execute(
+        "UPDATE aeterna.memory AS m SET content = o.content, metadata = o.metadata,"
+        " author = o.author, source = o.source FROM aeterna.memory AS o"
+        " WHERE m.id = $1 AND o.id = $2",
+        one,
+        other,
+    )
+
+
 async def test_a_row_of_another_tenant_does_not_open(
     keys: Keys, suite: Suite, tmp_path: Path
 ) -> None:
@@ -163,7 +173,7 @@ async def test_a_row_of_another_tenant_does_not_open(
         await superuser.execute(
             "UPDATE aeterna.subject_key SET tenant_id = 'acme' WHERE tenant_id = 'globex'"
         )
-        await swap_rows(superuser, _id(mine), _id(theirs))
+        await take_over(superuser, _id(mine), _id(theirs))
 
     await refused(keys, mine.name, tmp_path)
 
@@ -180,7 +190,7 @@ async def test_a_tenant_key_of_another_tenant_does_not_unwrap(
             await superuser.execute(
                 f"UPDATE aeterna.{table} SET tenant_id = 'acme' WHERE tenant_id = 'globex'"
             )
-        await swap_rows(superuser, _id(mine), _id(theirs))
+        await take_over(superuser, _id(mine), _id(theirs))
 
     await refused(keys, mine.name, tmp_path)
 
