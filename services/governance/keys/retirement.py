@@ -44,7 +44,7 @@ class Retire:
         if "scan" in progress.cursor:
             return await self._scan(route, progress)
         ends = datetime.fromisoformat(progress.cursor["marked"]) + self.grace
-        if self.now() < ends:
+        if self.now() < ends and not parameters["validate_only"]:
             await asyncio.sleep(min(_NAP, (ends - self.now()).total_seconds()))
             return progress
         return await self._destroy(route, parameters, progress)
