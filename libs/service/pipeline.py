@@ -23,10 +23,12 @@ from libs.auth import Authenticator, Identity, Role
 from libs.authorization.authority import Authority
 from libs.authorization.engine import actions
 from libs.changes import Origin
+from libs.encryption.keyring import Keyring
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind
 from libs.service.errors import abort, code_of, expected
 from libs.service.observe import Observed, Outcome
+from libs.spine import KeyChangedMeanwhile
 from libs.tenancy import (
     Route,
     TenantId,
@@ -86,6 +88,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         authenticator: Authenticator,
         directory: Directory,
         authority: Authority,
+        keyring: Keyring,
         write_timeout: timedelta,
         methods: Mapping[str, str],
         unrouted: frozenset[str] = frozenset(),
@@ -95,6 +98,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         self._authority, self._actions = authority, methods
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
+        self._keyring = keyring
         self._validator = Validator()
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -211,6 +215,8 @@ class Pipeline(grpc.aio.ServerInterceptor):
         error = expected(exc)
         if isinstance(error, TenantMoved):
             self._directory.forget(TenantId(error.metadata["tenant"]))
+        if isinstance(error, KeyChangedMeanwhile):
+            self._keyring.invalidate(error.metadata["tenant"])  # a repeat seals with what there is
         outcome.code = code_of(error)
         await abort(context, error)
 

@@ -138,6 +138,7 @@ def _server(
         platform.authenticator,
         platform.directory,
         platform.authority,
+        platform.keyring,
         settings.write_timeout,
         actions_of(each.name for each in registrations),
         unrouted,

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+import grpc
 import pytest
 
 from aeterna.governance.v1 import audit_pb2
 from aeterna.governance.v1 import keys_pb2 as pb
 from libs.auth import Role
-from libs.encryption.keyring import MAC_SUBJECT
+from libs.encryption.keyring import MAC_SUBJECT, Keyring
+from libs.encryption.kms_local import LocalKms
+from libs.encryption.store import PostgresKeyStore
+from libs.tenancy import Route, ShardId, TenantId
 from tests.databases import Database
 from tests.errors import fails_with
 from tests.integration.governance.administering_keys import Keys
@@ -183,6 +188,23 @@ async def test_the_change_log_tells_of_keys_and_not_of_what_was_sealed_anew(keys
         audit_pb2.VerifyAuditTrailRequest(), metadata=keys.metadata
     )
     assert verified.intact
+
+
+async def test_a_write_under_a_key_destroyed_elsewhere_is_refused_and_then_repeated(
+    keys: Keys, pool: asyncpg.Pool
+) -> None:
+    """At once, not five seconds later: the refusal itself tells the process."""
+    platform = keys.suite.platform
+    assert platform.kms.keyring
+    elsewhere = Keyring(LocalKms.open(platform.kms.keyring), PostgresKeyStore())
+    await keys.remember("Tea at four.")
+    await elsewhere.destroy_subject(Route(TenantId("acme"), ShardId("main"), 1, pool), "ann")
+
+    with fails_with("KEY_CHANGED_MEANWHILE", code=grpc.StatusCode.UNAVAILABLE):
+        await keys.remember("Coffee at six.")
+    memory = await keys.remember("Coffee at six.")
+
+    assert (await keys.get(memory.name)).content == "Coffee at six."
 
 
 async def test_throttled_it_takes_its_time(keys: Keys) -> None:
