@@ -16,6 +16,9 @@ MEMORY_AUTHOR = Field("memory", "author")
 MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
+CONSTRAINT_POLICY_DOCUMENT = Field("constraint_policy", "document")
+DRIFT_REPORT = Field("drift_report", "report")
+DRIFT_SUPPRESSION_DOCUMENT = Field("drift_suppression", "document")
 
 # A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
 ENCRYPTED_FIELDS = frozenset(
@@ -26,5 +29,8 @@ ENCRYPTED_FIELDS = frozenset(
         MEMORY_SOURCE,
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
+        CONSTRAINT_POLICY_DOCUMENT,
+        DRIFT_REPORT,
+        DRIFT_SUPPRESSION_DOCUMENT,
     }
 )

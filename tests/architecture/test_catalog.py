@@ -127,9 +127,14 @@ async def test_the_registry_names_exactly_the_sealed_columns(database: Database)
     assert {Field(*each) for each in found} == set(ENCRYPTED_FIELDS) | set(_versions())
 
 
+_WITHOUT_VERSIONS = {"drift_report", "drift_suppression"}
+
+
 def _versions() -> Iterator[Field]:
     """Version tables keep the sealed bytes of the row that they are versions of."""
     for field in ENCRYPTED_FIELDS:
+        if field.table in _WITHOUT_VERSIONS:
+            continue
         yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
 
 
