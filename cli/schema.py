@@ -16,12 +16,15 @@ from libs.tenancy.provision import ensure_shard
 # In this order: each may use what those before it made.
 COMPONENTS = (
     "libs.tenancy",
+    "libs.signing",
     "libs.spine",
     "libs.encryption",
     "libs.vectors",
     "libs.lexical",
     "libs.operations",
     "libs.constraints",
+    "libs.alerts",
+    "libs.authorization",
     "services.memory",
     "services.knowledge",
     "services.governance",

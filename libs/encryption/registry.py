@@ -19,6 +19,9 @@ KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
 CONSTRAINT_POLICY_DOCUMENT = Field("constraint_policy", "document")
 DRIFT_REPORT = Field("drift_report", "report")
 DRIFT_SUPPRESSION_DOCUMENT = Field("drift_suppression", "document")
+WEBHOOK_URL = Field("webhook", "url")
+WEBHOOK_SECRET = Field("webhook", "secret")
+AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
 
 # A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
 ENCRYPTED_FIELDS = frozenset(
@@ -32,5 +35,8 @@ ENCRYPTED_FIELDS = frozenset(
         CONSTRAINT_POLICY_DOCUMENT,
         DRIFT_REPORT,
         DRIFT_SUPPRESSION_DOCUMENT,
+        WEBHOOK_URL,
+        WEBHOOK_SECRET,
+        AUTHORIZATION_POLICY_DESCRIPTION,
     }
 )

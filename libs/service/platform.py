@@ -34,6 +34,7 @@ class Platform:
     settings: PlatformSettings
     authenticator: Authenticator
     directory: Directory
+    kms: Kms
     keyring: Keyring
     wakeups: Wakeups
 
@@ -53,9 +54,8 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        yield Platform(
-            settings, authenticator, directory, Keyring(kms, PostgresKeyStore()), wakeups
-        )
+        keyring = Keyring(kms, PostgresKeyStore())
+        yield Platform(settings, authenticator, directory, kms, keyring, wakeups)
 
 
 async def _check(kms: Kms, production: bool) -> None:
