@@ -25,6 +25,7 @@ COMPONENTS = (
     "libs.constraints",
     "libs.alerts",
     "libs.authorization",
+    "libs.approvals",
     "services.memory",
     "services.knowledge",
     "services.governance",

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
-from aeterna.governance.v1 import audit_pb2, constraints_pb2, tenants_pb2
+from aeterna.governance.v1 import approvals_pb2, audit_pb2, constraints_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 
@@ -167,6 +167,35 @@ _CONSTRAINTS: dict[type[Message], Columns] = {
         "REASON": lambda each: each.reason,
     },
 }
+_APPROVALS: dict[type[Message], Columns] = {
+    approvals_pb2.ApprovalRequest: {
+        "NAME": lambda each: each.name,
+        "NUMBER": lambda each: each.number,
+        "KIND": lambda each: _enum(approvals_pb2.ApprovalKind, each.kind),
+        "STATE": lambda each: _enum(approvals_pb2.ApprovalState, each.state),
+        "RISK": lambda each: _enum(approvals_pb2.ApprovalRisk, each.risk),
+        "APPROVED": lambda each: f"{sum(one.approves for one in each.decisions)}/{each.needed}",
+        "REQUESTER": lambda each: each.requester,
+        "EXPIRES": lambda each: _time(each.expire_time),
+        "TITLE": lambda each: each.title,
+    },
+    approvals_pb2.ApprovalDelegation: {
+        "NAME": lambda each: each.name,
+        "HOLDER": lambda each: each.holder,
+        "DELEGATE": lambda each: each.delegate,
+        "SCOPE": lambda each: _scope(each.scope),
+        "EXPIRES": lambda each: _time(each.expire_time),
+    },
+    approvals_pb2.ApprovalConfig: {
+        "SCOPE": lambda each: _scope(each.scope) or "company",
+        "MODE": lambda each: _enum(approvals_pb2.ApprovalMode, each.mode),
+        "QUORUM": lambda each: str(each.quorum),
+        "REQUIRED": lambda each: " ".join(
+            _enum(approvals_pb2.ApprovalKind, kind) for kind in each.required_kinds
+        ),
+        "HOURS": lambda each: f"{each.timeout.seconds / 3600:g}",
+    },
+}
 _COLUMNS: dict[type[Message], Columns] = {
     memory_pb2.Memory: _MEMORY,
     memory_pb2.SearchResult: {
@@ -211,6 +240,7 @@ _COLUMNS: dict[type[Message], Columns] = {
     },
     change_pb2.Change: _CHANGE,
     **_CONSTRAINTS,
+    **_APPROVALS,
 }
 COLUMNS: Mapping[str, Columns] = {
     kind.DESCRIPTOR.full_name: columns for kind, columns in _COLUMNS.items()

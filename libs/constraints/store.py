@@ -118,7 +118,7 @@ POLICIES = Shape(
 )
 _ALL = f"""
     SELECT {", ".join(POLICIES.columns)} FROM aeterna.constraint_policy WHERE tenant_id = $1
-    ORDER BY id LIMIT {MOST}
+    ORDER BY id LIMIT {2 * MOST}
 """
 
 

@@ -6,20 +6,16 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.changes import Operation, Step
-from libs.constraints import BINDING, ORDER, POLICY_IDS, Layer, Merge, Mode, Policy
-from libs.constraints.conflicts import Conflict, conflicts_with
-from libs.constraints.stored import MOST, MOST_RULES, PolicyNotFound, Stored
+from libs.constraints import BINDING, POLICY_IDS, Layer, Merge, Mode
+from libs.constraints.standing import check_room
+from libs.constraints.stored import PolicyNotFound, Stored
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope
 from services.governance.constraints.errors import (
-    ConstraintConflict,
-    MandatoryPolicy,
     PoliciesChanged,
     PolicyExists,
     PolicyOfItem,
     PolicyVersionMismatch,
-    TooManyPolicies,
-    TooManyRules,
 )
 
 Seen = frozenset[tuple[UUID, int]]  # policies and versions that a change was judged beside
@@ -79,7 +75,7 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> list[Step[Stored]]:
         case Create(policy, seen):
             _check_seen(current, seen)
             _check_room(current, policy)
-            _check_rules(current, policy)
+            check_room(current.values(), policy)
             return [Step(Operation.CREATED, None, policy)]
         case Update():
             before = changeable(current, body.id, body.etag)
@@ -93,7 +89,7 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> list[Step[Stored]]:
                 version=before.version + 1,
                 updated_at=body.at,
             )
-            _check_rules(current, after)
+            check_room(current.values(), after)
             return [Step(Operation.UPDATED, before, after)]
         case Delete():
             return [Step(Operation.DELETED, changeable(current, body.id, body.etag), None)]
@@ -126,60 +122,15 @@ def check_scope(layer: Layer, scope: Scope, field: str) -> None:
         raise InvalidRequest([FieldViolation(f"{field}.{name}", message) for name in extra])
 
 
-def check_policy(policy: Policy, others: Sequence[Policy]) -> list[Conflict]:
-    """The conflicts to warn of.
-
-    Raises:
-        MandatoryPolicy, ConstraintConflict: The policy cannot stand beside the others.
-    """
-    for other in others:
-        if _is_above(other, policy):
-            _check_mandatory(other, policy)
-    found = conflicts_with(policy, others)
-    for conflict in found:
-        other = conflict.other.policy
-        if conflict.certain and (other is policy or _rules_over(other, policy)):
-            raise ConstraintConflict(conflict)
-    return found
-
-
-def _rules_over(other: Policy, policy: Policy) -> bool:
-    """Whether the other is mandatory, and not one that the new policy itself would rule over."""
-    return other.mandatory and ORDER[other.layer] <= ORDER[policy.layer]
-
-
-def _is_above(other: Policy, policy: Policy) -> bool:
-    return (
-        other.mandatory
-        and other.key == policy.key
-        and ORDER[other.layer] < ORDER[policy.layer]
-        and other.meets(policy)
-    )
-
-
-def _check_mandatory(above: Policy, policy: Policy) -> None:
-    shared = sorted({rule.id for rule in above.rules} & {rule.id for rule in policy.rules})
-    if shared or policy.merge is not Merge.MERGE:
-        raise MandatoryPolicy(above.name, shared)
-
-
 def _check_seen(current: Mapping[UUID, Stored], expected: Seen) -> None:
     if seen(list(current.values())) != expected:
         raise PoliciesChanged
 
 
 def _check_room(current: Mapping[UUID, Stored], policy: Stored) -> None:
-    if len(current) >= MOST:
-        raise TooManyPolicies(MOST)
     for other in current.values():
         if _place(other) == _place(policy):
             raise PolicyExists(other.id)
-
-
-def _check_rules(current: Mapping[UUID, Stored], policy: Stored) -> None:
-    others = sum(each.rules for each in current.values() if each.id != policy.id)
-    if others + policy.rules > MOST_RULES:
-        raise TooManyRules(MOST_RULES)
 
 
 def _place(policy: Stored) -> tuple[str, ...]:

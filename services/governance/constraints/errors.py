@@ -1,9 +1,7 @@
 """What is refused, and why."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from libs.constraints.conflicts import Conflict
 from libs.constraints.stored import COLLECTION
 from libs.errors import AppError, Kind
 
@@ -48,55 +46,6 @@ class PolicyOfItem(AppError):
         name, item = f"{COLLECTION}/{policy}", f"knowledgeItems/{source}"
         message = f"{name} is what {item} says: deprecate or supersede that."
         super().__init__(message, constraintPolicy=name, knowledgeItem=item)
-
-
-class TooManyPolicies(AppError):
-    """The tenant has as many as can be resolved."""
-
-    kind, reason = Kind.PRECONDITION, "TOO_MANY_CONSTRAINT_POLICIES"
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"A tenant has at most {most} policies.", most=str(most))
-
-
-class TooManyRules(AppError):
-    """The policies of the tenant have as many rules as can be held against each other."""
-
-    kind, reason = Kind.PRECONDITION, "TOO_MANY_CONSTRAINT_RULES"
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"The policies of a tenant have at most {most} rules.", most=str(most))
-
-
-class MandatoryPolicy(AppError):
-    """The policy would change what a mandatory one in a broader layer says."""
-
-    kind, reason = Kind.PRECONDITION, "MANDATORY_POLICY"
-
-    def __init__(self, policy: str, rules: Sequence[str]) -> None:
-        about = f"its rules {', '.join(rules)}" if rules else "what it says"
-        super().__init__(
-            f"{policy} is mandatory: lower layers cannot change {about}.",
-            constraintPolicy=policy,
-            rules=", ".join(rules),
-        )
-
-
-class ConstraintConflict(AppError):
-    """The policy contradicts itself or a mandatory one."""
-
-    kind, reason = Kind.PRECONDITION, "CONSTRAINT_CONFLICT"
-
-    def __init__(self, conflict: Conflict) -> None:
-        other = conflict.other
-        super().__init__(
-            f"Rule {conflict.one.rule.id} and rule {other.rule.id} of {other.policy.name} cannot"
-            f" both be kept: {conflict.kind}.",
-            conflict=conflict.kind.value,
-            rule=conflict.one.rule.id,
-            otherRule=other.rule.id,
-            otherPolicy=other.policy.name,
-        )
 
 
 class CheckTooLarge(AppError):

@@ -13,6 +13,7 @@ from libs.constraints.checking import ChangeSet, Verdict, check, cost
 from libs.constraints.conflicts import Conflict, conflicts
 from libs.constraints.derive import derived
 from libs.constraints.resolution import Held, Resolution, resolve
+from libs.constraints.standing import check_policy
 from libs.constraints.store import Opened, opened, seal
 from libs.constraints.stored import PolicyNotFound, Stored
 from libs.constraints.validation import check_rules
@@ -25,7 +26,6 @@ from services.governance.constraints.domain import (
     Delete,
     Update,
     changeable,
-    check_policy,
     check_scope,
     seen,
 )

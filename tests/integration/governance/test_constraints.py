@@ -218,12 +218,12 @@ async def test_a_bad_place_is_refused_with_its_field(
         await client.create(**values)
 
 
-MANDATORY = {"mode": pb.POLICY_MODE_MANDATORY}
+MANDATORY: dict[str, Any] = {"mode": pb.POLICY_MODE_MANDATORY}
 BELOW: dict[str, Any] = {"layer": pb.POLICY_LAYER_TEAM, "scope": TEAM}
 
 
 @pytest.mark.parametrize("merge", [pb.POLICY_MERGE_OVERRIDE, pb.POLICY_MERGE_INTERSECT])
-async def test_a_mandatory_policy_cannot_be_replaced_from_below(client: Client, merge: int) -> None:
+async def test_a_mandatory_policy_cannot_be_replaced_from_below(client: Client, merge: Any) -> None:
     await client.create(**MANDATORY)
 
     with fails_with("MANDATORY_POLICY"):
@@ -238,7 +238,9 @@ async def test_a_rule_of_a_mandatory_policy_cannot_be_weakened_from_below(client
     more = await client.create(rule(id="other", pattern="urllib3"), **BELOW)
 
     with fails_with("MANDATORY_POLICY"):
-        await client.update(pb.ConstraintPolicy(name=more.name, merge=1), "merge")
+        await client.update(
+            pb.ConstraintPolicy(name=more.name, merge=pb.POLICY_MERGE_OVERRIDE), "merge"
+        )
     assert len((await client.resolve(CHECKOUT)).rules) == 2
 
 

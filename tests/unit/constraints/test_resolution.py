@@ -1,5 +1,7 @@
 """What holds in a scope: properties over any set of policies."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,7 +65,7 @@ def test_nothing_below_changes_what_a_mandatory_policy_says(
 
 @given(chains(), st.randoms())
 def test_the_order_in_which_policies_are_given_does_not_matter(
-    policies: list[Policy], random: "st.random.Random"
+    policies: list[Policy], random: Random
 ) -> None:
     shuffled = list(policies)
     random.shuffle(shuffled)
