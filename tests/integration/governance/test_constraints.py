@@ -238,9 +238,8 @@ async def test_a_rule_of_a_mandatory_policy_cannot_be_weakened_from_below(client
     more = await client.create(rule(id="other", pattern="urllib3"), **BELOW)
 
     with fails_with("MANDATORY_POLICY"):
-        await client.update(
-            pb.ConstraintPolicy(name=more.name, merge=pb.POLICY_MERGE_OVERRIDE), "merge"
-        )
+        weaker = pb.ConstraintPolicy(name=more.name, merge=pb.POLICY_MERGE_OVERRIDE)
+        await client.update(weaker, "merge")
     assert len((await client.resolve(CHECKOUT)).rules) == 2
 
 
