@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Condition
 from libs.aip.names import resource_uuid
 from libs.approvals import Approved
 from libs.auth.identity import escaped
@@ -94,7 +94,7 @@ class ItemOperations:
         return item
 
     async def page(
-        self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
+        self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
     ) -> list[Item]:
         """Newest first, those older than `before`."""
         stored = await self.items.page(route, where, before, limit)

@@ -103,10 +103,15 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who decides: a person, with the roles of the token."""
+    """Who decides. `roles` hold in the whole tenant, each of `bound` in a scope."""
 
     subject: str
     roles: frozenset[Role]
+    bound: tuple[tuple[Scope, Role], ...] = ()
+
+    def roles_in(self, scope: Scope) -> frozenset[Role]:
+        """Those that hold in a scope."""
+        return self.roles | {role for within, role in self.bound if applies(within, scope)}
 
 
 def opened(
@@ -223,12 +228,13 @@ def _right(
 
 def _may(approval: Approval, person: Person) -> bool:
     """Whether the person has a right to decide, if it is not about his own."""
+    roles = person.roles_in(approval.asking.scope)
     if approval.approvers:
         named = person.subject in approval.approvers
     else:
-        named = bool(person.roles & approval.roles)
+        named = bool(roles & approval.roles)
     widened = approval.escalated and approval.mode is not Mode.UNANIMOUS
-    return named or (widened and bool(person.roles & approval.escalation_roles))
+    return named or (widened and bool(roles & approval.escalation_roles))
 
 
 def _is_enough(approval: Approval) -> bool:
@@ -267,7 +273,7 @@ def carried_out(approval: Approval, person: Person, digest: str, now: datetime) 
 
 def check_requester(approval: Approval, person: Person) -> None:
     """Raises NotTheRequester for anybody but who asked, and administrators."""
-    administers = person.roles & {Role.ADMIN, Role.TENANT_ADMIN}
+    administers = person.roles_in(approval.asking.scope) & {Role.ADMIN, Role.TENANT_ADMIN}
     if person.subject != approval.asking.requester and not administers:
         raise NotTheRequester(approval.id)
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.approvals import Config, Configured, Kind, Mode, nearest
-from libs.auth import Identity, Role
 from libs.changes import Asked
 from libs.encryption.keyring import Keyring, Plain, Sealed
 from libs.encryption.registry import APPROVAL_COMMENT, APPROVAL_DESCRIPTION, APPROVAL_TITLE
@@ -15,7 +14,6 @@ from libs.errors import invalid
 from libs.scope import Scope
 from libs.tenancy import Route
 from services.governance.approvals.domain import Asking, Delegation, Person
-from services.governance.approvals.errors import AgentMayNotDecide
 from services.governance.approvals.ports import Comment, Requests, Settings, Stored, Texts
 
 _LONGEST_DELEGATION = timedelta(days=90)
@@ -67,7 +65,7 @@ class RequestOperations:
         self,
         route: Route,
         asked: Asked,
-        identity: Identity,
+        person: Person,
         request: UUID,
         approves: bool,
         comment: str,
@@ -76,23 +74,18 @@ class RequestOperations:
         new = self.new_id()
         plain = Plain("", APPROVAL_COMMENT, new, comment.encode())
         (blob,) = await self.keyring.seal(route, [plain])
-        person = _person(identity)
         await self.requests.decide(route, asked, request, person, approves, Comment(new, blob))
         return await self.get(route, request)
 
-    async def withdraw(
-        self, route: Route, asked: Asked, identity: Identity, request: UUID
-    ) -> Opened:
+    async def withdraw(self, route: Route, asked: Asked, person: Person, request: UUID) -> Opened:
         """Takes a request back."""
-        person = Person(identity.subject, identity.roles)
         await self.requests.withdraw(route, asked, request, person)
         return await self.get(route, request)
 
     async def carry_out(
-        self, route: Route, asked: Asked, identity: Identity, request: UUID, digest: str
+        self, route: Route, asked: Asked, person: Person, request: UUID, digest: str
     ) -> Opened:
         """Marks an approved request as carried out."""
-        person = Person(identity.subject, identity.roles)
         await self.requests.carry_out(route, asked, request, person, digest)
         return await self.get(route, request)
 
@@ -130,12 +123,6 @@ def _sealed(stored: Stored) -> list[Sealed]:
     ]
 
 
-def _person(identity: Identity) -> Person:
-    if identity.agent or identity.delegation or Role.AGENT in identity.roles:
-        raise AgentMayNotDecide
-    return Person(identity.subject, identity.roles)
-
-
 @dataclass(frozen=True)
 class SettingOperations:
     """Delegations and configurations."""
@@ -145,10 +132,10 @@ class SettingOperations:
     now: Callable[[], datetime]
 
     async def delegate(
-        self, route: Route, asked: Asked, identity: Identity, draft: DelegationDraft
+        self, route: Route, asked: Asked, person: Person, draft: DelegationDraft
     ) -> Delegation:
-        """Passes the caller's own right to decide on; raises AgentMayNotDecide, InvalidRequest."""
-        person, now = _person(identity), self.now()
+        """Passes the caller's own right to decide on; raises InvalidRequest."""
+        now = self.now()
         if draft.delegate == person.subject:
             raise invalid("approval_delegation.delegate", "must be somebody else")
         if not now < draft.expires_at <= now + _LONGEST_DELEGATION:
@@ -158,7 +145,7 @@ class SettingOperations:
             id=self.new_id(),
             holder=person.subject,
             delegate=draft.delegate,
-            roles=person.roles,
+            roles=person.roles_in(draft.scope),
             kinds=draft.kinds,
             scope=draft.scope,
             expires_at=draft.expires_at,

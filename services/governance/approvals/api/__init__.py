@@ -12,10 +12,12 @@ from libs.aip.filtering import Kind as FieldKind
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page, bad_token
 from libs.approvals import COLLECTION, SCOPE_IDS, Kind, Risk, State
+from libs.auth import Role
 from libs.changes import Asked
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.service.caller import ADMINISTRATORS, WRITERS, Caller, caller
+from libs.scope import Scope
+from libs.service.caller import Caller, caller
 from libs.service.convert import asked, scope_from
 from libs.service.pipeline import Context
 from services.governance.approvals.api.messages import (
@@ -27,6 +29,8 @@ from services.governance.approvals.api.messages import (
     delegation_to,
     request_to,
 )
+from services.governance.approvals.domain import Person
+from services.governance.approvals.errors import AgentMayNotDecide
 from services.governance.approvals.operations import RequestOperations, SettingOperations
 from services.governance.approvals.ports import Settings
 from services.governance.approvals.settings_store import DELEGATIONS
@@ -54,7 +58,7 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
     async def CreateApprovalRequest(
         self, request: pb.CreateApprovalRequestRequest, context: Context
     ) -> pb.ApprovalRequest:
-        current, new = caller(WRITERS), request.approval_request
+        current, new = caller(), request.approval_request
         asking = asking_from(new, current.identity)
         by = await self._asked(current, "CreateApprovalRequest", request)
         return request_to(
@@ -96,7 +100,7 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
     ) -> pb.ApprovalRequest:
         current, name = caller(), resource_uuid(request.name, COLLECTION)
         by = await self._asked(current, "WithdrawApprovalRequest", request)
-        return request_to(await self.requests.withdraw(current.route, by, current.identity, name))
+        return request_to(await self.requests.withdraw(current.route, by, _person(current), name))
 
     async def ApplyApprovalRequest(
         self, request: pb.ApplyApprovalRequestRequest, context: Context
@@ -105,7 +109,7 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
         by = await self._asked(current, "ApplyApprovalRequest", request)
         digest = request.payload_digest
         return request_to(
-            await self.requests.carry_out(current.route, by, current.identity, name, digest)
+            await self.requests.carry_out(current.route, by, _person(current), name, digest)
         )
 
     async def CreateApprovalDelegation(
@@ -114,7 +118,7 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
         current, draft = caller(), delegation_from(request.approval_delegation)
         by = await self._asked(current, "CreateApprovalDelegation", request)
         return delegation_to(
-            await self.settings.delegate(current.route, by, current.identity, draft)
+            await self.settings.delegate(current.route, by, _decider(current), draft)
         )
 
     async def ListApprovalDelegations(
@@ -163,7 +167,7 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
     async def SetApprovalConfig(
         self, request: pb.SetApprovalConfigRequest, context: Context
     ) -> pb.ApprovalConfig:
-        current, new = caller(ADMINISTRATORS), request.approval_config
+        current, new = caller(), request.approval_config
         scope = checked_scope(scope_from(new.scope), "approval_config.scope")
         config = config_from(new)
         by = await self._asked(current, "SetApprovalConfig", request)
@@ -172,7 +176,7 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
     async def DeleteApprovalConfig(
         self, request: pb.DeleteApprovalConfigRequest, context: Context
     ) -> empty_pb2.Empty:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         scope = checked_scope(scope_from(request.scope), "scope")
         by = await self._asked(current, "DeleteApprovalConfig", request)
         await self.stored.unconfigure(current.route, by, scope, request.etag)
@@ -185,7 +189,7 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
         by = await self._asked(current, method, request)
         return request_to(
             await self.requests.decide(
-                current.route, by, current.identity, name, approves, request.comment
+                current.route, by, _decider(current), name, approves, request.comment
             )
         )
 
@@ -193,6 +197,25 @@ class ApprovalServicer(pb_grpc.ApprovalServiceServicer):
         return await asked(current, self.keyring, method, request)
 
 
+def _person(current: Caller) -> Person:
+    """Who is calling, with the roles of the token and those that are bound to parts of the tenant,
+    as far as approvals know of them."""
+    principal = current.asker.principal
+    bound = tuple(
+        (Scope(each.org_id, each.team_id, each.project_id), each.role)
+        for each in principal.bindings
+    )
+    return Person(principal.person, principal.roles, bound)
+
+
+def _decider(current: Caller) -> Person:
+    """The same, who is no agent."""
+    identity = current.identity
+    if identity.agent or identity.delegation or Role.AGENT in identity.roles:
+        raise AgentMayNotDecide
+    return _person(current)
+
+
 def _whose(current: Caller) -> str:
     """Whose delegations the caller may see and end; "" for everybody's."""
-    return "" if current.has(ADMINISTRATORS) else current.identity.subject
+    return "" if current.may("ConfigureApprovals") else current.identity.subject

@@ -13,7 +13,7 @@ from libs.constraints import POLICY_IDS, Layer, Mode
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
-from libs.service.caller import REVIEWERS, WRITERS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, masked, moment, scope_from
 from libs.service.pipeline import Context
 from libs.tenancy import parse_label
@@ -65,7 +65,7 @@ class ConstraintServicer(pb_grpc.ConstraintServiceServicer):
     async def CreateConstraintPolicy(
         self, request: pb.CreateConstraintPolicyRequest, context: Context
     ) -> pb.ConstraintPolicy:
-        current, new = caller(REVIEWERS), request.constraint_policy
+        current, new = caller(), request.constraint_policy
         draft = draft_from(new, parse_label(new.key, "constraint_policy.key"))
         by = await asked(current, self.keyring, "CreateConstraintPolicy", request)
         told = await self.policies.create(current.route, by, draft, current.identity.subject)
@@ -95,7 +95,7 @@ class ConstraintServicer(pb_grpc.ConstraintServiceServicer):
     async def UpdateConstraintPolicy(
         self, request: pb.UpdateConstraintPolicyRequest, context: Context
     ) -> pb.ConstraintPolicy:
-        current, new = caller(REVIEWERS), request.constraint_policy
+        current, new = caller(), request.constraint_policy
         policy = resource_uuid(new.name, POLICIES, "constraint_policy.name")
         names = masked(new, list(request.update_mask.paths), _MUTABLE)
         patch = Patch(
@@ -110,7 +110,7 @@ class ConstraintServicer(pb_grpc.ConstraintServiceServicer):
     async def DeleteConstraintPolicy(
         self, request: pb.DeleteConstraintPolicyRequest, context: Context
     ) -> empty_pb2.Empty:
-        current = caller(REVIEWERS)
+        current = caller()
         policy = resource_uuid(request.name, POLICIES)
         by = await asked(current, self.keyring, "DeleteConstraintPolicy", request)
         await self.policies.delete(current.route, by, policy, request.etag)
@@ -149,7 +149,7 @@ class ConstraintServicer(pb_grpc.ConstraintServiceServicer):
     async def CreateDriftReport(
         self, request: pb.CreateDriftReportRequest, context: Context
     ) -> pb.DriftReport:
-        current, scope = caller(WRITERS), _scope(scope_from(request.scope))
+        current, scope = caller(), _scope(scope_from(request.scope))
         adopted = {
             f"{POLICIES}/{resource_uuid(each.policy, POLICIES, f'adopted[{place}].policy')}": (
                 each.version
@@ -185,7 +185,7 @@ class ConstraintServicer(pb_grpc.ConstraintServiceServicer):
     async def CreateDriftSuppression(
         self, request: pb.CreateDriftSuppressionRequest, context: Context
     ) -> pb.DriftSuppression:
-        current, new = caller(REVIEWERS), request.drift_suppression
+        current, new = caller(), request.drift_suppression
         field = "drift_suppression"
         for name in ("pattern", "reason"):
             if "\0" in getattr(new, name):
@@ -217,7 +217,7 @@ class ConstraintServicer(pb_grpc.ConstraintServiceServicer):
     async def DeleteDriftSuppression(
         self, request: pb.DeleteDriftSuppressionRequest, context: Context
     ) -> empty_pb2.Empty:
-        current = caller(REVIEWERS)
+        current = caller()
         suppression = resource_uuid(request.name, SUPPRESSIONS)
         by = await asked(current, self.keyring, "DeleteDriftSuppression", request)
         await self.reports.unsuppress(current.route, by, suppression)
