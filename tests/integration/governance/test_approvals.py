@@ -124,7 +124,13 @@ class Company:
         return Person(self.suite, self.suite.auth("acme", name, roles))
 
     def agent_of(self, name: str) -> Person:
-        token = self.suite.issuer.mint(TenantId("acme"), name, [Role.TECH_LEAD], agent="helper")
+        token = self.suite.issuer.mint(
+            TenantId("acme"),
+            name,
+            [Role.TECH_LEAD],
+            agent="helper",
+            capabilities=["governance:submit", "governance:read"],
+        )
         return Person(self.suite, (("authorization", f"Bearer {token}"),))
 
 
@@ -412,6 +418,21 @@ async def test_unanimity_is_of_those_who_are_bound_to_the_role(company: Company)
     for name in ("bob", "cat"):
         assert (await company.person(name, Role.ARCHITECT).approve(asked)).state == PENDING
     assert (await company.person("dan", Role.ARCHITECT).approve(asked)).state == APPROVED
+
+
+async def test_a_role_counts_where_it_is_bound(company: Company) -> None:
+    async with company.suite.database.connect() as superuser:
+        await superuser.execute(
+            "INSERT INTO aeterna.role_binding (tenant_id, id, user_id, role, org_id, team_id,"
+            " project_id, actor, number, created_at) VALUES ('acme', gen_random_uuid(), 'eve',"
+            " 'tech_lead', '', 'payments', '', 'user:root', 1, now())"
+        )
+        await superuser.execute("INSERT INTO aeterna.authorization_state VALUES ('acme', 1)")
+    eve = company.person("eve", Role.DEVELOPER)
+
+    with fails_with("NOT_AN_APPROVER"):
+        await eve.approve(await company.ann.ask())
+    assert (await eve.approve(await company.ann.ask(scope=TEAM))).decisions
 
 
 REQUIRED: dict[str, Any] = {
