@@ -245,11 +245,7 @@ def _is_enough(approval: Approval) -> bool:
 
 
 def withdrawn(approval: Approval, person: Person, now: datetime) -> Approval:
-    """The request taken back.
-
-    Raises:
-        NotPending, NotTheRequester: It is refused.
-    """
+    """The request taken back; raises NotPending, NotTheRequester."""
     _check_open(approval, now)
     check_requester(approval, person)
     return _ended(approval, State.WITHDRAWN, now)
