@@ -14,6 +14,8 @@ from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
+from services.governance.approvals.wiring import open_approvals
+from services.governance.constraints.wiring import open_constraints
 from services.governance.keys.wiring import key_parts
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
@@ -33,6 +35,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         trail = PostgresTrail(platform.wakeups)
         stack.push_async_callback(trail.close)
         audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
+        constraints = await stack.enter_async_context(open_constraints(platform))
+        approvals = await stack.enter_async_context(open_approvals(platform))
         long_running = Operations(platform.wakeups, Uuid7())
         keys = key_parts(settings.keys, platform, long_running)
         handlers: list[Handler] = [*keys.handlers]
@@ -49,5 +53,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
             *keys.registrations(shown),
+            constraints,
+            approvals,
             shown.registration,
         ]

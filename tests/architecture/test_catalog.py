@@ -103,6 +103,8 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "append_changes",
         "tenants_to_project",
         "tenants_with_operations",
+        "tenants_with_due_approvals",
+        "tenants_with_approvals",
         "tenants_with_deliveries",
     }
     for row in rows:
