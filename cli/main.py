@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import (
+    agents,
     audit,
     changes,
     demo,
@@ -19,6 +20,7 @@ from cli import (
     memory_settings,
     operate,
     operations,
+    roles,
     serve,
     tenants,
 )
@@ -98,6 +100,8 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
     changes.follow
 )
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
+app.add_typer(roles.app, name="role", rich_help_panel=_GOVERN)
+app.add_typer(agents.app, name="agent", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
-from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.governance.v1 import agents_pb2, audit_pb2, roles_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 
@@ -26,7 +26,7 @@ def _time(moment: Timestamp) -> str:
     return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ") if moment.seconds else ""
 
 
-def _scope(scope: scope_pb2.Scope) -> str:
+def _scope(scope: scope_pb2.Scope | roles_pb2.RoleScope) -> str:
     return " ".join(
         f"{field.name.removesuffix('_id')}={value}" for field, value in scope.ListFields()
     )
@@ -141,6 +141,27 @@ _COLUMNS: dict[type[Message], Columns] = {
         "EPOCH": lambda each: str(each.placement.epoch),
         "CREATED": lambda each: _time(each.create_time),
         "DISPLAY NAME": lambda each: each.display_name,
+    },
+    roles_pb2.RoleBinding: {
+        "NAME": lambda each: each.name,
+        "USER": lambda each: each.user,
+        "ROLE": lambda each: _enum(roles_pb2.Role, each.role),
+        "SCOPE": lambda each: _scope(each.scope),
+        "UNTIL": lambda each: _time(each.expire_time),
+        "GRANTED BY": lambda each: each.granted_by,
+    },
+    roles_pb2.SuspendedUser: {
+        "USER": lambda each: each.user,
+        "SINCE": lambda each: _time(each.suspend_time),
+        "SUSPENDED BY": lambda each: each.suspended_by,
+    },
+    agents_pb2.Agent: {
+        "NAME": lambda each: each.name,
+        "STATE": lambda each: _enum(agents_pb2.AgentState, each.state),
+        "OWNER": lambda each: each.owner,
+        "DEPTH": lambda each: str(each.max_delegation_depth),
+        "UNTIL": lambda each: _time(each.expire_time),
+        "CAPABILITIES": lambda each: " ".join(each.capabilities),
     },
     audit_pb2.AuditEntry: {
         **_CHANGED,

@@ -5,25 +5,12 @@ Knows nothing of tokens.
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeGuard
 
+from libs.auth.role import Role
 from libs.tenancy import TenantId
 
 _MAX_NAME_BYTES = 256
-
-
-class Role(StrEnum):
-    """What a role may do is said by the policies."""
-
-    VIEWER = "viewer"
-    DEVELOPER = "developer"
-    TECH_LEAD = "tech_lead"
-    ARCHITECT = "architect"
-    ADMIN = "admin"
-    TENANT_ADMIN = "tenant_admin"
-    PLATFORM_ADMIN = "platform_admin"
-    AGENT = "agent"
 
 
 @dataclass(frozen=True, slots=True)

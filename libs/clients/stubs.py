@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 from google.longrunning import operations_pb2_grpc
 
-from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.governance.v1 import agents_pb2_grpc, audit_pb2_grpc, roles_pb2_grpc, tenants_pb2_grpc
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
 from aeterna.memory.v1 import maintenance_pb2_grpc, memory_pb2_grpc, settings_pb2_grpc
 from aeterna.sync.v1 import sync_pb2_grpc
@@ -49,6 +49,14 @@ class Stubs:
     @property
     def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
         return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
+
+    @property
+    def roles(self) -> roles_pb2_grpc.RoleServiceAsyncStub:
+        return roles_pb2_grpc.RoleServiceStub(self.channels["governance"])
+
+    @property
+    def agents(self) -> agents_pb2_grpc.AgentServiceAsyncStub:
+        return agents_pb2_grpc.AgentServiceStub(self.channels["governance"])
 
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:

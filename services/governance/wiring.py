@@ -14,6 +14,7 @@ from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
+from services.governance.authorization.wiring import authorization
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
@@ -46,5 +47,6 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
+            *authorization(platform),
             shown.registration,
         ]

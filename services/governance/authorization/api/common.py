@@ -1,0 +1,34 @@
+"""What the servicers of authorization share."""
+
+from libs.aip.paging import Page, bad_token
+from libs.auth.identity import is_name
+from libs.errors import invalid
+from libs.service.caller import Caller
+from services.governance.authorization.domain.roles import Person
+
+
+def person(current: Caller) -> Person:
+    """Who calls, as the rules know him."""
+    identity = current.identity
+    return Person(identity.subject, identity.roles, identity.agent)
+
+
+def named(user: str, field: str) -> str:
+    """The name of a user, if a token could have it.
+
+    Raises:
+        InvalidRequest: It could not; `field` is named.
+    """
+    if not is_name(user):
+        raise invalid(field, "must be printable, not blank, and at most 256 bytes")
+    return user
+
+
+def after(page: Page) -> str:
+    """The text in a page token; "" for the first page."""
+    match page.key:
+        case None:
+            return ""
+        case [str(key)]:
+            return key
+    raise bad_token()
