@@ -105,3 +105,51 @@ class TooMany(AppError):
 
     def __init__(self, what: str, most: int) -> None:
         super().__init__(f"A tenant has at most {most} {what}.", kind=what, limit=str(most))
+
+
+class PolicyNotFound(AppError):
+    """No policy has this id in the tenant."""
+
+    kind, reason = Kind.NOT_FOUND, "AUTHORIZATION_POLICY_NOT_FOUND"
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(f"There is no authorizationPolicies/{policy}.", policy=policy)
+
+
+class PolicyVersionNotFound(AppError):
+    """The policy has no such version."""
+
+    kind, reason = Kind.NOT_FOUND, "AUTHORIZATION_POLICY_VERSION_NOT_FOUND"
+
+    def __init__(self, policy: str, version: int) -> None:
+        message = f"authorizationPolicies/{policy} has no version {version}."
+        super().__init__(message, policy=policy, version=str(version))
+
+
+class PolicyAlreadyExists(AppError):
+    """The id is taken."""
+
+    kind, reason = Kind.ALREADY_EXISTS, "AUTHORIZATION_POLICY_ALREADY_EXISTS"
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(f"authorizationPolicies/{policy} exists already.", policy=policy)
+
+
+class PolicyNotValid(AppError):
+    """What was valid once is not for this release."""
+
+    kind, reason = Kind.PRECONDITION, "POLICY_NOT_VALID"
+
+    def __init__(self, policy: str, version: int) -> None:
+        message = f"Version {version} of authorizationPolicies/{policy} is not valid: validate it."
+        super().__init__(message, policy=policy, version=str(version))
+
+
+class NothingToRollBackTo(AppError):
+    """No version was active before."""
+
+    kind, reason = Kind.PRECONDITION, "NOTHING_TO_ROLL_BACK_TO"
+
+    def __init__(self, policy: str) -> None:
+        message = f"No version of authorizationPolicies/{policy} was active before."
+        super().__init__(message, policy=policy)

@@ -15,6 +15,7 @@ from libs.authorization.rules import AgentState
 from libs.changes import Asked
 from libs.tenancy import Route
 from services.governance.authorization.domain.agents import Agent
+from services.governance.authorization.domain.policies import Policy, Version
 from services.governance.authorization.domain.roles import (
     Person,
     Place,
@@ -90,3 +91,54 @@ class Agents(Protocol):
 
     async def page(self, route: Route, after: str, limit: int) -> Sequence[Agent]:
         """By id, those greater than `after`."""
+
+
+class Policies(Protocol):
+    """A tenant's own policies, each with the version that is shown: the active, or the newest.
+
+    `expected` is the etag that the policy must have, "" for any; else EtagMismatch is raised, and
+    PolicyNotFound where there is none.
+    """
+
+    async def create(
+        self, route: Route, asked: Asked, policy: str, text: str, description: str
+    ) -> tuple[Policy, Version]:
+        """A new one, as a draft; raises PolicyAlreadyExists, TooMany."""
+
+    async def update(
+        self, route: Route, asked: Asked, policy: str, expected: str, text: str, description: str
+    ) -> tuple[Policy, Version]:
+        """One version more, as a draft; raises TooMany."""
+
+    async def activate(
+        self, route: Route, asked: Asked, policy: str, expected: str, version: int
+    ) -> tuple[Policy, Version]:
+        """Makes a version hold, the newest for 0; raises PolicyVersionNotFound, PolicyNotValid,
+        TooMany."""
+
+    async def roll_back(
+        self, route: Route, asked: Asked, policy: str, expected: str
+    ) -> tuple[Policy, Version]:
+        """Makes the version hold that did before; raises NothingToRollBackTo, PolicyNotValid."""
+
+    async def deactivate(
+        self, route: Route, asked: Asked, policy: str, expected: str
+    ) -> tuple[Policy, Version]:
+        """Makes none hold."""
+
+    async def delete(self, route: Route, asked: Asked, policy: str, expected: str) -> None:
+        """Removes it with its versions."""
+
+    async def get(self, route: Route, policy: str) -> tuple[Policy, Version]:
+        """One policy."""
+
+    async def page(self, route: Route, after: str, limit: int) -> Sequence[tuple[Policy, Version]]:
+        """By id, those greater than `after`."""
+
+    async def history(
+        self, route: Route, policy: str, below: int, limit: int
+    ) -> tuple[Policy, Sequence[Version]]:
+        """The versions below a number, newest first; 0: all."""
+
+    async def text(self, route: Route, policy: str, version: int) -> str:
+        """The statement of a version, the newest for 0; raises PolicyVersionNotFound."""

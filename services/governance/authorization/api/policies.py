@@ -1,0 +1,165 @@
+"""gRPC servicer of a tenant's own policies."""
+
+from google.protobuf import empty_pb2
+
+from aeterna.governance.v1 import authorization_policies_pb2 as pb
+from aeterna.governance.v1 import authorization_policies_pb2_grpc
+from libs.aip.names import resource_id
+from libs.aip.paging import Page
+from libs.encryption.keyring import Keyring
+from libs.errors import FieldViolation, InvalidRequest
+from libs.service.caller import ADMINISTRATORS, caller
+from libs.service.convert import asked, timestamp
+from libs.service.pipeline import Context
+from services.governance.authorization.api.common import after
+from services.governance.authorization.domain.cedar import Grammar
+from services.governance.authorization.domain.policies import COLLECTION, Policy, Version
+from services.governance.authorization.ports import Policies
+
+_SPARE = 64  # bytes of a message beside its texts, generously
+
+
+class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceServicer):
+    """`aeterna.governance.v1.AuthorizationPolicyService` over the store."""
+
+    def __init__(self, policies: Policies, grammar: Grammar, keyring: Keyring) -> None:
+        self._policies, self._grammar, self._keyring = policies, grammar, keyring
+
+    async def CreateAuthorizationPolicy(
+        self, request: pb.CreateAuthorizationPolicyRequest, context: Context
+    ) -> pb.AuthorizationPolicy:
+        current, given = caller(ADMINISTRATORS), request.authorization_policy
+        self._check(given.text, current.tenant, "authorization_policy.text")
+        by = await asked(current, self._keyring, "CreateAuthorizationPolicy", request)
+        policy = request.authorization_policy_id
+        return _message(
+            *await self._policies.create(current.route, by, policy, given.text, given.description)
+        )
+
+    async def GetAuthorizationPolicy(
+        self, request: pb.GetAuthorizationPolicyRequest, context: Context
+    ) -> pb.AuthorizationPolicy:
+        policy = resource_id(request.name, COLLECTION)
+        return _message(*await self._policies.get(caller().route, policy))
+
+    async def ListAuthorizationPolicies(
+        self, request: pb.ListAuthorizationPoliciesRequest, context: Context
+    ) -> pb.ListAuthorizationPoliciesResponse:
+        current = caller()
+        binding = f"ListAuthorizationPolicies/{current.tenant}"
+        page = Page.asked(request.page_size, request.page_token, binding=binding)
+        found = await self._policies.page(current.route, after(page), page.limit)
+        shown, token = page.cut(found, lambda each: each[0].id, lambda each: _size(each[1]))
+        return pb.ListAuthorizationPoliciesResponse(
+            authorization_policies=[_message(*each) for each in shown], next_page_token=token
+        )
+
+    async def UpdateAuthorizationPolicy(
+        self, request: pb.UpdateAuthorizationPolicyRequest, context: Context
+    ) -> pb.AuthorizationPolicy:
+        current, given = caller(ADMINISTRATORS), request.authorization_policy
+        policy = resource_id(given.name, COLLECTION, "authorization_policy.name")
+        self._check(given.text, current.tenant, "authorization_policy.text")
+        by = await asked(current, self._keyring, "UpdateAuthorizationPolicy", request)
+        return _message(
+            *await self._policies.update(
+                current.route, by, policy, given.etag, given.text, given.description
+            )
+        )
+
+    async def ListAuthorizationPolicyVersions(
+        self, request: pb.ListAuthorizationPolicyVersionsRequest, context: Context
+    ) -> pb.ListAuthorizationPolicyVersionsResponse:
+        current, policy = caller(), resource_id(request.name, COLLECTION)
+        binding = f"ListAuthorizationPolicyVersions/{current.tenant}/{policy}"
+        page = Page.asked(request.page_size, request.page_token, binding=binding)
+        below = page.after_number()
+        of, found = await self._policies.history(current.route, policy, below, page.limit)
+        shown, token = page.cut(found, lambda each: each.number, _size)
+        return pb.ListAuthorizationPolicyVersionsResponse(
+            versions=[_version(of, each) for each in shown], next_page_token=token
+        )
+
+    async def ValidateAuthorizationPolicy(
+        self, request: pb.ValidateAuthorizationPolicyRequest, context: Context
+    ) -> pb.ValidateAuthorizationPolicyResponse:
+        problems = self._grammar.examine(request.text, caller().tenant)
+        return pb.ValidateAuthorizationPolicyResponse(
+            valid=not problems,
+            problems=[pb.PolicyProblem(line=each.line, message=each.message) for each in problems],
+        )
+
+    async def ActivateAuthorizationPolicy(
+        self, request: pb.ActivateAuthorizationPolicyRequest, context: Context
+    ) -> pb.AuthorizationPolicy:
+        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        by = await asked(current, self._keyring, "ActivateAuthorizationPolicy", request)
+        return _message(
+            *await self._policies.activate(current.route, by, policy, request.etag, request.version)
+        )
+
+    async def RollbackAuthorizationPolicy(
+        self, request: pb.RollbackAuthorizationPolicyRequest, context: Context
+    ) -> pb.AuthorizationPolicy:
+        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        by = await asked(current, self._keyring, "RollbackAuthorizationPolicy", request)
+        return _message(*await self._policies.roll_back(current.route, by, policy, request.etag))
+
+    async def DeactivateAuthorizationPolicy(
+        self, request: pb.DeactivateAuthorizationPolicyRequest, context: Context
+    ) -> pb.AuthorizationPolicy:
+        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        by = await asked(current, self._keyring, "DeactivateAuthorizationPolicy", request)
+        return _message(*await self._policies.deactivate(current.route, by, policy, request.etag))
+
+    async def DeleteAuthorizationPolicy(
+        self, request: pb.DeleteAuthorizationPolicyRequest, context: Context
+    ) -> empty_pb2.Empty:
+        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        by = await asked(current, self._keyring, "DeleteAuthorizationPolicy", request)
+        await self._policies.delete(current.route, by, policy, request.etag)
+        return empty_pb2.Empty()
+
+    def _check(self, text: str, tenant: str, field: str) -> None:
+        """Raises InvalidRequest that says which lines are wrong, and why."""
+        problems = self._grammar.examine(text, tenant)
+        if problems:
+            raise InvalidRequest(
+                [FieldViolation(field, f"line {each.line}: {each.message}") for each in problems]
+            )
+
+
+def _size(version: Version) -> int:
+    """Bytes, at most."""
+    return 4 * (len(version.text) + len(version.description) + _SPARE)
+
+
+def _message(policy: Policy, version: Version) -> pb.AuthorizationPolicy:
+    state = version.state(policy.active_version)
+    return pb.AuthorizationPolicy(
+        name=f"{COLLECTION}/{policy.id}",
+        text=version.text,
+        description=version.description,
+        version=version.number,
+        state=pb.AuthorizationPolicyState.Value(f"AUTHORIZATION_POLICY_STATE_{state.name}"),
+        active_version=policy.active_version or 0,
+        latest_version=policy.latest_version,
+        etag=policy.etag,
+        create_time=timestamp(policy.created_at),
+        update_time=timestamp(policy.updated_at),
+        change_number=policy.number,
+    )
+
+
+def _version(policy: Policy, version: Version) -> pb.AuthorizationPolicyVersion:
+    state = version.state(policy.active_version)
+    activated = version.activated_at
+    return pb.AuthorizationPolicyVersion(
+        version=version.number,
+        text=version.text,
+        description=version.description,
+        state=pb.AuthorizationPolicyState.Value(f"AUTHORIZATION_POLICY_STATE_{state.name}"),
+        author=version.actor,
+        create_time=timestamp(version.created_at),
+        activate_time=timestamp(activated) if activated else None,
+    )
