@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import (
+    access,
     agents,
     audit,
     changes,
@@ -20,6 +21,7 @@ from cli import (
     memory_settings,
     operate,
     operations,
+    policies,
     roles,
     serve,
     tenants,
@@ -102,6 +104,10 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.add_typer(roles.app, name="role", rich_help_panel=_GOVERN)
 app.add_typer(agents.app, name="agent", rich_help_panel=_GOVERN)
+app.add_typer(policies.app, name="policy", rich_help_panel=_GOVERN)
+command(app, "check", panel=_GOVERN, example="aeterna check alice read memories --team payments")(
+    access.check
+)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 

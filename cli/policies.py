@@ -84,7 +84,9 @@ async def validate(session: Session, file: File) -> Shown:
 
 
 @command(
-    app, "simulate", example="aeterna policy simulate no-company-writes --since 2026-01-31T00:00:00Z"
+    app,
+    "simulate",
+    example="aeterna policy simulate no-company-writes --since 2026-01-31T00:00:00Z",
 )
 async def simulate(
     session: Session,

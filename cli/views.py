@@ -1,6 +1,6 @@
 """Which columns a list of each kind of message has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from google.longrunning import operations_pb2
@@ -8,7 +8,13 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
-from aeterna.governance.v1 import agents_pb2, audit_pb2, roles_pb2, tenants_pb2
+from aeterna.governance.v1 import (
+    agents_pb2,
+    audit_pb2,
+    authorization_policies_pb2,
+    roles_pb2,
+    tenants_pb2,
+)
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 
@@ -97,6 +103,15 @@ def operation_metadata(message: Any) -> operation_pb2.OperationMetadata:
     return metadata
 
 
+def _policy_state(state: int) -> str:
+    return _enum(authorization_policies_pb2.AuthorizationPolicyState, state)
+
+
+def _answer(allowed: bool, policies: Sequence[str]) -> str:
+    """What is decided and by which policies."""
+    return " ".join(["allowed" if allowed else "denied", *(policies or ["(none permits)"])])
+
+
 _OPERATION: Columns = {
     "KIND": lambda each: each.kind,
     "STATE": lambda each: _enum(operation_pb2.OperationState, each.state),
@@ -162,6 +177,31 @@ _COLUMNS: dict[type[Message], Columns] = {
         "DEPTH": lambda each: str(each.max_delegation_depth),
         "UNTIL": lambda each: _time(each.expire_time),
         "CAPABILITIES": lambda each: " ".join(each.capabilities),
+    },
+    authorization_policies_pb2.AuthorizationPolicy: {
+        "NAME": lambda each: each.name,
+        "STATE": lambda each: _policy_state(each.state),
+        "ACTIVE": lambda each: str(each.active_version or ""),
+        "NEWEST": lambda each: str(each.latest_version),
+        "UPDATED": lambda each: _time(each.update_time),
+        "DESCRIPTION": lambda each: each.description,
+    },
+    authorization_policies_pb2.AuthorizationPolicyVersion: {
+        "V": lambda each: str(each.version),
+        "STATE": lambda each: _policy_state(each.state),
+        "AUTHOR": lambda each: each.author,
+        "CREATED": lambda each: _time(each.create_time),
+        "ACTIVATED": lambda each: _time(each.activate_time),
+        "DESCRIPTION": lambda each: each.description,
+        "TEXT": lambda each: each.text,
+    },
+    authorization_policies_pb2.ChangedDecision: {
+        "COUNT": lambda each: str(each.count),
+        "PRINCIPAL": lambda each: each.principal,
+        "ACTION": lambda each: each.action,
+        "RESOURCE": lambda each: each.resource,
+        "NOW": lambda each: _answer(each.allowed_now, each.policies_now),
+        "THEN": lambda each: _answer(each.allowed_then, each.policies_then),
     },
     audit_pb2.AuditEntry: {
         **_CHANGED,

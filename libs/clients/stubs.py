@@ -9,7 +9,14 @@ from typing import Any
 import grpc
 from google.longrunning import operations_pb2_grpc
 
-from aeterna.governance.v1 import agents_pb2_grpc, audit_pb2_grpc, roles_pb2_grpc, tenants_pb2_grpc
+from aeterna.governance.v1 import (
+    access_pb2_grpc,
+    agents_pb2_grpc,
+    audit_pb2_grpc,
+    authorization_policies_pb2_grpc,
+    roles_pb2_grpc,
+    tenants_pb2_grpc,
+)
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
 from aeterna.memory.v1 import maintenance_pb2_grpc, memory_pb2_grpc, settings_pb2_grpc
 from aeterna.sync.v1 import sync_pb2_grpc
@@ -57,6 +64,18 @@ class Stubs:
     @property
     def agents(self) -> agents_pb2_grpc.AgentServiceAsyncStub:
         return agents_pb2_grpc.AgentServiceStub(self.channels["governance"])
+
+    @property
+    def authorization_policies(
+        self,
+    ) -> authorization_policies_pb2_grpc.AuthorizationPolicyServiceAsyncStub:
+        return authorization_policies_pb2_grpc.AuthorizationPolicyServiceStub(
+            self.channels["governance"]
+        )
+
+    @property
+    def access(self) -> access_pb2_grpc.AccessServiceAsyncStub:
+        return access_pb2_grpc.AccessServiceStub(self.channels["governance"])
 
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:

@@ -4,7 +4,8 @@ Every method raises StoreUnavailable when the shard cannot be reached; those tha
 also RequestIdReused, TenantMoved and TenantSuspended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -142,3 +143,22 @@ class Policies(Protocol):
 
     async def text(self, route: Route, policy: str, version: int) -> str:
         """The statement of a version, the newest for 0; raises PolicyVersionNotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A question that was asked, as it is kept, how often, when last, and since which hour."""
+
+    question: Mapping[str, Any]
+    asked: int
+    last_at: datetime
+    hour: datetime
+
+
+class Decisions(Protocol):
+    """Decisions that were made."""
+
+    async def recorded(
+        self, route: Route, since: datetime | None, until: datetime | None, limit: int
+    ) -> Sequence[Recorded]:
+        """Those of a time, by whole hours, that were asked last first."""

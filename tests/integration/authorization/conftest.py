@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from aeterna.governance.v1 import agents_pb2, roles_pb2
+from aeterna.governance.v1 import access_pb2, agents_pb2, roles_pb2
+from aeterna.governance.v1 import authorization_policies_pb2 as policies_pb2
 from libs.auth import Role
 from tests.suite import Metadata, Suite
 
@@ -56,6 +57,49 @@ class Client:
         )
         request.update_mask.paths.extend(paths)
         return await self.suite.agents.UpdateAgent(request, metadata=self.metadata)
+
+    async def create(
+        self, policy: str, text: str, description: str = "", request_id: str = ""
+    ) -> policies_pb2.AuthorizationPolicy:
+        request = policies_pb2.CreateAuthorizationPolicyRequest(
+            authorization_policy_id=policy,
+            authorization_policy=policies_pb2.AuthorizationPolicy(
+                text=text, description=description
+            ),
+            request_id=request_id,
+        )
+        stub = self.suite.authorization_policies
+        return await stub.CreateAuthorizationPolicy(request, metadata=self.metadata)
+
+    async def rewrite(
+        self, policy: str, text: str, etag: str = ""
+    ) -> policies_pb2.AuthorizationPolicy:
+        name = f"authorizationPolicies/{policy}"
+        request = policies_pb2.UpdateAuthorizationPolicyRequest(
+            authorization_policy=policies_pb2.AuthorizationPolicy(name=name, text=text, etag=etag)
+        )
+        stub = self.suite.authorization_policies
+        return await stub.UpdateAuthorizationPolicy(request, metadata=self.metadata)
+
+    async def activate(
+        self, policy: str, version: int = 0, etag: str = ""
+    ) -> policies_pb2.AuthorizationPolicy:
+        request = policies_pb2.ActivateAuthorizationPolicyRequest(
+            name=f"authorizationPolicies/{policy}", version=version, etag=etag
+        )
+        stub = self.suite.authorization_policies
+        return await stub.ActivateAuthorizationPolicy(request, metadata=self.metadata)
+
+    async def roll_back(self, policy: str) -> policies_pb2.AuthorizationPolicy:
+        request = policies_pb2.RollbackAuthorizationPolicyRequest(
+            name=f"authorizationPolicies/{policy}"
+        )
+        stub = self.suite.authorization_policies
+        return await stub.RollbackAuthorizationPolicy(request, metadata=self.metadata)
+
+    async def check(self, action: str, **values: Any) -> access_pb2.CheckAccessResponse:
+        request = access_pb2.CheckAccessRequest(action=action, **values)
+        return await self.suite.access.CheckAccess(request, metadata=self.metadata)
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ from libs.aip.paging import Page, bad_token
 from libs.auth.identity import is_name
 from libs.errors import invalid
 from libs.service.caller import Caller
+from services.governance.authorization.domain.policies import COLLECTION
 from services.governance.authorization.domain.roles import Person
+
+_SUITE = "aeterna:"  # what the ids of the suite's own policies begin with
 
 
 def person(current: Caller) -> Person:
@@ -32,3 +35,13 @@ def after(page: Page) -> str:
         case [str(key)]:
             return key
     raise bad_token()
+
+
+def is_own(policy: str) -> bool:
+    """Whether it is one of the tenant's own, not one of the suite's."""
+    return not policy.startswith(_SUITE)
+
+
+def policy_name(policy: str) -> str:
+    """As clients know it: the resource name of the tenant's own."""
+    return f"{COLLECTION}/{policy}" if is_own(policy) else policy

@@ -1,5 +1,8 @@
 """gRPC servicer of a tenant's own policies."""
 
+from datetime import datetime
+from typing import Literal
+
 from google.protobuf import empty_pb2
 
 from aeterna.governance.v1 import authorization_policies_pb2 as pb
@@ -7,23 +10,28 @@ from aeterna.governance.v1 import authorization_policies_pb2_grpc
 from libs.aip.names import resource_id
 from libs.aip.paging import Page
 from libs.encryption.keyring import Keyring
-from libs.errors import FieldViolation, InvalidRequest
-from libs.service.caller import ADMINISTRATORS, caller
-from libs.service.convert import asked, timestamp
+from libs.errors import FieldViolation, InvalidRequest, invalid
+from libs.service.caller import ADMINISTRATORS, Caller, caller
+from libs.service.convert import asked, moment, timestamp
 from libs.service.pipeline import Context
-from services.governance.authorization.api.common import after
+from services.governance.authorization.api.common import after, policy_name
 from services.governance.authorization.domain.cedar import Grammar
 from services.governance.authorization.domain.policies import COLLECTION, Policy, Version
+from services.governance.authorization.operations import Changed, Outcome, Simulate
 from services.governance.authorization.ports import Policies
 
+_EXAMPLES = 20
 _SPARE = 64  # bytes of a message beside its texts, generously
 
 
 class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceServicer):
     """`aeterna.governance.v1.AuthorizationPolicyService` over the store."""
 
-    def __init__(self, policies: Policies, grammar: Grammar, keyring: Keyring) -> None:
-        self._policies, self._grammar, self._keyring = policies, grammar, keyring
+    def __init__(
+        self, policies: Policies, grammar: Grammar, simulate: Simulate, keyring: Keyring
+    ) -> None:
+        self._policies, self._grammar = policies, grammar
+        self._simulate, self._keyring = simulate, keyring
 
     async def CreateAuthorizationPolicy(
         self, request: pb.CreateAuthorizationPolicyRequest, context: Context
@@ -120,6 +128,32 @@ class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceS
         await self._policies.delete(current.route, by, policy, request.etag)
         return empty_pb2.Empty()
 
+    async def SimulateAuthorizationPolicies(
+        self, request: pb.SimulateAuthorizationPoliciesRequest, context: Context
+    ) -> pb.SimulateAuthorizationPoliciesResponse:
+        current = caller()
+        since = _moment(request, "start_time")
+        until = _moment(request, "end_time")
+        trials: dict[str, str | None] = {}
+        for place, trial in enumerate(request.trials):
+            policy = resource_id(trial.name, COLLECTION, f"trials[{place}].name")
+            if policy in trials:
+                raise invalid(f"trials[{place}].name", "is tried already")
+            trials[policy] = await self._tried(current, policy, trial, f"trials[{place}].text")
+        outcome = await self._simulate(current.route, trials, since, until)
+        return _outcome(outcome, request.max_examples or _EXAMPLES)
+
+    async def _tried(
+        self, current: Caller, policy: str, trial: pb.PolicyTrial, field: str
+    ) -> str | None:
+        """The statement that would be active; None for none."""
+        if trial.WhichOneof("change") == "inactive":
+            return None
+        if trial.WhichOneof("change") == "text":
+            self._check(trial.text, current.tenant, field)
+            return trial.text
+        return await self._policies.text(current.route, policy, trial.version)
+
     def _check(self, text: str, tenant: str, field: str) -> None:
         """Raises InvalidRequest that says which lines are wrong, and why."""
         problems = self._grammar.examine(text, tenant)
@@ -127,6 +161,38 @@ class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceS
             raise InvalidRequest(
                 [FieldViolation(field, f"line {each.line}: {each.message}") for each in problems]
             )
+
+
+def _moment(
+    request: pb.SimulateAuthorizationPoliciesRequest, field: Literal["start_time", "end_time"]
+) -> datetime | None:
+    return moment(getattr(request, field), field) if request.HasField(field) else None
+
+
+def _outcome(outcome: Outcome, examples: int) -> pb.SimulateAuthorizationPoliciesResponse:
+    return pb.SimulateAuthorizationPoliciesResponse(
+        decisions=outcome.decisions,
+        distinct=outcome.distinct,
+        newly_denied=outcome.count(False),
+        newly_allowed=outcome.count(True),
+        truncated=outcome.truncated,
+        examples=map(_changed, outcome.changed[:examples]),
+        oldest_time=timestamp(outcome.oldest) if outcome.oldest else None,
+    )
+
+
+def _changed(changed: Changed) -> pb.ChangedDecision:
+    return pb.ChangedDecision(
+        principal=changed.question.actor,
+        action=changed.question.action,
+        resource=changed.question.about,
+        allowed_now=changed.now.allowed,
+        allowed_then=changed.then.allowed,
+        policies_now=map(policy_name, changed.now.policies),
+        policies_then=map(policy_name, changed.then.policies),
+        count=changed.asked,
+        last_time=timestamp(changed.last_at),
+    )
 
 
 def _size(version: Version) -> int:
