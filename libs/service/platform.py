@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.authorization.authority import Authority
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -36,6 +37,7 @@ class Platform:
     directory: Directory
     keyring: Keyring
     wakeups: Wakeups
+    authority: Authority
 
 
 @asynccontextmanager
@@ -53,9 +55,8 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        yield Platform(
-            settings, authenticator, directory, Keyring(kms, PostgresKeyStore()), wakeups
-        )
+        keyring = Keyring(kms, PostgresKeyStore())
+        yield Platform(settings, authenticator, directory, keyring, wakeups, Authority(wakeups))
 
 
 async def _check(kms: Kms, production: bool) -> None:
