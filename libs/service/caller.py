@@ -8,9 +8,12 @@ from typing import Self
 from libs.auth import Identity
 from libs.authorization.asking import TENANT, Decision, Thing
 from libs.authorization.engine import Asker
+from libs.authorization.recording import NoRecorder, Recorder
 from libs.changes import Origin
 from libs.errors import AppError, Kind
 from libs.tenancy import Route, TenantId, TenantNotFound
+
+_NO_RECORDER = NoRecorder()
 
 
 class PermissionDenied(AppError):
@@ -44,6 +47,7 @@ class Caller:
     Attributes:
         asker: Answers by the rules as they were when the call began.
         ask: What answers by those that hold now, for calls that go on.
+        recorder: Hears what is demanded and how that is decided.
     """
 
     identity: Identity
@@ -52,6 +56,7 @@ class Caller:
     resolved: Route | None
     asker: Asker
     ask: Callable[[], Awaitable[Asker]]
+    recorder: Recorder = _NO_RECORDER
 
     @property
     def route(self) -> Route:
@@ -66,11 +71,16 @@ class Caller:
 
     def demand(self, action: str, thing: Thing | None = None) -> None:
         """Raises PermissionDenied unless the caller may do this to the thing, or to the tenant."""
-        self.heed(action, self.asker.decide(action, thing or Thing(TENANT, self.tenant)))
+        about = thing or Thing(TENANT, self.tenant)
+        decision = self.asker.decide(action, about)
+        self.recorder.record(self.resolved, self.asker.principal, action, about, decision)
+        self.heed(action, decision)
 
     def admit(self, action: str) -> None:
         """Raises PermissionDenied if there is nothing that the caller may do this to."""
-        self.heed(action, self.asker.admits(action))
+        decision = self.asker.admits(action)
+        self.recorder.record(self.resolved, self.asker.principal, action, None, decision)
+        self.heed(action, decision)
 
     def may(self, action: str, thing: Thing | None = None) -> bool:
         """Whether the caller may do this to the thing, or to the tenant."""

@@ -22,6 +22,7 @@ from protovalidate import Validator
 from libs.auth import Authenticator, Identity, Role
 from libs.authorization.authority import Authority
 from libs.authorization.engine import actions
+from libs.authorization.recording import Recorder
 from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind
@@ -86,13 +87,14 @@ class Pipeline(grpc.aio.ServerInterceptor):
         authenticator: Authenticator,
         directory: Directory,
         authority: Authority,
+        recorder: Recorder,
         write_timeout: timedelta,
         methods: Mapping[str, str],
         unrouted: frozenset[str] = frozenset(),
     ) -> None:
         """`methods`: the action of each, by path."""
         self._service, self._unrouted = service, unrouted
-        self._authority, self._actions = authority, methods
+        self._authority, self._recorder, self._actions = authority, recorder, methods
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
         self._validator = Validator()
@@ -177,7 +179,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         route = await self._directory.route(tenant) if routed else None
         ask = partial(self._authority.asker, route or await self._home(identity), identity)
         origin = Origin(identity.actor, current_trace_id())
-        current = Caller(identity, tenant, origin, route, await ask(), ask)
+        current = Caller(identity, tenant, origin, route, await ask(), ask, self._recorder)
         bind(current)
         structlog.contextvars.bind_contextvars(tenant=tenant)
         _authorize(current, self._actions[method])

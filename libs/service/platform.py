@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.authorization.authority import Authority
+from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -38,6 +39,7 @@ class Platform:
     keyring: Keyring
     wakeups: Wakeups
     authority: Authority
+    recorder: Recorder
 
 
 @asynccontextmanager
@@ -56,7 +58,9 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         keyring = Keyring(kms, PostgresKeyStore())
-        yield Platform(settings, authenticator, directory, keyring, wakeups, Authority(wakeups))
+        recorder = await stack.enter_async_context(open_recorder())
+        authority = Authority(wakeups)
+        yield Platform(settings, authenticator, directory, keyring, wakeups, authority, recorder)
 
 
 async def _check(kms: Kms, production: bool) -> None:

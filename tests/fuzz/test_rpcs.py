@@ -15,7 +15,14 @@ from google.protobuf.descriptor import MethodDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.governance.v1 import (
+    access_pb2,
+    agents_pb2,
+    audit_pb2,
+    authorization_policies_pb2,
+    roles_pb2,
+    tenants_pb2,
+)
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2, settings_pb2
 from aeterna.sync.v1 import sync_pb2
@@ -32,7 +39,14 @@ _SERVICES = {
         operations_pb2.DESCRIPTOR,
     ],
     "knowledge": [knowledge_pb2.DESCRIPTOR],
-    "governance": [tenants_pb2.DESCRIPTOR, audit_pb2.DESCRIPTOR],
+    "governance": [
+        tenants_pb2.DESCRIPTOR,
+        audit_pb2.DESCRIPTOR,
+        roles_pb2.DESCRIPTOR,
+        agents_pb2.DESCRIPTOR,
+        authorization_policies_pb2.DESCRIPTOR,
+        access_pb2.DESCRIPTOR,
+    ],
     "sync": [sync_pb2.DESCRIPTOR],
 }
 _METHODS = [
@@ -130,6 +144,11 @@ class Target:
             "memory_settings",
             "operation",
             "knowledge_item",
+            "role_binding",
+            "agent",
+            "suspended_user",
+            "authorization_policy",
+            "authorization_policy_version",
         )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables

@@ -41,7 +41,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         ]
         if any(identity != current.identity for identity, _, _ in questions):
             current.demand("CheckAccessOfOthers")
-        shows = current.may("GetAuthorizationPolicy")
+        shows = current.may("ReadPolicy")
         answers = await self._check(current.route, questions)
         return [_message(each, shows=shows) for each in answers]
 

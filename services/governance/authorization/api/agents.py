@@ -9,7 +9,7 @@ from libs.aip.paging import Page
 from libs.authorization.rules import MAX_DEPTH, AgentState
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.service.caller import WRITERS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, masked, moment, timestamp
 from libs.service.pipeline import Context
 from services.governance.authorization.api.common import after, named, person
@@ -34,7 +34,7 @@ class AgentServicer(agents_pb2_grpc.AgentServiceServicer):
         self._agents, self._keyring = agents, keyring
 
     async def RegisterAgent(self, request: pb.RegisterAgentRequest, context: Context) -> pb.Agent:
-        current = caller(WRITERS)
+        current = caller()
         values = _values(request.agent)
         if not request.agent.owner:
             del values["owner"]
@@ -59,7 +59,7 @@ class AgentServicer(agents_pb2_grpc.AgentServiceServicer):
         return pb.ListAgentsResponse(agents=map(_message, shown), next_page_token=token)
 
     async def UpdateAgent(self, request: pb.UpdateAgentRequest, context: Context) -> pb.Agent:
-        current, given = caller(WRITERS), request.agent
+        current, given = caller(), request.agent
         agent = _id(given.name, "agent.name")
         names = masked(given, list(request.update_mask.paths), _MUTABLE)
         values = _values(given)
@@ -83,7 +83,7 @@ class AgentServicer(agents_pb2_grpc.AgentServiceServicer):
         return await self._turn("RevokeAgent", request, AgentState.REVOKED)
 
     async def _turn(self, method: str, request: _Turning, state: AgentState) -> pb.Agent:
-        current, agent = caller(WRITERS), _id(request.name)
+        current, agent = caller(), _id(request.name)
         by = await asked(current, self._keyring, method, request)
         return _message(await self._agents.turn(current.route, by, person(current), agent, state))
 

@@ -13,7 +13,7 @@ _SUITE = "aeterna:"  # what the ids of the suite's own policies begin with
 def person(current: Caller) -> Person:
     """Who calls, as the rules know him."""
     identity = current.identity
-    return Person(identity.subject, identity.roles, identity.agent)
+    return Person(identity.subject, identity.roles, identity.agent, identity.capabilities)
 
 
 def named(user: str, field: str) -> str:

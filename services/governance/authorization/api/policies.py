@@ -11,7 +11,7 @@ from libs.aip.names import resource_id
 from libs.aip.paging import Page
 from libs.encryption.keyring import Keyring
 from libs.errors import FieldViolation, InvalidRequest, invalid
-from libs.service.caller import ADMINISTRATORS, Caller, caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import asked, moment, timestamp
 from libs.service.pipeline import Context
 from services.governance.authorization.api.common import after, policy_name
@@ -36,7 +36,7 @@ class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceS
     async def CreateAuthorizationPolicy(
         self, request: pb.CreateAuthorizationPolicyRequest, context: Context
     ) -> pb.AuthorizationPolicy:
-        current, given = caller(ADMINISTRATORS), request.authorization_policy
+        current, given = caller(), request.authorization_policy
         self._check(given.text, current.tenant, "authorization_policy.text")
         by = await asked(current, self._keyring, "CreateAuthorizationPolicy", request)
         policy = request.authorization_policy_id
@@ -65,7 +65,7 @@ class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceS
     async def UpdateAuthorizationPolicy(
         self, request: pb.UpdateAuthorizationPolicyRequest, context: Context
     ) -> pb.AuthorizationPolicy:
-        current, given = caller(ADMINISTRATORS), request.authorization_policy
+        current, given = caller(), request.authorization_policy
         policy = resource_id(given.name, COLLECTION, "authorization_policy.name")
         self._check(given.text, current.tenant, "authorization_policy.text")
         by = await asked(current, self._keyring, "UpdateAuthorizationPolicy", request)
@@ -100,7 +100,7 @@ class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceS
     async def ActivateAuthorizationPolicy(
         self, request: pb.ActivateAuthorizationPolicyRequest, context: Context
     ) -> pb.AuthorizationPolicy:
-        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        current, policy = caller(), resource_id(request.name, COLLECTION)
         by = await asked(current, self._keyring, "ActivateAuthorizationPolicy", request)
         return _message(
             *await self._policies.activate(current.route, by, policy, request.etag, request.version)
@@ -109,21 +109,21 @@ class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceS
     async def RollbackAuthorizationPolicy(
         self, request: pb.RollbackAuthorizationPolicyRequest, context: Context
     ) -> pb.AuthorizationPolicy:
-        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        current, policy = caller(), resource_id(request.name, COLLECTION)
         by = await asked(current, self._keyring, "RollbackAuthorizationPolicy", request)
         return _message(*await self._policies.roll_back(current.route, by, policy, request.etag))
 
     async def DeactivateAuthorizationPolicy(
         self, request: pb.DeactivateAuthorizationPolicyRequest, context: Context
     ) -> pb.AuthorizationPolicy:
-        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        current, policy = caller(), resource_id(request.name, COLLECTION)
         by = await asked(current, self._keyring, "DeactivateAuthorizationPolicy", request)
         return _message(*await self._policies.deactivate(current.route, by, policy, request.etag))
 
     async def DeleteAuthorizationPolicy(
         self, request: pb.DeleteAuthorizationPolicyRequest, context: Context
     ) -> empty_pb2.Empty:
-        current, policy = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        current, policy = caller(), resource_id(request.name, COLLECTION)
         by = await asked(current, self._keyring, "DeleteAuthorizationPolicy", request)
         await self._policies.delete(current.route, by, policy, request.etag)
         return empty_pb2.Empty()
@@ -141,7 +141,8 @@ class PolicyServicer(authorization_policies_pb2_grpc.AuthorizationPolicyServiceS
                 raise invalid(f"trials[{place}].name", "is tried already")
             trials[policy] = await self._tried(current, policy, trial, f"trials[{place}].text")
         outcome = await self._simulate(current.route, trials, since, until)
-        return _outcome(outcome, request.max_examples or _EXAMPLES)
+        names = current.may("ListAuditEntries")
+        return _outcome(outcome, request.max_examples or _EXAMPLES, names=names)
 
     async def _tried(
         self, current: Caller, policy: str, trial: pb.PolicyTrial, field: str
@@ -169,21 +170,23 @@ def _moment(
     return moment(getattr(request, field), field) if request.HasField(field) else None
 
 
-def _outcome(outcome: Outcome, examples: int) -> pb.SimulateAuthorizationPoliciesResponse:
+def _outcome(
+    outcome: Outcome, examples: int, *, names: bool
+) -> pb.SimulateAuthorizationPoliciesResponse:
     return pb.SimulateAuthorizationPoliciesResponse(
         decisions=outcome.decisions,
         distinct=outcome.distinct,
         newly_denied=outcome.count(False),
         newly_allowed=outcome.count(True),
         truncated=outcome.truncated,
-        examples=map(_changed, outcome.changed[:examples]),
+        examples=[_changed(each, names=names) for each in outcome.changed[:examples]],
         oldest_time=timestamp(outcome.oldest) if outcome.oldest else None,
     )
 
 
-def _changed(changed: Changed) -> pb.ChangedDecision:
+def _changed(changed: Changed, *, names: bool) -> pb.ChangedDecision:
     return pb.ChangedDecision(
-        principal=changed.question.actor,
+        principal=changed.question.actor if names else "",
         action=changed.question.action,
         resource=changed.question.about,
         allowed_now=changed.now.allowed,
