@@ -1,7 +1,8 @@
 """`aeterna check`: may somebody do something, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Annotated
 
 import typer
@@ -10,9 +11,9 @@ from aeterna.common.v1 import scope_pb2
 from aeterna.governance.v1 import access_pb2 as pb
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
-from cli.options import ScopeIds
+from cli.options import Output, ScopeIds
 from cli.session import Session
-from cli.show import Shown
+from cli.show import Shown, plain
 from libs.errors import invalid
 
 _MYSELF = "me"
@@ -85,7 +86,21 @@ async def check(
     request = pb.CheckAccessRequest(
         principal=token.message(who), action=_action(collection, action), resource=thing
     )
-    return await session.access.CheckAccess(request)
+    answer = await session.access.CheckAccess(request)
+    return answer if session.options.output is Output.JSON else plain("\n".join(_told(answer)))
+
+
+def _told(answer: pb.CheckAccessResponse) -> Iterator[str]:
+    """The answer in words."""
+    yield "allowed" if answer.allowed else f"denied: {answer.reason}"
+    for policy in answer.policies:
+        notes = [f"{name}: {text}" for name, text in policy.annotations.items() if name != "id"]
+        yield " ".join([policy.policy, *(f"({note})" for note in notes)])
+        yield indent(policy.text, "    ")
+    if answer.roles:
+        yield f"roles there: {', '.join(answer.roles)}"
+    if answer.sufficient_role:
+        yield f"the role {answer.sufficient_role} would be enough"
 
 
 def _action(collection: str, action: str) -> str:
