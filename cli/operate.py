@@ -129,7 +129,7 @@ def token(
     capability: Annotated[
         list[str] | None,
         typer.Option(
-            help="What the agent may do, unless it is registered: memory:write, knowledge:propose ...",
+            help="What the agent may do, unless it is registered: memory:write ...",
             show_default="memory:read, memory:write, knowledge:read",
         ),
     ] = None,
