@@ -36,6 +36,7 @@ class Platform:
     settings: PlatformSettings
     authenticator: Authenticator
     directory: Directory
+    kms: Kms
     keyring: Keyring
     wakeups: Wakeups
     authority: Authority
@@ -60,7 +61,9 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         keyring = Keyring(kms, PostgresKeyStore())
         recorder = await stack.enter_async_context(open_recorder())
         authority = Authority(wakeups)
-        yield Platform(settings, authenticator, directory, keyring, wakeups, authority, recorder)
+        yield Platform(
+            settings, authenticator, directory, kms, keyring, wakeups, authority, recorder
+        )
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -1,7 +1,6 @@
 """Asking policies: what would be decided otherwise if they were others, and why something is."""
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +9,7 @@ from functools import cache
 from libs.auth import Identity, Role
 from libs.authorization.asking import Decision, Principal, Thing, principal_of
 from libs.authorization.compiled import base_texts
-from libs.authorization.engine import Engine, actions, policies_text
+from libs.authorization.engine import Engine, policies_text
 from libs.authorization.questions import Question
 from libs.authorization.rules import TenantRules
 from libs.authorization.store import load_rules
@@ -20,8 +19,6 @@ from services.governance.authorization.ports import Decisions, Recorded
 
 _MOST = 10_000  # different questions that are tried
 _AT_A_TIME = 50  # of them, before others have their turn
-# In the text that Cedar itself gives of a schema.
-_APPLIES = r'action "{}" in \[[^\]]*\] appliesTo \{{[^}}]*resource: \[(\w+)\]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +156,3 @@ def _sufficient(engine: Engine, principal: Principal, action: str, thing: Thing)
 @cache
 def _suite_texts() -> Mapping[str, str]:
     return base_texts(policies_text())
-
-
-@cache
-def kind_of(action: str) -> str | None:
-    """What an action of the schema is done to; None for what is no action."""
-    found = re.search(_APPLIES.format(re.escape(action)), str(actions().schema))
-    return found[1] if found else None

@@ -7,12 +7,13 @@ from aeterna.governance.v1 import access_pb2 as pb
 from aeterna.governance.v1 import access_pb2_grpc
 from libs.auth import Identity, Role
 from libs.authorization.asking import TENANT, Thing
+from libs.authorization.engine import actions
 from libs.errors import invalid
 from libs.service.caller import Caller, caller
 from libs.service.pipeline import Context
 from services.governance.authorization.api.common import named, policy_name
 from services.governance.authorization.domain.cedar import annotations
-from services.governance.authorization.operations import Answer, Check, kind_of
+from services.governance.authorization.operations import Answer, Check
 
 
 class AccessServicer(access_pb2_grpc.AccessServiceServicer):
@@ -49,7 +50,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
 def _question(
     current: Caller, request: pb.CheckAccessRequest, path: str
 ) -> tuple[Identity, str, Thing]:
-    kind = kind_of(request.action)
+    kind = actions().kind(request.action)
     if kind is None:
         raise invalid(f"{path}action", "is no action of the schema")
     thing = _thing(current, request.resource, kind)
