@@ -6,7 +6,7 @@ from typing import Any
 
 from libs.auth import Role
 from libs.authorization.asking import Agent, Decision, Principal, Thing
-from libs.authorization.engine import Engine
+from libs.authorization.engine import Asker
 from libs.authorization.rules import Binding
 
 Json = Mapping[str, Any]
@@ -23,9 +23,8 @@ class Question:
     action: str
     thing: Thing | None = None
 
-    def answer(self, engine: Engine) -> Decision:
-        """What these policies say."""
-        asker = engine.of(self.principal)
+    def answer(self, asker: Asker) -> Decision:
+        """What some policies say, asked for the principal."""
         return asker.decide(self.action, self.thing) if self.thing else asker.admits(self.action)
 
     @property

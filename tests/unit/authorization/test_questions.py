@@ -61,10 +61,11 @@ def test_a_question_is_answered_by_the_policies_that_it_is_put_to() -> None:
     question = Question(dev, "CreateMemory", Thing(MEMORY, "acme", layer="company"))
     forbid = 'forbid (principal, action == Aeterna::Action::"CreateMemory", resource);'
 
-    assert question.answer(Engine()).allowed
-    answer = question.answer(Engine({"frozen": forbid}))
+    as_it_is, frozen = Engine().of(dev), Engine({"frozen": forbid}).of(dev)
+    assert question.answer(as_it_is).allowed
+    answer = question.answer(frozen)
     assert (answer.allowed, answer.policies) == (False, ("frozen",))
-    assert not Question(dev, "CreateMemory").answer(Engine({"frozen": forbid})).allowed
+    assert not Question(dev, "CreateMemory").answer(frozen).allowed
 
 
 def test_who_asks_and_about_what_is_told_in_a_line() -> None:

@@ -17,7 +17,7 @@ from services.governance.authorization.errors import (
 )
 
 COLLECTION = "agents"
-MOST = 10_000  # agents of a tenant: every service loads them all
+MOST = 5_000  # agents of a tenant: every service loads them all
 
 
 class Agent(BaseModel, frozen=True):

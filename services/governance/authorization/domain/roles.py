@@ -12,7 +12,7 @@ from services.governance.authorization.errors import OwnSuspension, RoleAboveOwn
 
 COLLECTION = "roleBindings"
 USERS = "users"  # first part of what the log calls them by
-MOST = 20_000  # bindings of a tenant: every service loads them all
+MOST = 10_000  # bindings of a tenant: every service loads them all
 # Weakest first.
 ORDER = (
     Role.VIEWER,
