@@ -9,21 +9,10 @@ from typing import Any
 import cedarpy
 
 from libs.auth import Role
-from libs.authorization.asking import (
-    ATTRIBUTES,
-    KNOWLEDGE_ITEM,
-    MEMORY,
-    TENANT,
-    Actor,
-    Agent,
-    Principal,
-    Thing,
-    agent_actor,
-    entity,
-    person_actor,
-)
+from libs.authorization.asking import Actor, Agent, Principal, agent_actor, entity, person_actor
 from libs.authorization.engine import actions, policies_text
 from libs.authorization.rules import CAPABILITIES, Binding
+from libs.authorization.things import ATTRIBUTES, KNOWLEDGE_ITEM, MEMORY, TENANT, Thing
 
 TENANT_ID = "acme"
 _LAYERS = ("agent", "user", "session", "project", "team", "org", "company")
@@ -86,7 +75,7 @@ def _conditions(random: Random) -> str:
             "",
             "",
             f' && resource.layer == "{random.choice(_LAYERS)}"',
-            f" && principal in Aeterna::Role::\"{random.choice(list(Role)).value}\"",
+            f' && principal in Aeterna::Role::"{random.choice(list(Role)).value}"',
             ' && resource has status && resource.status != "hot"',
             " && principal.tenant == resource.tenant",
             " && resource.user == principal.person",
@@ -144,7 +133,7 @@ def _thing(random: Random, kind: str) -> Thing:
     tenant = TENANT_ID if random.random() < 0.95 else "other"
     if kind == TENANT:
         return Thing(kind, tenant)
-    ids = {
+    ids: dict[str, Any] = {
         "org": f"o{random.randrange(10)}",
         "team": f"t{random.randrange(100)}",
         "project": f"p{random.randrange(300)}",

@@ -1,73 +1,17 @@
 """Who asks to do what to what, as policies see it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from libs.auth import Identity, Role
+from libs.auth.identity import Identity
+from libs.auth.role import Role
 from libs.authorization.rules import MAX_DEPTH, AgentGrant, AgentState, Binding, TenantRules
+from libs.authorization.things import Thing
 
-TENANT, MEMORY, KNOWLEDGE_ITEM = "Tenant", "Memory", "KnowledgeItem"
-ROLE_BINDING = "RoleBinding"
-PERSONAL = frozenset({"agent", "user", "session"})  # layers that belong to one person
 _MAY_DELEGATE = "agent:delegate"
 EXPIRED, MAY_NOT_DELEGATE = "expired", "may_not_delegate"
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """What something is done to: its place, not its identity, so that equal places are decided
-    once. Ids are "" where it is not tied to one.
-
-    `unknown`: attributes that whoever asks cannot tell.
-    """
-
-    kind: str
-    tenant: str
-    layer: str = ""
-    org: str = ""
-    team: str = ""
-    project: str = ""
-    session: str = ""
-    user: str = ""
-    agent: str = ""
-    status: str = ""
-    unknown: frozenset[str] = frozenset()
-
-    @property
-    def personal(self) -> bool:
-        """Whether it belongs to one person."""
-        return self.layer in PERSONAL
-
-    @property
-    def name(self) -> str:
-        """The id of the entity: tenants alone can be told apart by it."""
-        return self.tenant if self.kind == TENANT else ""
-
-    @property
-    def role(self) -> str:
-        """Of a role binding: which role it gives."""
-        return self.status
-
-    def attributes(self) -> dict[str, str | bool]:
-        """What policies may read."""
-        values: dict[str, str | bool] = {
-            name: getattr(self, name) for name in ATTRIBUTES[self.kind]
-        }
-        return {name: value for name, value in values.items() if name not in self.unknown}
-
-
-ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    TENANT: ("tenant",),
-    MEMORY: (
-        *("tenant", "layer", "org", "team", "project", "session", "user", "agent"),
-        *("personal", "status"),
-    ),
-    KNOWLEDGE_ITEM: ("tenant", "layer", "org", "team", "project", "status"),
-    ROLE_BINDING: ("tenant", "org", "team", "project", "user", "role"),
-}
-PLACE = tuple(each.name for each in fields(Thing) if each.name not in ("kind", "tenant", "unknown"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,19 +15,18 @@ from typing import Generic, TypeVar
 
 import cedarpy
 
-from libs.auth import Role
+from libs.auth.role import Role
 from libs.authorization.asking import (
     NOTHING_PERMITS,
-    TENANT,
     Actor,
     Decision,
     Principal,
-    Thing,
     agent_actor,
     entity,
     person_actor,
 )
 from libs.authorization.compiled import Json, Policy, base_texts, read_policies
+from libs.authorization.things import TENANT, Thing
 
 _CHOSEN = 2_000  # sets of policies that are kept parsed
 _KNOWN = 200  # things whose decisions a principal's are kept for

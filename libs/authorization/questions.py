@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from libs.auth import Role
-from libs.authorization.asking import Agent, Decision, Principal, Thing
+from libs.authorization.asking import Agent, Decision, Principal
 from libs.authorization.engine import Asker
 from libs.authorization.rules import Binding
+from libs.authorization.things import Thing
 
 Json = Mapping[str, Any]
 _TEXTS = tuple(each.name for each in fields(Thing) if each.name != "unknown")

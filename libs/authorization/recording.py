@@ -18,8 +18,9 @@ from uuid import UUID
 import structlog
 
 from libs.auth.clock import utc_now
-from libs.authorization.asking import Decision, Principal, Thing
+from libs.authorization.asking import Decision, Principal
 from libs.authorization.questions import Question
+from libs.authorization.things import Thing
 from libs.errors import AppError
 from libs.spine import writing
 from libs.tenancy import Route, TenantId

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from libs.auth import Identity
-from libs.authorization.asking import TENANT, Decision, Thing
+from libs.authorization.asking import Decision
 from libs.authorization.engine import Asker
 from libs.authorization.recording import NoRecorder, Recorder
+from libs.authorization.things import TENANT, Thing
 from libs.changes import Origin
 from libs.errors import AppError, Kind
 from libs.tenancy import Route, TenantId, TenantNotFound

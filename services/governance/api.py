@@ -9,7 +9,7 @@ from aeterna.governance.v1 import audit_pb2, audit_pb2_grpc, tenants_pb2, tenant
 from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_id
 from libs.aip.paging import Page, bad_token
-from libs.authorization.asking import TENANT, Thing
+from libs.authorization.things import TENANT, Thing
 from libs.changes import Asked, Operation, Origin, Request
 from libs.encryption.keyring import Keyring
 from libs.service.caller import Caller, caller

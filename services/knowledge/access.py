@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from libs.authorization.asking import KNOWLEDGE_ITEM
-from libs.authorization.sight import MOST, Sight, sight_of
+from libs.authorization.seeing import MOST, sight_of
+from libs.authorization.things import KNOWLEDGE_ITEM, Sight
 from libs.service.caller import Caller
 from services.knowledge.domain.access import COLUMNS
 from services.knowledge.ports import Items, Relations

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from libs.authorization.asking import MEMORY, Thing
-from libs.authorization.sight import MOST, Sight, sight_of
+from libs.authorization.seeing import MOST, sight_of
+from libs.authorization.things import MEMORY, Sight, Thing
 from libs.scope import Scope
 from libs.service.caller import Caller
 from libs.spine.changes import LoggedChange

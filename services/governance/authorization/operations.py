@@ -7,12 +7,13 @@ from datetime import datetime
 from functools import cache
 
 from libs.auth import Identity, Role
-from libs.authorization.asking import Decision, Principal, Thing, principal_of
+from libs.authorization.asking import Decision, Principal, principal_of
 from libs.authorization.compiled import base_texts
 from libs.authorization.engine import Asker, Engine, policies_text
 from libs.authorization.questions import Question
 from libs.authorization.rules import TenantRules
 from libs.authorization.store import load_rules
+from libs.authorization.things import Thing
 from libs.tenancy import Route
 from services.governance.authorization.domain.roles import ORDER
 from services.governance.authorization.ports import Decisions, Recorded

@@ -1,8 +1,7 @@
 """Where items are, as policies see it: what a decision about them depends on. Pure."""
 
 from libs.aip.filtering import Among
-from libs.authorization.asking import KNOWLEDGE_ITEM, Thing
-from libs.authorization.sight import Sight
+from libs.authorization.things import KNOWLEDGE_ITEM, Sight, Thing
 from libs.scope import Scope
 
 # In rows of items: SQL.

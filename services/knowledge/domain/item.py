@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from libs.authorization.asking import Thing
-from libs.authorization.sight import EVERYTHING, Sight
+from libs.authorization.things import EVERYTHING, Sight, Thing
 from libs.changes import Indexes
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope

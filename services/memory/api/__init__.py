@@ -13,7 +13,7 @@ from libs.aip.filtering import parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
 from libs.auth.clock import utc_now
-from libs.authorization.asking import MEMORY, Thing
+from libs.authorization.things import MEMORY, Thing
 from libs.changes import Asked
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring

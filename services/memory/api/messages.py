@@ -10,7 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from aeterna.memory.v1 import memory_pb2 as pb
 from libs.auth.clock import utc_now
-from libs.authorization.sight import Sight
+from libs.authorization.things import Sight
 from libs.errors import invalid
 from libs.service.convert import (
     enum_from,

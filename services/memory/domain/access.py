@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from libs.authorization.asking import MEMORY, PERSONAL, Thing
-from libs.authorization.sight import OWNER
+from libs.authorization.things import MEMORY, OWNER, PERSONAL, Thing
 from libs.scope import Scope
 
 _OWNED = ", ".join(f"'{each}'" for each in sorted(PERSONAL))

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from libs.aip.filtering import Among, Condition
-from libs.authorization.asking import Thing
-from libs.authorization.sight import EVERYTHING, OWNER, Sight, values_of
+from libs.authorization.things import EVERYTHING, OWNER, Sight, Thing, values_of
 from libs.changes import Indexes
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import After, Filter, Rows, Until, time_text

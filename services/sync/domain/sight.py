@@ -1,14 +1,26 @@
 """What a caller must be allowed to read in order to hear of a change. Pure."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from libs.authorization.asking import KNOWLEDGE_ITEM, MEMORY, TENANT, Thing
+from libs.authorization.things import KNOWLEDGE_ITEM, MEMORY, TENANT, Thing
 from libs.changes import Operation
-from libs.spine.changes import LoggedChange
 
 # The log does not say where in the tenant a thing is, beside its layer.
 _MEMORY_UNKNOWN = frozenset({"org", "team", "project", "session", "agent", "status"})
 _ITEM_UNKNOWN = frozenset({"org", "team", "project", "status"})
+
+
+class Change(Protocol):
+    """What the log tells of a change."""
+
+    @property
+    def resource(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def layer(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
 
 
 class Read(NamedTuple):
@@ -18,7 +30,7 @@ class Read(NamedTuple):
     thing: Thing
 
 
-def reading(change: LoggedChange, tenant: str, person: str) -> Read:
+def reading(change: Change, tenant: str, person: str) -> Read:
     """What hearing of a change comes to, for a person: reading the thing that changed."""
     whole = Thing(TENANT, tenant)
     if change.operation == Operation.RECORDED:

@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from libs.auth import Role
-from libs.authorization.asking import MEMORY, Decision, Principal, Thing
+from libs.authorization.asking import Decision, Principal
 from libs.authorization.recording import DecisionRecorder, open_recorder
+from libs.authorization.things import MEMORY, Thing
 from libs.spine import read
 from libs.tenancy import Route
 

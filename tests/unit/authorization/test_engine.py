@@ -7,10 +7,11 @@ import pytest
 
 from bench.policies import Oracle, random_policies, random_question
 from libs.auth import Role
-from libs.authorization.asking import MEMORY, TENANT, Agent, Principal, Thing
+from libs.authorization.asking import Agent, Principal
 from libs.authorization.compiled import PoliciesUnusable
 from libs.authorization.engine import Engine, actions, policies_text
 from libs.authorization.rules import CAPABILITIES, Binding
+from libs.authorization.things import MEMORY, TENANT, Thing
 
 _ANN = Principal("acme", "ann", frozenset({Role.DEVELOPER}))
 _TEAM = Thing(MEMORY, "acme", layer="team", team="red")

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.auth import Role
-from libs.authorization.asking import KNOWLEDGE_ITEM, MEMORY, TENANT, Agent, Principal, Thing
+from libs.authorization.asking import Agent, Principal
 from libs.authorization.engine import Engine
 from libs.authorization.questions import Question
 from libs.authorization.rules import CAPABILITIES, Binding
+from libs.authorization.things import KNOWLEDGE_ITEM, MEMORY, TENANT, Thing
 
 names = st.text(min_size=1, max_size=8)
 ids = st.one_of(st.just(""), names)

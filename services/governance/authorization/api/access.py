@@ -6,8 +6,8 @@ from dataclasses import replace
 from aeterna.governance.v1 import access_pb2 as pb
 from aeterna.governance.v1 import access_pb2_grpc
 from libs.auth import Identity, Role
-from libs.authorization.asking import TENANT, Thing
 from libs.authorization.engine import actions
+from libs.authorization.things import TENANT, Thing
 from libs.errors import invalid
 from libs.service.caller import Caller, caller
 from libs.service.pipeline import Context

@@ -11,7 +11,7 @@ from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
 from libs.auth import Role
-from libs.authorization.asking import ROLE_BINDING, Thing
+from libs.authorization.things import ROLE_BINDING, Thing
 from libs.encryption.keyring import Keyring
 from libs.service.caller import Caller, caller
 from libs.service.convert import asked, moment, timestamp

@@ -5,14 +5,21 @@ the tenant, or the tenant has policies of its own, each place that there are thi
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from libs.authorization.asking import ATTRIBUTES, MEMORY, PLACE, Thing
 from libs.authorization.engine import Asker
+from libs.authorization.things import (
+    ATTRIBUTES,
+    EVERYTHING,
+    MEMORY,
+    OWNER,
+    PLACE,
+    Sight,
+    Thing,
+)
 from libs.errors import AppError, Kind
 
-OWNER = "owner"  # the person that a thing belongs to: its user in personal layers, else ""
 MOST = 20_000  # places that are asked for
 _NOBODY = "\0"  # no person has this id
 
@@ -29,39 +36,6 @@ class TooManyPlaces(AppError):
         super().__init__(
             f"The policies of the tenant tell more than {MOST} places apart.", limit=str(MOST)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What a caller sees.
-
-    Attributes:
-        owner: Whose personal things, beside what is nobody's; None for everybody's.
-        attributes: Of things, by which `places` tells those that are seen; none of them for all.
-    """
-
-    owner: str | None = None
-    attributes: tuple[str, ...] = ()
-    places: frozenset[tuple[str, ...]] = frozenset()
-
-    def shows(self, thing: Thing) -> bool:
-        """Whether it is seen, as far as its place says."""
-        if self.owner is not None and owner_of(thing) not in ("", self.owner):
-            return False
-        return not self.attributes or values_of(thing, self.attributes) in self.places
-
-
-EVERYTHING = Sight()
-
-
-def owner_of(thing: Thing) -> str:
-    """The person that a thing belongs to, "" for nobody."""
-    return thing.user if thing.personal else ""
-
-
-def values_of(thing: Thing, attributes: Sequence[str]) -> tuple[str, ...]:
-    """What it holds of these attributes, OWNER included."""
-    return tuple(owner_of(thing) if each == OWNER else getattr(thing, each) for each in attributes)
 
 
 async def sight_of(asker: Asker, action: str, kind: str, tenant: str, places: Places) -> Sight:
