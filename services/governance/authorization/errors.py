@@ -79,14 +79,13 @@ class NotOwner(AppError):
         super().__init__(message, agent=agent)
 
 
-class CapabilityNotOwn(AppError):
+class BeyondOwn(AppError):
     """An agent wants to give what it does not have."""
 
-    kind, reason = Kind.DENIED, "CAPABILITY_NOT_OWN"
+    kind, reason = Kind.DENIED, "BEYOND_OWN_GRANT"
 
-    def __init__(self, capability: str) -> None:
-        message = f"An agent without {capability} cannot give it."
-        super().__init__(message, capability=capability)
+    def __init__(self, what: str) -> None:
+        super().__init__(f"An agent gives nothing that is not its own: {what}.", beyond=what)
 
 
 class EtagMismatch(AppError):

@@ -67,7 +67,7 @@ class Agents(Protocol):
     async def register(
         self, route: Route, asked: Asked, person: Person, agent: str, values: dict[str, Any]
     ) -> Agent:
-        """A new one with these fields; raises AgentAlreadyExists, NotOwner, CapabilityNotOwn,
+        """A new one with these fields; raises AgentAlreadyExists, NotOwner, BeyondOwn,
         TooMany."""
 
     async def update(
@@ -80,12 +80,13 @@ class Agents(Protocol):
         values: dict[str, Any],
     ) -> Agent:
         """Replaces fields; raises AgentNotFound, NotOwner, EtagMismatch, AgentRevoked,
-        CapabilityNotOwn."""
+        BeyondOwn."""
 
     async def turn(
         self, route: Route, asked: Asked, person: Person, agent: str, state: AgentState
     ) -> Agent:
-        """Suspends, resumes or revokes; raises AgentNotFound, NotOwner, AgentRevoked."""
+        """Suspends, resumes or revokes; raises AgentNotFound, NotOwner, AgentRevoked,
+        BeyondOwn."""
 
     async def get(self, route: Route, agent: str) -> Agent:
         """One agent; raises AgentNotFound."""

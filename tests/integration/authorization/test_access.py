@@ -3,8 +3,10 @@
 from __future__ import annotations  # enums have their ValueType in the stubs only
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -158,9 +160,28 @@ async def test_an_agent_gives_no_roles_and_no_more_than_it_has(client: Client) -
 
     with fails_with("PERMISSION_DENIED"):
         await planner.assign("bob", "viewer")
-    with fails_with("CAPABILITY_NOT_OWN"):
+    with fails_with("BEYOND_OWN_GRANT"):
         await planner.register("helper", "memory:read", "memory:write")
     assert (await planner.register("helper", "memory:read")).owner == "ann"
+    soon = Timestamp()
+    soon.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    await client.register(
+        "planner", "agent:register", "memory:read", max_delegation_depth=1, expire_time=soon
+    )
+
+    async def bounded() -> bool:
+        try:
+            agent = f"deep-{uuid4().hex}"
+            await planner.register(agent, max_delegation_depth=2, expire_time=soon)
+        except grpc.aio.AioRpcError as error:
+            return reason_of(error) == "BEYOND_OWN_GRANT"
+        return False
+
+    await eventually(bounded, seconds=1)
+    for agent, expected in ("planner", soon), ("helper", Timestamp(seconds=soon.seconds + 1)):
+        with fails_with("BEYOND_OWN_GRANT"):
+            await planner.update(agent, expire_time=expected)
+    assert (await planner.update("helper", expire_time=soon)).expire_time == soon
 
 
 async def simulate(

@@ -12,8 +12,11 @@ _SUITE = "aeterna:"  # what the ids of the suite's own policies begin with
 
 def person(current: Caller) -> Person:
     """Who calls, as the rules know him."""
-    identity = current.identity
-    return Person(identity.subject, identity.roles, identity.agent, identity.capabilities)
+    identity, agent = current.identity, current.asker.principal.agent
+    if agent is None:
+        return Person(identity.subject, identity.roles)
+    agents = (identity.agent, *identity.delegation)
+    return Person(identity.subject, identity.roles, agents, agent.capabilities, agent.max_depth)
 
 
 def named(user: str, field: str) -> str:

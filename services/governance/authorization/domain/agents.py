@@ -11,7 +11,7 @@ from libs.authorization.rules import MAX_DEPTH, AgentState
 from services.governance.authorization.domain.roles import ADMINISTRATORS, Person
 from services.governance.authorization.errors import (
     AgentRevoked,
-    CapabilityNotOwn,
+    BeyondOwn,
     EtagMismatch,
     NotOwner,
 )
@@ -57,7 +57,26 @@ class Agent(BaseModel, frozen=True):
             raise NotOwner(self.id)
 
 
-def check_capabilities(given: Iterable[str], own: frozenset[str]) -> None:
-    """Raises CapabilityNotOwn if an agent with its `own` gives others what it does not have."""
-    for capability in sorted(frozenset(given) - own):
-        raise CapabilityNotOwn(capability)
+def check_gift(person: Person, before: Agent | None, after: Agent, ends: datetime | None) -> None:
+    """Whether agents that act for a person may make this of an agent: they give nothing that is
+    not their own, and change none of themselves. People give all, as no agent may more than the
+    person it acts for.
+
+    Args:
+        before: What it was; None for a new one.
+        ends: When the first of them ends.
+
+    Raises:
+        BeyondOwn: They may not.
+    """
+    if not person.agents:
+        return
+    if before and before.id in person.agents:
+        raise BeyondOwn("change of itself")
+    for capability in sorted(frozenset(after.capabilities) - person.capabilities):
+        if before is None or capability not in before.capabilities:
+            raise BeyondOwn(capability)
+    if after.max_depth > max(person.max_depth, before.max_depth if before else 0):
+        raise BeyondOwn("delegation depth")
+    if ends and (after.expires_at is None or after.expires_at > ends):
+        raise BeyondOwn("time")

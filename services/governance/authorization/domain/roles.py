@@ -68,15 +68,20 @@ class SuspendedUser(BaseModel, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who changes the rules: himself, or through an agent; with what his token says of them.
+    """Who changes the rules: himself, or through an agent.
 
-    `roles` hold in the whole tenant; `capabilities` are those of an agent that is not registered.
+    Attributes:
+        roles: Those of his token, which hold in the whole tenant.
+        agents: Who acts for him, and who passed the task on, latest first.
+        capabilities: What they may do, all of them together.
+        max_depth: How many of them may stand one behind the other.
     """
 
     user: str
     roles: frozenset[Role]
-    agent: str = ""
+    agents: tuple[str, ...] = ()
     capabilities: frozenset[str] = frozenset()
+    max_depth: int = 0
 
     def roles_in(self, place: Place, held: Iterable[tuple[Role, Place]]) -> frozenset[Role]:
         """His roles there, with those that he holds in places."""

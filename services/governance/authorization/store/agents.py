@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from libs.authorization.rules import CAPABILITIES, AgentState
+from libs.authorization.rules import AgentState
 from libs.changes import Asked, Operation
 from libs.spine import Write, read
 from libs.tenancy import Route
@@ -14,7 +14,7 @@ from services.governance.authorization.domain.agents import (
     COLLECTION,
     MOST,
     Agent,
-    check_capabilities,
+    check_gift,
 )
 from services.governance.authorization.domain.roles import Person
 from services.governance.authorization.errors import (
@@ -33,6 +33,7 @@ _COUNT = "SELECT count(*) FROM aeterna.agent WHERE tenant_id = $1"
 _PAGE = f"""
     SELECT {_COLUMNS} FROM aeterna.agent WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
+_FIRST_END = "SELECT min(expires_at) FROM aeterna.agent WHERE tenant_id = $1 AND id = ANY($2)"
 _PUT = f"""
     INSERT INTO aeterna.agent (tenant_id, {_COLUMNS})
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -62,7 +63,7 @@ class PostgresAgents:
             given = {"owner": person.user, **values}
             draft = Agent(id=agent, created_at=now, updated_at=now, **given)
             draft.check_change(person, await roles_in(write, person))
-            check_capabilities(draft.capabilities, await self._capabilities(write, person))
+            check_gift(person, None, draft, await self._end(write, person))
             if await write.conn.fetchrow(_GET, route.tenant, agent):
                 raise AgentAlreadyExists(agent)
             if await write.conn.fetchval(_COUNT, route.tenant) >= MOST:
@@ -87,8 +88,7 @@ class PostgresAgents:
                     person, await roles_in(write, person)
                 )
             changed = current.changed(expected, values, self._now())
-            added = frozenset(changed.capabilities) - frozenset(current.capabilities)
-            check_capabilities(added, await self._capabilities(write, person))
+            check_gift(person, current, changed, await self._end(write, person))
             return await self._save(write, asked, changed, Operation.UPDATED)
 
         return await self._change(route, asked, Agent, make)
@@ -101,6 +101,7 @@ class PostgresAgents:
             if current.state is state:
                 return current
             changed = current.changed("", {"state": state}, self._now())
+            check_gift(person, current, changed, None)
             event = "agent.revoked" if state is AgentState.REVOKED else ""
             return await self._save(write, asked, changed, _STATES[state], event)
 
@@ -124,13 +125,14 @@ class PostgresAgents:
         current.check_change(person, await roles_in(write, person))
         return current
 
-    async def _capabilities(self, write: Write, person: Person) -> frozenset[str]:
-        """What a person may give agents: all, since none may more than whom it acts for; through
-        an agent what that one has."""
-        if not person.agent:
-            return CAPABILITIES
-        row = await write.conn.fetchrow(_GET, write.route.tenant, person.agent)
-        return frozenset(row["capabilities"]) if row else person.capabilities
+    async def _end(self, write: Write, person: Person) -> datetime | None:
+        """When the first of the agents that act ends."""
+        if not person.agents:
+            return None
+        end: datetime | None = await write.conn.fetchval(
+            _FIRST_END, write.route.tenant, person.agents
+        )
+        return end
 
     async def _save(
         self, write: Write, asked: Asked, agent: Agent, operation: Operation, event: str = ""
