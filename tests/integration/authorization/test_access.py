@@ -342,3 +342,34 @@ async def test_what_is_no_action_is_refused(client: Client) -> None:
         await client.check("Fly")
     with fails_with("INVALID_REQUEST", "resource.kind"):
         await client.check("GetMemory", resource=access_pb2.AccessResource(kind="Tenant"))
+
+
+async def test_a_permit_of_a_tenant_adds_to_what_a_role_may(replica: tuple[Client, Suite]) -> None:
+    admin, other = replica
+    vi = other.auth("acme", "vi", (Role.VIEWER,))
+    permit = """permit (principal == Aeterna::User::"vi",
+        action == Aeterna::Action::"CreateMemory", resource)
+        when { resource.team == "payments" };"""
+    await admin.create("guest", permit)
+    with fails_with("PERMISSION_DENIED"):
+        await remember(other, vi, "payments")
+
+    await admin.activate("guest")
+
+    await within_a_second(lambda: remember(other, vi, "payments"))
+    with fails_with("PERMISSION_DENIED"):
+        await remember(other, vi, "ledger")
+
+
+async def test_a_tenant_that_forbids_everything_takes_it_back(client: Client) -> None:
+    await client.create("nothing", "forbid (principal, action, resource);")
+    await client.activate("nothing")
+    await within_a_second(lambda: client.bindings(), "PERMISSION_DENIED")
+
+    request = policies_pb2.DeactivateAuthorizationPolicyRequest(
+        name="authorizationPolicies/nothing"
+    )
+    stub = client.suite.authorization_policies
+    await stub.DeactivateAuthorizationPolicy(request, metadata=client.metadata)
+
+    await within_a_second(lambda: client.bindings())
