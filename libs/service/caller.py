@@ -45,6 +45,7 @@ class Caller:
     Attributes:
         asker: Answers by the rules as they were when the call began.
         ask: What answers by those that hold now, for calls that go on.
+        denied: Hears of each denial: of which action, and why.
     """
 
     identity: Identity
@@ -53,6 +54,7 @@ class Caller:
     resolved: Route | None
     asker: Asker
     ask: Callable[[], Awaitable[Asker]]
+    denied: Callable[[str, Decision], None]
 
     @property
     def route(self) -> Route:
@@ -80,6 +82,7 @@ class Caller:
     def heed(self, action: str, decision: Decision) -> None:
         """Raises PermissionDenied if the decision denies."""
         if not decision.allowed:
+            self.denied(action, decision)
             raise PermissionDenied(action, decision)
 
 

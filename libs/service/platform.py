@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.authorization.authority import Authority
+from libs.authorization.denials import Denials, open_denials
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -39,6 +40,7 @@ class Platform:
     keyring: Keyring
     wakeups: Wakeups
     authority: Authority
+    denials: Denials
 
 
 @asynccontextmanager
@@ -56,9 +58,10 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        keyring = Keyring(kms, PostgresKeyStore())
+        denials = await stack.enter_async_context(open_denials(wakeups, directory))
+        keyring, authority = Keyring(kms, PostgresKeyStore()), Authority(wakeups)
         yield Platform(
-            settings, authenticator, directory, kms, keyring, wakeups, Authority(wakeups)
+            settings, authenticator, directory, kms, keyring, wakeups, authority, denials
         )
 
 
