@@ -161,16 +161,30 @@ def _key(policy: Policy) -> Key:
     return (operator, *uid)
 
 
+def _read(name: str, text: str) -> list[Policy]:
+    return read_policies({name: text}, actions().members, tenant=True)
+
+
 class Engine:
     """The suite's policies and those of one tenant."""
 
-    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, texts: Mapping[str, str] | None = None, before: "Engine | None" = None
+    ) -> None:
         """
+        Args:
+            texts: The tenant's policies by id.
+            before: What it has read already is not read again.
+
         Raises:
             PoliciesUnusable: A text is no Cedar policy.
         """
-        own = read_policies(texts or {}, actions().members, tenant=True)
         self.number = next(_NUMBERS)
+        known = before.read if before else {}
+        self.read: dict[tuple[str, str], list[Policy]] = {
+            each: known.get(each) or _read(*each) for each in (texts or {}).items()
+        }
+        own = (policy for policies in self.read.values() for policy in policies)
         self._policies = (*_base(), *own)
         self._indexes: dict[str, _Index] = {}
         self._chosen = Bounded[tuple[str, ...], cedarpy.PolicySet](_CHOSEN)
