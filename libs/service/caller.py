@@ -48,6 +48,7 @@ class Caller:
     Attributes:
         asker: Answers by the rules as they were when the call began.
         ask: What answers by those that hold now, for calls that go on.
+        denied: Hears of each denial: of which action, and why.
         recorder: Hears what is demanded and how that is decided.
     """
 
@@ -57,6 +58,7 @@ class Caller:
     resolved: Route | None
     asker: Asker
     ask: Callable[[], Awaitable[Asker]]
+    denied: Callable[[str, Decision], None]
     recorder: Recorder = _NO_RECORDER
 
     @property
@@ -90,6 +92,7 @@ class Caller:
     def heed(self, action: str, decision: Decision) -> None:
         """Raises PermissionDenied if the decision denies."""
         if not decision.allowed:
+            self.denied(action, decision)
             raise PermissionDenied(action, decision)
 
 

@@ -56,6 +56,13 @@ _METHODS = [
     for service in file.services_by_name.values()
     for method in service.methods
 ]
+
+
+def rpcs() -> list[tuple[str, MethodDescriptor]]:
+    """Every method of every service, with the name of the service's server."""
+    return _METHODS
+
+
 METHODS = [pytest.param(*each, id=each[1].name) for each in _METHODS]
 ROLES = (Role.TENANT_ADMIN, Role.PLATFORM_ADMIN)
 _REFUSALS = {
