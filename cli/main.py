@@ -9,8 +9,10 @@ import typer
 from cli import (
     access,
     agents,
+    approval,
     audit,
     changes,
+    constraint,
     demo,
     health,
     knowledge,
@@ -110,6 +112,8 @@ command(app, "check", panel=_GOVERN, example="aeterna check alice read memories 
 )
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(approval.app, name="approval", rich_help_panel=_GOVERN)
+app.add_typer(constraint.app, name="constraint", rich_help_panel=_GOVERN)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from libs.auth.errors import (
 )
 from libs.auth.identity import Identity
 from libs.auth.local import LocalIssuer
-from libs.auth.role import Role
+from libs.auth.roles import Role
 from libs.auth.settings import AuthSettings, Grant, IssuerSettings
 
 __all__ = [

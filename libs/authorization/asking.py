@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.auth.identity import Identity
-from libs.auth.role import Role
+from libs.auth.roles import Role
 from libs.authorization.rules import MAX_DEPTH, AgentGrant, AgentState, Binding, TenantRules
 from libs.authorization.things import Thing
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import cedarpy
 
-from libs.auth.role import Role
+from libs.auth.roles import Role
 from libs.authorization.asking import (
     NOTHING_PERMITS,
     Actor,

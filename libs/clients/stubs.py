@@ -12,8 +12,10 @@ from google.longrunning import operations_pb2_grpc
 from aeterna.governance.v1 import (
     access_pb2_grpc,
     agents_pb2_grpc,
+    approvals_pb2_grpc,
     audit_pb2_grpc,
     authorization_policies_pb2_grpc,
+    constraints_pb2_grpc,
     roles_pb2_grpc,
     tenants_pb2_grpc,
 )
@@ -76,6 +78,14 @@ class Stubs:
     @property
     def access(self) -> access_pb2_grpc.AccessServiceAsyncStub:
         return access_pb2_grpc.AccessServiceStub(self.channels["governance"])
+
+    @property
+    def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:
+        return constraints_pb2_grpc.ConstraintServiceStub(self.channels["governance"])
+
+    @property
+    def approvals(self) -> approvals_pb2_grpc.ApprovalServiceAsyncStub:
+        return approvals_pb2_grpc.ApprovalServiceStub(self.channels["governance"])
 
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:

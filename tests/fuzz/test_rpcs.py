@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from aeterna.governance.v1 import (
     access_pb2,
     agents_pb2,
+    approvals_pb2,
     audit_pb2,
     authorization_policies_pb2,
+    constraints_pb2,
     roles_pb2,
     tenants_pb2,
 )
@@ -46,6 +48,8 @@ _SERVICES = {
         agents_pb2.DESCRIPTOR,
         authorization_policies_pb2.DESCRIPTOR,
         access_pb2.DESCRIPTOR,
+        constraints_pb2.DESCRIPTOR,
+        approvals_pb2.DESCRIPTOR,
     ],
     "sync": [sync_pb2.DESCRIPTOR],
 }
@@ -156,6 +160,14 @@ class Target:
             "suspended_user",
             "authorization_policy",
             "authorization_policy_version",
+            "constraint_policy",
+            "approval_request",
+            "approval_decision",
+            "approval_counter",
+            "approval_delegation",
+            "approval_config",
+            "drift_report",
+            "drift_suppression",
         )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables

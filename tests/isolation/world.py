@@ -58,7 +58,9 @@ class Tenant:
     relations: set[str] = field(default_factory=set)
     operations: set[str] = field(default_factory=set)
     bindings: set[str] = field(default_factory=set)
+    cedar_policies: set[str] = field(default_factory=set)
     policies: set[str] = field(default_factory=set)
+    approvals: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     settings: int = 0  # how often they were to change
@@ -131,7 +133,9 @@ class World:
                 *other.relations,
                 *other.operations,
                 *other.bindings,
+                *other.cedar_policies,
                 *other.policies,
+                *other.approvals,
             ):
                 identity = name.partition("/")[2].encode()
                 if identity in answer and identity not in asked:

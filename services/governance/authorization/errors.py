@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from libs.auth.role import Role
+from libs.auth.roles import Role
 from libs.errors import AppError, Kind
 
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from libs.auth.role import Role
+from libs.auth.roles import Role
 from libs.authorization.rules import MAX_DEPTH, AgentState
 from services.governance.authorization.domain.roles import ADMINISTRATORS, Person
 from services.governance.authorization.errors import (

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from libs.auth.role import Role
+from libs.auth.roles import Role
 from services.governance.authorization.errors import OwnSuspension, RoleAboveOwn
 
 COLLECTION = "roleBindings"

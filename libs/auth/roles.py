@@ -1,4 +1,4 @@
-"""The roles that there are. Pure."""
+"""The roles of people and agents. Pure."""
 
 from enum import StrEnum
 
