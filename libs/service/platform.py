@@ -8,6 +8,8 @@ from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.authorization.authority import Authority
+from libs.authorization.denials import Denials, open_denials
+from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_guard import GuardedKms
@@ -41,6 +43,8 @@ class Platform:
     keyring: Keyring
     wakeups: Wakeups
     authority: Authority
+    denials: Denials
+    recorder: Recorder
 
 
 @asynccontextmanager
@@ -60,9 +64,18 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         await stack.enter_async_context(background(kms.look()))
-        keyring = _keyring(kms, settings.kms)
+        denials = await stack.enter_async_context(open_denials(wakeups, directory))
+        recorder = await stack.enter_async_context(open_recorder())
         yield Platform(
-            settings, authenticator, directory, kms, keyring, wakeups, Authority(wakeups)
+            settings,
+            authenticator,
+            directory,
+            kms,
+            _keyring(kms, settings.kms),
+            wakeups,
+            Authority(wakeups),
+            denials,
+            recorder,
         )
 
 

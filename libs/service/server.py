@@ -139,6 +139,8 @@ def _server(
         platform.directory,
         platform.authority,
         platform.keyring,
+        platform.denials,
+        platform.recorder,
         settings.write_timeout,
         actions_of(each.name for each in registrations),
         unrouted,

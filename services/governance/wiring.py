@@ -15,6 +15,7 @@ from libs.service.server import Registration
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
 from services.governance.approvals.wiring import open_approvals
+from services.governance.authorization.wiring import authorization
 from services.governance.constraints.wiring import open_constraints
 from services.governance.keys.wiring import key_parts
 from services.governance.operations import AuditOperations, TenantOperations
@@ -53,6 +54,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
             *keys.registrations(shown),
+            *authorization(platform),
             constraints,
             approvals,
             shown.registration,
