@@ -21,8 +21,10 @@ COMPONENTS = (
     "libs.vectors",
     "libs.lexical",
     "libs.operations",
+    "libs.erasure",
     "services.memory",
     "services.knowledge",
+    "services.governance",
 )
 _LOOK_AGAIN = 1.0  # seconds
 

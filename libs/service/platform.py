@@ -10,6 +10,7 @@ from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
+from libs.encryption.shares import SharedKeyStore
 from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
@@ -36,6 +37,7 @@ class Platform:
     directory: Directory
     keyring: Keyring
     wakeups: Wakeups
+    kms: Kms
 
 
 @asynccontextmanager
@@ -53,9 +55,8 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        yield Platform(
-            settings, authenticator, directory, Keyring(kms, PostgresKeyStore()), wakeups
-        )
+        keys = SharedKeyStore(PostgresKeyStore(), directory.control)
+        yield Platform(settings, authenticator, directory, Keyring(kms, keys), wakeups, kms)
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -33,6 +33,9 @@ class Items(Protocol):
     ) -> list[Stored]:
         """Newest first, those older than `before`, at most `limit`."""
 
+    async def all_versions(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        """The versions before the current ones, as far as they are kept."""
+
     async def versions(self, route: Route, item: UUID, numbers: Sequence[int]) -> list[Stored]:
         """The versions that these changes made."""
 

@@ -4,10 +4,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from google.protobuf.struct_pb2 import Struct
+
 from aeterna.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
 from libs.embedding.settings import open_embedder
+from libs.erasure import ERASE_KNOWLEDGE
+from libs.erasure.ledger import Ledger
+from libs.erasure.walking import Walking
+from libs.operations import Handler
+from libs.operations.store import Operations
+from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -16,6 +24,7 @@ from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.knowledge.api import KnowledgeServicer
+from services.knowledge.erasing import ErasedKnowledge
 from services.knowledge.operations import ItemOperations, RelationOperations
 from services.knowledge.settings import Settings
 from services.knowledge.store.items import PostgresItems
@@ -41,6 +50,13 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         stack.push_async_callback(relations.close)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
+        ledger = Ledger(platform.directory.control, platform.kms)
+        erased = ErasedKnowledge(items, platform.keyring, embedder)
+        handlers = [Handler(ERASE_KNOWLEDGE, Struct, Walking(ledger, erased))]
+        long_running = OperationWorker(
+            Operations(platform.wakeups, Uuid7()), platform.directory, handlers
+        )
+        await stack.enter_async_context(background(long_running.run()))
         new_id = Uuid7()
         servicer = KnowledgeServicer(
             ItemOperations(

@@ -51,5 +51,8 @@ class Memories(Protocol):
         """Of the versions before the current one, one for each that reads otherwise, at most
         `limit`."""
 
+    async def all_versions(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        """The versions before the current ones, as far as they are kept."""
+
     async def versions(self, route: Route, memory: UUID, numbers: Sequence[int]) -> list[Stored]:
         """The versions that these changes made, as far as they are kept."""

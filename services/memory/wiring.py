@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from google.protobuf.struct_pb2 import Struct
+
 from aeterna.memory.v1 import (
     maintenance_pb2,
     maintenance_pb2_grpc,
@@ -16,6 +18,9 @@ from libs.auth.clock import utc_now
 from libs.embedding.cache import lookup
 from libs.embedding.cache.policy import Invalidations
 from libs.embedding.settings import local_words, open_embedder
+from libs.erasure import ERASE_MEMORIES
+from libs.erasure.ledger import Ledger
+from libs.erasure.walking import Walking
 from libs.lexical.postings import Postings
 from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
@@ -51,6 +56,7 @@ from services.memory.maintenance.walk import Walk
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
+from services.memory.privacy.erasing import ErasedMemories
 from services.memory.promotion import Promotion
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
@@ -112,6 +118,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         handlers = [
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
             *_maintenance(memories, indexing, postings, projector, life_of),
+            *_privacy(platform, memories, indexing),
         ]
         shown = await stack.enter_async_context(open_operations(platform, long_running, handlers))
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring, utc_now)
@@ -166,6 +173,15 @@ def _maintenance(
             Walk(memories, pruning, EXPIRED, cutoffs),
         ),
     ]
+
+
+def _privacy(
+    platform: Platform, memories: PostgresMemories, indexing: Indexing
+) -> list[Handler]:
+    """What governance begins here about a person."""
+    ledger = Ledger(platform.directory.control, platform.kms)
+    erased = ErasedMemories(memories, platform.keyring, indexing)
+    return [Handler(ERASE_MEMORIES, Struct, Walking(ledger, erased))]
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from libs.changes import Command
-from libs.spine import Write
+from libs.spine import Write, read
 from libs.spine.entities import Entities, Rules
 from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
@@ -29,6 +29,10 @@ _LOAD = """
       AND i.id = ANY($2::uuid[] || ARRAY(SELECT unnest(b.supersedes) FROM asked AS b))
 """
 
+_ALL_EARLIER = """
+    SELECT * FROM aeterna.knowledge_version WHERE tenant_id = $1 AND id = ANY($2::uuid[])
+"""
+
 
 class PostgresItems(VersionedTable[Stored]):
     """`Items` in PostgreSQL; the index hears of each commit before the answers go out."""
@@ -43,6 +47,9 @@ class PostgresItems(VersionedTable[Stored]):
 
     async def submit(self, route: Route, command: Command[Body]) -> Sequence[Stored]:
         return await self._entities.submit(route, command)
+
+    async def all_versions(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        return [self.entity(row) for row in await read(route, _ALL_EARLIER, list(ids))]
 
     async def load(self, write: Write, ids: Sequence[UUID]) -> Mapping[UUID, Stored]:
         rows = await write.conn.fetch(_LOAD, write.route.tenant, ids)
