@@ -10,6 +10,7 @@ from cli import (
     audit,
     changes,
     demo,
+    erasure,
     health,
     knowledge,
     memory,
@@ -100,6 +101,7 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(erasure.app, name="erasure", rich_help_panel=_GOVERN)
 
 
 def main() -> None:

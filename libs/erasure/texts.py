@@ -1,7 +1,7 @@
 """Finding and replacing what names a person in ids, texts and JSON values. Pure.
 
 An id is the person's when it is the same. In a text an identifier counts where it stands as a
-whole: no letter, digit or underscore touches it.
+whole: no letter of English, digit or underscore touches it.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Any
 from libs.erasure import Erasure, Strategy
 from libs.redaction import redact_values
 
+_WORD = "[0-9A-Za-z_]"  # no more, so that PostgreSQL, whatever its locale, finds the same
 TAKEN_OUT = "[redacted]"
 Replace = Callable[[Any], Any]
 
@@ -22,7 +23,7 @@ def pattern(identifiers: tuple[str, ...]) -> re.Pattern[str] | None:
     if not identifiers:
         return None
     longest_first = sorted(identifiers, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+    return re.compile(rf"(?<!{_WORD})(?:{'|'.join(map(re.escape, longest_first))})(?!{_WORD})")
 
 
 def mentions(value: Any, identifiers: tuple[str, ...]) -> bool:

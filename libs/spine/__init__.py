@@ -20,7 +20,6 @@ from libs.postgres import Connection, StoreUnavailable, lend, roll_back, store_e
 from libs.tenancy import Route, TenantMoved, TenantNotFound, TenantSuspended
 
 
-
 class SubjectErased(AppError):
     """A write about a person who was erased, or in that person's name."""
 

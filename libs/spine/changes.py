@@ -15,7 +15,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A moment that Python cannot express is nobody's commit: brought into its calendar, the row can be
 # read and its hash shows that it was altered.
 COLUMNS = """number, resource, operation, actor, subject, layer, trace_id, request_id, event,
-    greatest('0001-01-02Z', least('9999-12-30Z', committed_at)) AS committed_at, hash"""
+    greatest('0001-01-02Z', least('9999-12-30Z', committed_at)) AS committed_at, hash,
+    amendment"""
 _SINCE = f"""
     SELECT {COLUMNS} FROM aeterna.change
     WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -30,7 +31,10 @@ _HEAD = "SELECT seq FROM aeterna.tenant_state WHERE tenant_id = $1"
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
     """One row of the change log as it was read: a later release, or somebody who should not, may
-    have written an operation that `Operation` does not know."""
+    have written an operation that `Operation` does not know.
+
+    `amendment`: the signature of the platform, where erasing a person has changed the row.
+    """
 
     number: int
     resource: str
@@ -43,6 +47,12 @@ class LoggedChange:
     event: str
     committed_at: datetime
     hash: bytes
+    amendment: bytes | None = None
+
+    def amended_form(self, tenant: str) -> bytes:
+        """What the platform signs for a row whose people became pseudonyms: the row as it is, in
+        the place of the one that the hash is of."""
+        return b"aeterna amendment\0" + tenant.encode() + b"\0" + self.hash + self._canonical()
 
     def follows(self, previous: bytes) -> bool:
         """Whether the hash covers this row and `previous`, the hash of the row before it."""

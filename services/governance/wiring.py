@@ -4,16 +4,30 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.governance.v1 import (
+    audit_pb2_grpc,
+    erasure_pb2,
+    erasure_pb2_grpc,
+    tenants_pb2_grpc,
+)
 from libs.aip.ids import Uuid7
+from libs.auth.clock import utc_now
 from libs.operations import Handler
 from libs.operations.serving import open_operations
 from libs.operations.store import Operations
 from libs.postgres import open_pool
+from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
+from services.governance.erasure.api import ErasureServicer
+from services.governance.erasure.operations import Erasures
+from services.governance.erasure.replaying import replaying
+from services.governance.erasure.saga import KIND as erasure_kind
+from services.governance.erasure.saga import Saga
+from services.governance.erasure.signing import Signing
+from services.governance.erasure.store.ledger import WrittenLedger
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
@@ -31,11 +45,21 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         tenants = TenantServicer(TenantOperations(registry, shards, platform.keyring), registry)
         trail = PostgresTrail(platform.wakeups)
         stack.push_async_callback(trail.close)
-        audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
-        handlers: list[Handler] = []
+        signing = Signing(control, platform.kms)
+        audit = AuditServicer(AuditOperations(trail, signing), trail, platform.keyring)
         long_running = Operations(platform.wakeups, Uuid7())
+        ledger = WrittenLedger(control, platform.kms)
+        routes = registry.own_route
+        saga = Saga(ledger, long_running, platform.keyring, signing, routes, utc_now)
+        handlers = [Handler(erasure_kind, erasure_pb2.EraseSubjectResponse, saga)]
         opened = open_operations(platform, long_running, handlers)
         shown = await stack.enter_async_context(opened)
+        erasures = Erasures(ledger, long_running, routes, platform.wakeups, Uuid7())
+        erasing = ErasureServicer(erasures, signing, shown, platform.keyring)
+        replays = replaying(
+            erasures, platform.directory, settings.erasure.replay_interval, settings.erasure.kept
+        )
+        await stack.enter_async_context(background(replays))
         yield [
             Registration(
                 "aeterna.governance.v1.TenantService",
@@ -45,6 +69,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Registration(
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
+            ),
+            Registration(
+                "aeterna.governance.v1.ErasureService",
+                partial(erasure_pb2_grpc.add_ErasureServiceServicer_to_server, erasing),
             ),
             shown.registration,
         ]

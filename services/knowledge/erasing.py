@@ -8,7 +8,6 @@ changed meanwhile is looked at again.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from libs.changes import Command, Origin
@@ -91,8 +90,9 @@ class ErasedKnowledge:
         texts = ((KNOWLEDGE_ITEM_TITLE, title), (KNOWLEDGE_ITEM_CONTENT, content))
         plain = [Plain("", field, stored.id, each.encode()) for field, each in texts]
         sealed = await self.keyring.seal(route, plain)
-        body: Any = Rewrite(stored.id, stored.version, *sealed, vector)
-        await self.items.submit(route, Command[Body](origin, None, body))
+        body = Rewrite(stored.id, stored.version, sealed[0], sealed[1], vector)
+        command: Command[Body] = Command(origin, None, body)
+        await self.items.submit(route, command)
 
 
 def _names_person(item: Item, erasure: Erasure) -> bool:

@@ -125,8 +125,9 @@ class ItemOperations:
 
     async def history(
         self, route: Route, item_id: UUID, since: int, limit: int
-    ) -> list[tuple[LoggedChange, Item]]:
-        """What happened to an item after the change `since`, oldest first.
+    ) -> list[tuple[LoggedChange, Item | None]]:
+        """What happened to an item after the change `since`, oldest first; without the item where
+        an erasure has left no version.
 
         Raises:
             ItemNotFound: There is no such item.
@@ -136,7 +137,8 @@ class ItemOperations:
             raise ItemNotFound(item_id)
         numbers = [change.number for change in changes]
         stored = await self.items.versions(route, item_id, numbers)
-        return list(zip(changes, await opened(self.keyring, route, stored), strict=True))
+        items = {each.stored.number: each for each in await opened(self.keyring, route, stored)}
+        return [(change, items.get(change.number)) for change in changes]
 
     async def _change(self, route: Route, asked: Asked, body: Body) -> Item:
         written = await self.items.submit(route, Command(asked.origin, asked.request, body))

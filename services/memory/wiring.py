@@ -175,9 +175,7 @@ def _maintenance(
     ]
 
 
-def _privacy(
-    platform: Platform, memories: PostgresMemories, indexing: Indexing
-) -> list[Handler]:
+def _privacy(platform: Platform, memories: PostgresMemories, indexing: Indexing) -> list[Handler]:
     """What governance begins here about a person."""
     ledger = Ledger(platform.directory.control, platform.kms)
     erased = ErasedMemories(memories, platform.keyring, indexing)

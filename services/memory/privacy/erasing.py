@@ -65,7 +65,8 @@ class ErasedMemories:
             if not left.read:
                 break
             body = await self._body(route, erasure, left)
-            await self.memories.submit(route, Command[Body](origin, None, body))
+            command: Command[Body] = Command(origin, None, body)
+            await self.memories.submit(route, command)
             left = await self._found(route, erasure, list(left.read))
         return {"found": total, "erased": total - len(left.read)}
 
@@ -119,4 +120,3 @@ class ErasedMemories:
         entries = {each.memory.id: each for each in await self.indexing.entries(route, stored)}
         removed = tuple(each for each, memory in found.after.items() if memory is None)
         return Erase(erasure.names, removed, entries, found.read)
-
