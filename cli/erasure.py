@@ -1,8 +1,9 @@
 """`aeterna erasure`: the right to be forgotten."""
 
 import base64
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +17,7 @@ from cli.paging import Limit, collect
 from cli.session import Session
 from cli.show import Shown, show
 from libs.errors import invalid
-from libs.signing import verified
+from libs.signing import SignatureInvalid, Signed
 
 app = typer.Typer(help="Erase people, and prove it.", no_args_is_help=True)
 
@@ -55,11 +56,13 @@ async def run(
     )
     operation = await session.erasures.EraseSubject(request)
     if not wait:
-        return operation
-    ended = await finished(session, operation, session.governance_operations)
+        begun: Shown = operation
+        return begun
+    ended: Any = await finished(session, operation, session.governance_operations)
     response = pb.EraseSubjectResponse()
     ended.response.Unpack(response)
-    return await session.erasures.GetErasure(pb.GetErasureRequest(name=response.erasure))
+    shown: Shown = await session.erasures.GetErasure(pb.GetErasureRequest(name=response.erasure))
+    return shown
 
 
 @command(app, "get")
@@ -128,7 +131,7 @@ def verify(
 ) -> None:
     """Check a certificate; needs no server. Exit code 1 and more when it does not hold."""
     with exits():
-        statement = verified(file.read_text().strip(), _public_key(key))
+        statement = _signed(file).verify(_public_key(key), "aeterna.erasure.v1")
         options: Options = ctx.obj or Options()
         stores = statement["negativeScan"]["stores"]
         show(
@@ -136,6 +139,13 @@ def verify(
             f" complete {statement['completedAt']}, {stores} stores, nothing left.",
             options.output,
         )
+
+
+def _signed(file: Path) -> Signed:
+    try:
+        return Signed.from_json(json.loads(file.read_text()))
+    except ValueError:
+        raise SignatureInvalid from None
 
 
 def _public_key(text: str) -> bytes:

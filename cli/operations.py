@@ -66,7 +66,7 @@ async def delete(session: Session, operation: Name) -> Shown:
     return f"{request.name} is deleted."
 
 
-async def finished(session: Session, operation: Any, service: Any = None) -> Any:
+async def finished(session: Session, operation: Any, service: Any = None) -> Message:
     """The operation once it has ended; shows its progress until then.
 
     Args:
@@ -84,7 +84,8 @@ async def finished(session: Session, operation: Any, service: Any = None) -> Any
             advance(now.done, now.total)
     if operation.HasField("error"):
         raise from_status(operation.error)
-    return operation
+    ended: Message = operation
+    return ended
 
 
 async def _get(session: Session, operation: str) -> Message:

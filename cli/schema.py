@@ -16,11 +16,14 @@ from libs.tenancy.provision import ensure_shard
 # In this order: each may use what those before it made.
 COMPONENTS = (
     "libs.tenancy",
+    "libs.signing",
     "libs.spine",
     "libs.encryption",
     "libs.vectors",
     "libs.lexical",
     "libs.operations",
+    "libs.alerts",
+    "libs.authorization",
     "libs.erasure",
     "services.memory",
     "services.knowledge",

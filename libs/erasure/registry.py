@@ -28,6 +28,7 @@ class Store:
         people: Columns that hold a person's id, or "".
         actors: Columns that hold an actor: `user:ann`, `agent:planner for user:ann`.
         documents: Columns of JSON that may hold either among other texts.
+        rows: Columns with a person's id whose rows are deleted with the person.
     """
 
     treatment: Treatment
@@ -35,6 +36,7 @@ class Store:
     people: tuple[str, ...] = ()
     actors: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
 
 
 def none(why: str) -> Store:
@@ -48,12 +50,14 @@ def erased(by: str) -> Store:
 
 
 def names(
-    *people: str, actors: tuple[str, ...] = (), documents: tuple[str, ...] = (), why: str = ""
+    *people: str,
+    actors: tuple[str, ...] = (),
+    documents: tuple[str, ...] = (),
+    rows: tuple[str, ...] = (),
 ) -> Store:
-    """Names people in these columns: governance replaces them."""
-    return Store(
-        Treatment.PSEUDONYMISED, why or "ids are replaced by governance", people, actors, documents
-    )
+    """Names people in these columns: governance replaces them, or deletes rows."""
+    why = "rows are deleted" if rows else "ids are replaced"
+    return Store(Treatment.PSEUDONYMISED, f"{why} by governance", people, actors, documents, rows)
 
 
 _VECTORS = erased("with the memory or item that each vector is of; payloads hold its ids")
@@ -92,6 +96,15 @@ TABLES: Mapping[str, Store] = {
     "knowledge_item": Store(Treatment.ERASED, _ITEM, people=("author", "proposer")),
     "knowledge_version": Store(Treatment.ERASED, _ITEM, people=("author", "proposer")),
     "knowledge_relation": none("ids of items"),
+    "alert": none("numbers, codes and names of resources; never people"),
+    "webhook": none("places of the tenant's own, sealed"),
+    "webhook_delivery": none("ids and codes"),
+    "authorization_state": none("numbers"),
+    "role_binding": names(actors=("actor",), rows=("user_id",)),
+    "agent": names("id", "owner"),
+    "suspended_user": names(actors=("actor",), rows=("user_id",)),
+    "authorization_policy": none("ids and versions"),
+    "authorization_policy_version": names(actors=("actor",)),
 }
 
 # Tables of the control database: schema control.

@@ -35,9 +35,9 @@ class Platform:
     settings: PlatformSettings
     authenticator: Authenticator
     directory: Directory
+    kms: Kms
     keyring: Keyring
     wakeups: Wakeups
-    kms: Kms
 
 
 @asynccontextmanager
@@ -55,8 +55,8 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        keys = SharedKeyStore(PostgresKeyStore(), directory.control)
-        yield Platform(settings, authenticator, directory, Keyring(kms, keys), wakeups, kms)
+        keyring = Keyring(kms, SharedKeyStore(PostgresKeyStore(), directory.control))
+        yield Platform(settings, authenticator, directory, kms, keyring, wakeups)
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -1,14 +1,23 @@
-"""Certificates of the platform: canonical JSON under an Ed25519 signature, which anybody verifies.
-Pure.
+"""Signatures that are checked outside of the suite: audit checkpoints, certificates of erasure.
 
-Canonical (as RFC 8785 has it, for texts, whole numbers, lists and objects): UTF-8, keys in the
-order of their code points, nothing between.
+One Ed25519 key (RFC 8032) signs for the platform. How to use it:
+
+    signer = await open_signer(control_pool, platform.kms, settings.signing_key)  # in a wiring
+    signed = signer.sign("aeterna.erasure.v1", {"tenant": "acme", "erased": 12})
+
+`signed` goes into an answer or a file as it is; who holds the public key checks it offline:
+
+    statement = signed.verify(public_key, "aeterna.erasure.v1")  # or raises SignatureInvalid
+
+What is signed is the purpose, a zero byte and the statement's own bytes, so that a signature for
+one purpose proves nothing for another. Knows nothing of what is stated.
 """
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -16,54 +25,86 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from libs.errors import AppError, Kind
 
-ALGORITHM = "Ed25519"
+PUBLIC_KEY_BYTES = 32
 
 
-class CertificateInvalid(AppError):
-    """The signature is not that of the key, or the text is no certificate."""
+class SignatureInvalid(AppError):
+    """A statement was not signed with this key, for this purpose, as it stands."""
 
-    kind, reason = Kind.PRECONDITION, "CERTIFICATE_INVALID"
+    kind, reason = Kind.PRECONDITION, "SIGNATURE_INVALID"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"This is no valid certificate: {why}.", why=why)
+    def __init__(self) -> None:
+        super().__init__("The signature does not belong to this statement and key.")
 
 
-def canonical(value: Any) -> bytes:
-    """The one text of a JSON value."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode()
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A statement, in the bytes that were signed, and the signature of the key with this id."""
+
+    statement: bytes
+    key_id: str
+    signature: bytes
+
+    def verify(self, public_key: bytes, purpose: str) -> Any:
+        """What is stated, if `public_key` (32 bytes) signed it for this purpose.
+
+        Raises:
+            SignatureInvalid: It did not, or the statement is not JSON.
+        """
+        try:
+            key = Ed25519PublicKey.from_public_bytes(public_key)
+            key.verify(self.signature, _message(purpose, self.statement))
+            return json.loads(self.statement)
+        except (InvalidSignature, ValueError) as exc:
+            raise SignatureInvalid from exc
+
+    def to_json(self) -> dict[str, str]:
+        """For files: the statement as text, the signature in base64."""
+        signature = base64.b64encode(self.signature).decode()
+        return {
+            "statement": self.statement.decode(),
+            "key_id": self.key_id,
+            "signature": signature,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Signed":
+        """Back from `to_json`.
+
+        Raises:
+            SignatureInvalid: It is something else.
+        """
+        try:
+            signature = base64.b64decode(value["signature"], validate=True)
+            return cls(value["statement"].encode(), str(value["key_id"]), signature)
+        except (KeyError, TypeError, AttributeError, ValueError) as exc:
+            raise SignatureInvalid from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Holds the private key; `public_key` (32 bytes) is for everybody."""
+
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public_key(self) -> bytes:
+        return self.private.public_key().public_bytes_raw()
+
+    @property
+    def key_id(self) -> str:
+        return key_id(self.public_key)
+
+    def sign(self, purpose: str, statement: Mapping[str, Any]) -> Signed:
+        """Signs the statement as JSON. `purpose` names its kind and version: aeterna.erasure.v1"""
+        text = json.dumps(statement, ensure_ascii=False, sort_keys=True).encode()
+        return Signed(text, self.key_id, self.private.sign(_message(purpose, text)))
 
 
 def key_id(public_key: bytes) -> str:
-    """How certificates name a key."""
-    return hashlib.sha256(public_key).hexdigest()[:16]
+    """How a key is called: the first 16 hexadecimal digits of its SHA-256."""
+    return sha256(public_key).hexdigest()[:16]
 
 
-def signed(statement: Mapping[str, Any], key: Ed25519PrivateKey) -> str:
-    """The statement with its signature, as canonical JSON."""
-    identity = key_id(key.public_key().public_bytes_raw())
-    signature = base64.b64encode(key.sign(canonical(statement))).decode()
-    seal = {"algorithm": ALGORITHM, "keyId": identity, "value": signature}
-    return canonical({**statement, "signature": seal}).decode()
-
-
-def verified(certificate: str, public_key: bytes) -> dict[str, Any]:
-    """What it states, once the signature is checked.
-
-    Raises:
-        CertificateInvalid: As it says.
-    """
-    try:
-        statement: dict[str, Any] = json.loads(certificate)
-        seal = statement.pop("signature")
-        signature = base64.b64decode(seal["value"], validate=True)
-        key = Ed25519PublicKey.from_public_bytes(public_key)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise CertificateInvalid("it cannot be read") from exc
-    if seal.get("algorithm") != ALGORITHM:
-        raise CertificateInvalid("it is signed in another way")
-    try:
-        key.verify(signature, canonical(statement))
-    except InvalidSignature as exc:
-        raise CertificateInvalid("it was altered, or signed with another key") from exc
-    return statement
+def _message(purpose: str, statement: bytes) -> bytes:
+    return purpose.encode() + b"\0" + statement

@@ -154,5 +154,9 @@ def _tenant(tenant: Tenant) -> tenants_pb2.Tenant:
 
 def _entry(entry: LoggedChange) -> audit_pb2.AuditEntry:
     return audit_pb2.AuditEntry(
-        change=change_to(entry), request_id=entry.request_id, event=entry.event, hash=entry.hash
+        change=change_to(entry),
+        request_id=entry.request_id,
+        event=entry.event,
+        hash=entry.hash,
+        details=entry.details,
     )

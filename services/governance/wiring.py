@@ -19,6 +19,7 @@ from libs.postgres import open_pool
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
+from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
 from services.governance.erasure.api import ErasureServicer
@@ -26,7 +27,7 @@ from services.governance.erasure.operations import Erasures
 from services.governance.erasure.replaying import replaying
 from services.governance.erasure.saga import KIND as erasure_kind
 from services.governance.erasure.saga import Saga
-from services.governance.erasure.signing import Signing
+from services.governance.erasure.signing import SignedAmendments
 from services.governance.erasure.store.ledger import WrittenLedger
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
@@ -45,17 +46,18 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         tenants = TenantServicer(TenantOperations(registry, shards, platform.keyring), registry)
         trail = PostgresTrail(platform.wakeups)
         stack.push_async_callback(trail.close)
-        signing = Signing(control, platform.kms)
-        audit = AuditServicer(AuditOperations(trail, signing), trail, platform.keyring)
+        signer = await open_signer(control, platform.kms)
+        vouchers = SignedAmendments(control)
+        audit = AuditServicer(AuditOperations(trail, vouchers), trail, platform.keyring)
         long_running = Operations(platform.wakeups, Uuid7())
         ledger = WrittenLedger(control, platform.kms)
         routes = registry.own_route
-        saga = Saga(ledger, long_running, platform.keyring, signing, routes, utc_now)
+        saga = Saga(ledger, long_running, platform.keyring, signer, routes, utc_now)
         handlers = [Handler(erasure_kind, erasure_pb2.EraseSubjectResponse, saga)]
         opened = open_operations(platform, long_running, handlers)
         shown = await stack.enter_async_context(opened)
         erasures = Erasures(ledger, long_running, routes, platform.wakeups, Uuid7())
-        erasing = ErasureServicer(erasures, signing, shown, platform.keyring)
+        erasing = ErasureServicer(erasures, shown, platform.keyring)
         replays = replaying(
             erasures, platform.directory, settings.erasure.replay_interval, settings.erasure.kept
         )

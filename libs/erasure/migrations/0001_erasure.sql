@@ -1,5 +1,5 @@
 -- Erasure: who may not be written about any more, which erasures a shard knows of; and, in the control
--- database, which outlives a shard's backups: the ledger, the shares of keys, pseudonyms, the signing key.
+-- database, which outlives a shard's backups: the ledger, the shares of keys, pseudonyms.
 
 -- What the digests of erased people are salted with; made with a tenant's first erasure.
 CREATE TABLE aeterna.erasure_salt (
@@ -75,7 +75,8 @@ ALTER TABLE aeterna.change ADD COLUMN amendment bytea;
 -- Only these fields may change, only with a signature, only by governance and under the tenant's lock.
 -- What it is worth is said by who verifies the signature.
 CREATE FUNCTION aeterna.amend_changes(
-    p_numbers bigint[], p_actors text[], p_subjects text[], p_resources text[], p_amendments bytea[]
+    p_numbers bigint[], p_actors text[], p_subjects text[], p_resources text[], p_details jsonb[],
+    p_amendments bytea[]
 ) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -86,9 +87,10 @@ BEGIN
         RAISE EXCEPTION 'not inside begin_write' USING ERRCODE = 'AE004';
     END IF;
     UPDATE aeterna.change AS c
-        SET actor = a.actor, subject = a.subject, resource = a.resource, amendment = a.amendment
-        FROM unnest(p_numbers, p_actors, p_subjects, p_resources, p_amendments)
-            AS a (number, actor, subject, resource, amendment)
+        SET actor = a.actor, subject = a.subject, resource = a.resource, details = a.details,
+            amendment = a.amendment
+        FROM unnest(p_numbers, p_actors, p_subjects, p_resources, p_details, p_amendments)
+            AS a (number, actor, subject, resource, details, amendment)
         WHERE c.tenant_id = v_tenant AND c.number = a.number AND a.amendment IS NOT NULL;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     RETURN v_count;
@@ -142,13 +144,3 @@ CREATE TABLE control.pseudonym (
     PRIMARY KEY (tenant_id, pseudonym)
 );
 GRANT SELECT, INSERT, DELETE ON control.pseudonym TO aeterna_control;
-
--- Ed25519 keys of the platform; the private half is wrapped by the KMS.
-CREATE TABLE control.signing_key (
-    id text PRIMARY KEY,
-    public_key bytea NOT NULL,
-    kms_key_id text NOT NULL,
-    wrapped bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-GRANT SELECT, INSERT ON control.signing_key TO aeterna_control;

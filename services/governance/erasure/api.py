@@ -17,10 +17,10 @@ from libs.operations.api import OperationsServicer
 from libs.service.caller import ADMINISTRATORS, caller
 from libs.service.convert import asked, enum_from, timestamp
 from libs.service.pipeline import Context
+from libs.signing.store import public_keys
 from libs.spine import writing
 from services.governance.erasure.domain import Kept
 from services.governance.erasure.operations import Erasures, Wanted
-from services.governance.erasure.signing import Signing
 
 COLLECTION = "erasures"
 _STRATEGIES: dict[int, Strategy] = {
@@ -34,11 +34,9 @@ _STRATEGIES: dict[int, Strategy] = {
 class ErasureServicer(pb_grpc.ErasureServiceServicer):
     """`aeterna.governance.v1.ErasureService` over the operations; reads go to the ledger."""
 
-    def __init__(
-        self, erasures: Erasures, signing: Signing, shown: OperationsServicer, keyring: Keyring
-    ) -> None:
+    def __init__(self, erasures: Erasures, shown: OperationsServicer, keyring: Keyring) -> None:
         self._do, self._ledger = erasures, erasures.ledger
-        self._signing, self._shown, self._keyring = signing, shown, keyring
+        self._shown, self._keyring = shown, keyring
 
     async def EraseSubject(
         self, request: pb.EraseSubjectRequest, context: Context
@@ -102,12 +100,8 @@ class ErasureServicer(pb_grpc.ErasureServiceServicer):
         self, request: pb.ListCertificateKeysRequest, context: Context
     ) -> pb.ListCertificateKeysResponse:
         caller()
-        keys = [
-            pb.CertificateKey(
-                id=each.id, public_key=each.public_key, create_time=timestamp(each.created_at)
-            )
-            for each in await self._signing.public_keys()
-        ]
+        found = await public_keys(self._ledger.control)
+        keys = [pb.CertificateKey(id=name, public_key=key) for name, key in found.items()]
         return pb.ListCertificateKeysResponse(keys=keys)
 
     async def _record(self, event: str, subject: str) -> None:

@@ -10,7 +10,7 @@ from libs.erasure import Erasure, Strategy
 from libs.erasure.registry import CONTROL, OTHERS, TABLES, Store
 from libs.erasure.texts import pattern
 
-VERSION = 1  # of certificates
+PURPOSE = "aeterna.erasure.v1"  # of the signatures of certificates
 CONTROL_PREFIX = "control."
 
 
@@ -63,8 +63,6 @@ def statement(
 ) -> dict[str, Any]:
     """What the certificate of an erasure says."""
     return {
-        "type": "aeterna/erasure",
-        "version": VERSION,
         "tenant": tenant,
         "erasure": f"erasures/{erasure.id}",
         "reference": erasure.reference,

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,12 +30,11 @@ from libs.operations import (
     State,
 )
 from libs.operations.store import Operations
-from libs.signing import signed
+from libs.signing import Signer
 from libs.spine import writing
 from libs.tenancy import Route
-from services.governance.erasure.domain import reported, statement
+from services.governance.erasure.domain import PURPOSE, reported, statement
 from services.governance.erasure.errors import ErasureIncomplete, ErasureStepFailed
-from services.governance.erasure.signing import Signing
 from services.governance.erasure.store import shard, tables
 from services.governance.erasure.store.ledger import WrittenLedger
 
@@ -72,7 +72,7 @@ class Saga:
     ledger: WrittenLedger
     operations: Operations
     keyring: Keyring
-    signing: Signing
+    signer: Signer
     routes: Routes
     now: Callable[[], datetime]
 
@@ -120,8 +120,8 @@ class Saga:
         return {**work.cursor, "step": "log", "erased": erased, "since": 0}
 
     async def _log(self, work: Work) -> Fields:
-        key, since = await self.signing.key(), int(work.cursor["since"])
-        count, last = await shard.amend_log(work.own, work.erasure, since, key)
+        since = int(work.cursor["since"])
+        count, last = await shard.amend_log(work.own, work.erasure, since, self.signer)
         erased = dict(work.cursor["erased"])
         _add(erased, "change", count)
         step = "log" if last else "keys"
@@ -159,7 +159,9 @@ class Saga:
             raise ErasureIncomplete(sorted(left))
         kept = await self.ledger.get(tenant, erasure.id)
         said = statement(tenant, kept, report, erased.get("subject_key", 0), self.now())
-        certificate = signed(said, await self.signing.key())
+        certificate = json.dumps(
+            self.signer.sign(PURPOSE, said).to_json(), ensure_ascii=False, sort_keys=True
+        )
         if kept.lifted:
             async with writing(work.own) as write:
                 await shard.unblock(write, erasure.names)

@@ -1,4 +1,4 @@
-"""Ann, who is to be forgotten, among others; and everything that an administrator does about her."""
+"""Ann, who is to be forgotten, among others; and what an administrator does about her."""
 
 from __future__ import annotations  # the stubs know more classes than the code
 

@@ -3,20 +3,20 @@
 Routes lead to pools of the role of governance. Every function may be repeated.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from libs.changes import Change, Operation, Origin
 from libs.erasure import Erasure
+from libs.signing import Signer
 from libs.spine import Write, read, writing
 from libs.spine.changes import COLUMNS, LoggedChange, from_row
 from libs.tenancy import Route
 from services.governance.erasure.domain import actor_parts, renamed_actor, renamed_text
-from services.governance.erasure.store.patterns import sql_pattern
+from services.governance.erasure.store.patterns import json_pattern, sql_pattern
 
 _ROWS = 2000  # of the log, amended in one write
 _SALT = """
@@ -43,10 +43,10 @@ _LOG = f"""
     WHERE tenant_id = $1 AND number > $2 AND (
         subject = ANY($3::text[]) OR resource = ANY($3::text[])
         OR string_to_array(actor, ' for ') && $4::text[]
-        OR ($5 <> '' AND resource ~ $5)
-    ) ORDER BY number LIMIT $6
+        OR ($5 <> '' AND (resource ~ $5 OR details::text ~ $5)) OR details::text ~ $6
+    ) ORDER BY number LIMIT $7
 """
-_AMEND = "SELECT aeterna.amend_changes($1, $2, $3, $4, $5)"
+_AMEND = "SELECT aeterna.amend_changes($1, $2, $3, $4, $5::jsonb[], $6)"
 _DONE = """
     INSERT INTO aeterna.erasure (tenant_id, id) VALUES ($1, $2) ON CONFLICT DO NOTHING
     RETURNING true
@@ -71,13 +71,11 @@ async def key_ids(route: Route, erasure: Erasure) -> list[UUID]:
     return [row["id"] for row in await read(route, _KEYS, list(erasure.names))]
 
 
-async def amend_log(
-    route: Route, erasure: Erasure, since: int, key: Ed25519PrivateKey
-) -> tuple[int, int]:
+async def amend_log(route: Route, erasure: Erasure, since: int, signer: Signer) -> tuple[int, int]:
     """Amends rows after the number `since`; how many, and the last number, 0 at the end."""
     names, parts = list(erasure.names), actor_parts(erasure)
-    found = sql_pattern(erasure.identifiers)
-    rows = await read(route, _LOG, since, names, parts, found, _ROWS)
+    found = sql_pattern(erasure.identifiers), json_pattern(names)
+    rows = await read(route, _LOG, since, names, parts, *found, _ROWS)
     if not rows:
         return 0, 0
     changes = [_amended(from_row(row), erasure) for row in rows]
@@ -88,7 +86,8 @@ async def amend_log(
             [each.actor for each in changes],
             [each.subject for each in changes],
             [each.resource for each in changes],
-            [_signature(route, each, key) for each in changes],
+            [json.dumps(dict(each.details)) if each.details else None for each in changes],
+            [_signature(route, each, signer) for each in changes],
         )
     return len(changes), changes[-1].number
 
@@ -108,8 +107,12 @@ def _amended(change: LoggedChange, erasure: Erasure) -> LoggedChange:
         actor=renamed_actor(change.actor, erasure),
         subject=erasure.pseudonym if change.subject in erasure.names else change.subject,
         resource=renamed_text(change.resource, erasure),
+        details={
+            renamed_text(name, erasure): renamed_text(text, erasure)
+            for name, text in change.details.items()
+        },
     )
 
 
-def _signature(route: Route, change: LoggedChange, key: Ed25519PrivateKey) -> bytes:
-    return key.sign(change.amended_form(route.tenant))
+def _signature(route: Route, change: LoggedChange, signer: Signer) -> bytes:
+    return signer.private.sign(change.amended_form(route.tenant))

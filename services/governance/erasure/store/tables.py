@@ -27,6 +27,7 @@ _COLUMNS = """
       AND NOT a.attisdropped ORDER BY c.relname, a.attnum
 """
 _PERSON = "UPDATE {table} SET {column} = $3 WHERE tenant_id = $1 AND {column} = ANY($2::text[])"
+_ROWS = "DELETE FROM {table} WHERE tenant_id = $1 AND {column} = ANY($2::text[])"
 # Only the parts of an actor that are the person's, wherever they stand in it.
 _ACTOR = """
     UPDATE {table} SET {column} = (
@@ -86,7 +87,7 @@ async def look(route: Route, control: asyncpg.Pool, erasure: Erasure) -> dict[st
 
 
 def _names_people(store: Store) -> bool:
-    return bool(store.people or store.actors or store.documents)
+    return bool(store.people or store.actors or store.documents or store.rows)
 
 
 async def _rename(
@@ -94,14 +95,17 @@ async def _rename(
 ) -> int:
     names, parts = list(erasure.names), actor_parts(erasure)
     target = (route.tenant,)
-    changes = [
+    changes: list[tuple[object, ...]] = [
+        (_ROWS.format(table=table, column=each), names) for each in store.rows
+    ]
+    changes += [
         (_PERSON.format(table=table, column=each), names, erasure.pseudonym)
         for each in store.people
     ]
     changes += [
         (_ACTOR.format(table=table, column=each), parts, erasure.pseudonym) for each in store.actors
     ]
-    done = [await conn.execute(sql, *target, *values) for sql, *values in changes]
+    done = [await conn.execute(str(sql), *target, *values) for sql, *values in changes]
     for each in store.documents:
         sql = _DOCUMENT.format(table=table, column=each)
         done += [await conn.execute(sql, *target, *how) for how in _in_documents(erasure)]

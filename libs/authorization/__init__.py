@@ -1,0 +1,1 @@
+"""Who may do what: the rules of each tenant, as every service asks them."""
