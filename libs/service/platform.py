@@ -10,7 +10,7 @@ from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
-from libs.encryption.shares import SharedKeyStore
+from libs.encryption.shares import ControlShares
 from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
@@ -55,7 +55,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        keyring = Keyring(kms, SharedKeyStore(PostgresKeyStore(), directory.control))
+        keyring = Keyring(kms, PostgresKeyStore(), shares=ControlShares(directory.control))
         yield Platform(settings, authenticator, directory, kms, keyring, wakeups)
 
 

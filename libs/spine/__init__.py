@@ -37,7 +37,7 @@ _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended | Subje
     "AE001": TenantNotFound,
     "AE002": TenantMoved,
     "AE003": TenantSuspended,
-    "AE005": SubjectErased,
+    "AE006": SubjectErased,
 }
 _NO_SETTINGS: Mapping[str, str] = {}
 _REPLAN_SELDOM = "SET LOCAL plan_cache_mode = auto"  # a write goes by keys, whatever the tenant

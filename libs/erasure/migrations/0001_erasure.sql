@@ -40,7 +40,7 @@ CREATE FUNCTION aeterna.person(p_actor text) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN replace(replace(
         regexp_replace(p_actor, '^(.* for )?user:', ''), '%20', ' '), '%25', '%');
 
--- Every write of a tenant appends changes: none is about an erased person or in their name (AE005). The
+-- Every write of a tenant appends changes: none is about an erased person or in their name (AE006). The
 -- tenant's lock orders writers and the erasure, so none that began before it slips through after it.
 CREATE FUNCTION aeterna.refuse_erased() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -49,7 +49,7 @@ BEGIN
         AND aeterna.any_erased(ARRAY(
             SELECT subject FROM added WHERE subject <> ''
             UNION SELECT aeterna.person(actor) FROM added)) THEN
-        RAISE EXCEPTION 'a person was erased' USING ERRCODE = 'AE005';
+        RAISE EXCEPTION 'a person was erased' USING ERRCODE = 'AE006';
     END IF;
     RETURN NULL;
 END $$;
@@ -61,7 +61,7 @@ CREATE FUNCTION aeterna.refuse_key_of_erased() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF aeterna.any_erased(ARRAY[NEW.subject_id]) THEN
-        RAISE EXCEPTION 'a person was erased' USING ERRCODE = 'AE005';
+        RAISE EXCEPTION 'a person was erased' USING ERRCODE = 'AE006';
     END IF;
     RETURN NEW;
 END $$;
