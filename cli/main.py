@@ -9,6 +9,7 @@ import typer
 from cli import (
     audit,
     changes,
+    consent,
     demo,
     erasure,
     health,
@@ -101,6 +102,7 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(consent.app, name="consent", rich_help_panel=_GOVERN)
 app.add_typer(erasure.app, name="erasure", rich_help_panel=_GOVERN)
 
 

@@ -25,6 +25,7 @@ COMPONENTS = (
     "libs.alerts",
     "libs.authorization",
     "libs.erasure",
+    "libs.consent",
     "services.memory",
     "services.knowledge",
     "services.governance",

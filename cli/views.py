@@ -105,7 +105,27 @@ _OPERATION: Columns = {
     "UPDATED": lambda each: _time(each.update_time),
     "ACTOR": lambda each: each.actor,
 }
+_CONSENT: Columns = {
+    "SUBJECT": lambda each: each.subject,
+    "PURPOSE": lambda each: each.purpose,
+    "STATE": lambda each: _enum(consent_pb2.ConsentState, each.state),
+    "UPDATED": lambda each: _time(each.update_time),
+    "EXPIRES": lambda each: _time(each.expire_time),
+}
 _COLUMNS: dict[type[Message], Columns] = {
+    consent_pb2.Consent: _CONSENT,
+    consent_pb2.ConsentEvent: {
+        **_of(_CONSENT, lambda each: each.consent),
+        "ACTOR": lambda each: each.actor,
+    },
+    erasure_pb2.Erasure: {
+        "NAME": lambda each: each.name,
+        "STRATEGY": lambda each: _enum(erasure_pb2.ErasureStrategy, each.strategy),
+        "STATE": lambda each: _enum(erasure_pb2.ErasureState, each.state),
+        "CREATED": lambda each: _time(each.create_time),
+        "COMPLETE": lambda each: _time(each.complete_time),
+        "REFERENCE": lambda each: each.reference,
+    },
     memory_pb2.Memory: _MEMORY,
     memory_pb2.SearchResult: {
         "SCORE": _explained,

@@ -6,6 +6,7 @@ from functools import partial
 
 from aeterna.governance.v1 import (
     audit_pb2_grpc,
+    consent_pb2_grpc,
     erasure_pb2,
     erasure_pb2_grpc,
     tenants_pb2_grpc,
@@ -22,6 +23,8 @@ from libs.service.server import Registration
 from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
+from services.governance.consent.api import ConsentServicer
+from services.governance.consent.store import PostgresConsents
 from services.governance.erasure.api import ErasureServicer
 from services.governance.erasure.operations import Erasures
 from services.governance.erasure.replaying import replaying
@@ -58,6 +61,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         shown = await stack.enter_async_context(opened)
         erasures = Erasures(ledger, long_running, routes, platform.wakeups, Uuid7())
         erasing = ErasureServicer(erasures, shown, platform.keyring)
+        consents = PostgresConsents(platform.wakeups, utc_now)
+        consenting = ConsentServicer(consents, platform.keyring, utc_now)
         replays = replaying(
             erasures, platform.directory, settings.erasure.replay_interval, settings.erasure.kept
         )
@@ -75,6 +80,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Registration(
                 "aeterna.governance.v1.ErasureService",
                 partial(erasure_pb2_grpc.add_ErasureServiceServicer_to_server, erasing),
+            ),
+            Registration(
+                "aeterna.governance.v1.ConsentService",
+                partial(consent_pb2_grpc.add_ConsentServiceServicer_to_server, consenting),
             ),
             shown.registration,
         ]

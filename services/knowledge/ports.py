@@ -6,10 +6,18 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.changes import Command
+from libs.consent import Consents
 from libs.tenancy import Route
 from services.knowledge.domain import changes, relations
 from services.knowledge.domain.item import Stored
 from services.knowledge.domain.relations import Relation
+
+
+class Consenting(Protocol):
+    """What people allow."""
+
+    async def get(self, route: Route) -> Consents:
+        """As it is now, or was at most a second ago; raises StoreUnavailable."""
 
 
 class Items(Protocol):

@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from aeterna.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
+from libs.consent.known import KnownConsents
 from libs.embedding.settings import open_embedder
 from libs.erasure import ERASE_KNOWLEDGE
 from libs.erasure.ledger import Ledger
@@ -66,6 +67,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 Nearest(items, index, collection),
                 new_id,
                 utc_now,
+                KnownConsents(platform.wakeups, utc_now),
             ),
             RelationOperations(relations, items, new_id, utc_now),
             platform.keyring,

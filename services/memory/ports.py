@@ -1,6 +1,6 @@
 """What the operations need from the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -18,6 +18,13 @@ class Near(NamedTuple):
     memory: Stored
     before: Sequence[UUID]
     after: Sequence[UUID]
+
+
+class Consenting(Protocol):
+    """What people allow."""
+
+    async def require_to_store(self, route: Route, subjects: Collection[str]) -> None:
+        """Raises ConsentMissing unless all of these people allow what storing needs."""
 
 
 class Memories(Protocol):

@@ -15,6 +15,7 @@ from aeterna.memory.v1 import (
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
+from libs.consent.known import KnownConsents
 from libs.embedding.cache import lookup
 from libs.embedding.cache.policy import Invalidations
 from libs.embedding.settings import local_words, open_embedder
@@ -101,7 +102,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         policies = Policies(layouts, collection)
         least = settings.embedding.worth_comparing
         duplicates = Duplicates(nearest, platform.keyring, policies, least)
-        create = Creation(memories, platform.keyring, embedder, duplicates, Uuid7(), utc_now)
+        consents = KnownConsents(platform.wakeups, utc_now)
+        create = Creation(
+            memories, platform.keyring, embedder, duplicates, consents, Uuid7(), utc_now
+        )
         indexing = Indexing(platform.keyring, embedder)
         operations = MemoryOperations(
             memories, platform.keyring, embedder, COLLECTION, utc_now, create, indexing
@@ -130,7 +134,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Invalidations(platform.wakeups),
             platform.keyring,
             aging,
-            Promotion(memories, platform.keyring, indexing),
+            Promotion(memories, platform.keyring, indexing, consents),
+            consents,
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [

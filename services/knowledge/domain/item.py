@@ -8,6 +8,7 @@ from typing import Self
 from uuid import UUID
 
 from libs.changes import Indexes
+from libs.consent import Retrievable
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope
 from services.knowledge.domain.status import Status
@@ -39,6 +40,7 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
     Layer.ORG: ("org_id",),
     Layer.COMPANY: (),
 }
+_DEEPER = 4
 ITEM_IDS = ("org_id", "team_id", "project_id")
 
 
@@ -112,11 +114,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a search may show; `kinds` is empty for all of them."""
+    """What a search may show; `kinds` is empty for all of them; `consent` is whose items may be
+    shown, by their authors, None: everybody's."""
 
     scope: Scope
     statuses: Collection[Status]
     kinds: Collection[Kind] = ()
+    consent: Retrievable | None = None
 
     def shows(self, item: Stored) -> bool:
         """Whether the item is of these kinds and statuses and not bound to something else."""
@@ -124,7 +128,12 @@ class View:
             item.status in self.statuses
             and (not self.kinds or item.kind in self.kinds)
             and self.scope.admits(item.bound())
+            and (self.consent is None or self.consent.shows(item.author))
         )
+
+    def deep(self, count: int) -> int:
+        """How many the index is asked for where `count` are wanted: it does not know authors."""
+        return _DEEPER * count if self.consent else count
 
     def filter(self) -> dict[str, tuple[str, ...]]:
         """The same for the vector index."""

@@ -14,6 +14,7 @@ from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
 from libs.auth.clock import utc_now
 from libs.changes import Asked
+from libs.consent.known import KnownConsents
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
@@ -47,7 +48,7 @@ from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
 from services.memory.reasoning import HOPS, Reasoning, Step
-from services.memory.search import Strategy
+from services.memory.search import Query, Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy, NearDuplicates
 from services.memory.tenant_settings.ports import SettingsStore
 
@@ -67,11 +68,12 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         keyring: Keyring,
         aging: AgingOf,
         promote: Promotion,
+        consents: KnownConsents,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
         self._promote = promote
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
-        self._aging = aging
+        self._aging, self._consents = aging, consents
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(WRITERS), request)
@@ -195,7 +197,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     ) -> pb.SearchMemoriesResponse:
         route = caller().route
         strategy = STRATEGIES.get(request.strategy) or await self._default_strategy(route)
-        query = query_from(request, strategy)
+        query = await self._consented(route, query_from(request, strategy))
         async with self._policies.use(route, query, *policy_from(request)) as used:
             reasoning = _reaching(self._reasoning, used)
             if strategy is Strategy.REASONED:
@@ -209,7 +211,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
         replay = [list(step.queries) for step in request.replay]
         budget = replace(budget_from(request.search), hops=request.max_hops or HOPS, replay=replay)
-        route, query = caller().route, query_from(request.search, Strategy.REASONED)
+        route = caller().route
+        query = await self._consented(route, query_from(request.search, Strategy.REASONED))
         aging, explain = await self._aging(route), request.search.explain
         async with self._policies.use(route, query, *policy_from(request.search)) as used:
             async for event in _reaching(self._reasoning, used).steps(route, query, budget):
@@ -266,6 +269,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
 
     async def _shown(self, route: Route, memory: Memory) -> pb.Memory:
         return memory_to(memory, await self._aging(route))
+
+    async def _consented(self, route: Route, query: Query) -> Query:
+        """The query, which shows only the memories of people who allow that."""
+        consent = await self._consents.retrievable(route)
+        return replace(query, view=replace(query.view, consent=consent))
 
     async def _default_strategy(self, route: Route) -> Strategy:
         chosen = (await self._settings.get(route)).values.default_search_strategy

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.changes import Indexes
+from libs.consent import Retrievable
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import After, Filter, Rows, Until, time_text
 from services.memory.domain.feedback import Counts, Feedback
@@ -41,6 +42,7 @@ _INDEXES: Mapping[Tier, Indexes] = {
     Tier.WARM: Indexes.WORDS,
     Tier.ARCHIVED: Indexes.NONE,
 }
+_DEEPER = 4
 EVER = datetime.min.replace(tzinfo=UTC)  # an open beginning of validity
 NEVER = datetime.max.replace(tzinfo=UTC)  # an open end
 
@@ -180,12 +182,13 @@ def searchable(author: str, content: str) -> str:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a search may show: what is valid `at` a time; `layers` is empty for all of them; `rows`
-    are what the caller filters by."""
+    are what the caller filters by; `consent` is whose memories may be shown, None: everybody's."""
 
     scope: Scope
     at: datetime
     layers: Collection[Layer] = ()
     rows: Rows | None = None
+    consent: Retrievable | None = None
 
     def shows(self, memory: Stored) -> bool:
         """Whether the memory is valid, not archived, among these layers and not bound to somebody
@@ -195,6 +198,7 @@ class View:
             and memory.valid_from <= self.at < memory.valid_until
             and (not self.layers or memory.layer in self.layers)
             and self.scope.admits(memory.bound())
+            and (self.consent is None or self.consent.shows(memory.subject))
             and (not self.rows or all(holds(each, memory) for each in self.rows.comparisons))
         )
 
@@ -204,10 +208,24 @@ class View:
         return {
             **layers,
             **self.scope.filter(),
+            **self._consenting(),
             "valid_from": Until(self.at),
             "valid_until": After(self.at),
             **({"rows": self.rows} if self.rows else {}),
         }
+
+    def deep(self, count: int) -> int:
+        """How many an index is asked for where `count` are wanted: what it finds of people who do
+        not consent is left out, and it does not know of all of them."""
+        return _DEEPER * count if self.consent else count
+
+    def _consenting(self) -> dict[str, tuple[str, ...]]:
+        """As far as an index knows whom a memory is about, and there are few enough to name."""
+        named = self.consent.named() if self.consent else None
+        if named is None:
+            return {}
+        own = self.scope.filter().get("user_id", named)
+        return {"user_id": tuple(each for each in own if each in named)}
 
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
