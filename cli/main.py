@@ -12,6 +12,7 @@ from cli import (
     consent,
     demo,
     erasure,
+    export,
     health,
     knowledge,
     memory,
@@ -103,6 +104,7 @@ app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 app.add_typer(consent.app, name="consent", rich_help_panel=_GOVERN)
+app.add_typer(export.app, name="export", rich_help_panel=_GOVERN)
 app.add_typer(erasure.app, name="erasure", rich_help_panel=_GOVERN)
 
 

@@ -26,6 +26,7 @@ COMPONENTS = (
     "libs.authorization",
     "libs.erasure",
     "libs.consent",
+    "libs.exports",
     "services.memory",
     "services.knowledge",
     "services.governance",

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
-from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.governance.v1 import audit_pb2, consent_pb2, erasure_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 

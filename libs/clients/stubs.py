@@ -13,6 +13,7 @@ from aeterna.governance.v1 import (
     audit_pb2_grpc,
     consent_pb2_grpc,
     erasure_pb2_grpc,
+    export_pb2_grpc,
     tenants_pb2_grpc,
 )
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
@@ -54,6 +55,10 @@ class Stubs:
     @property
     def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
         return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
+
+    @property
+    def exports(self) -> export_pb2_grpc.ExportServiceAsyncStub:
+        return export_pb2_grpc.ExportServiceStub(self.channels["governance"])
 
     @property
     def consents(self) -> consent_pb2_grpc.ConsentServiceAsyncStub:

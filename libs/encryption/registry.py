@@ -16,6 +16,7 @@ MEMORY_AUTHOR = Field("memory", "author")
 MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
+EXPORT_PART_DATA = Field("export_part", "data")
 WEBHOOK_URL = Field("webhook", "url")
 WEBHOOK_SECRET = Field("webhook", "secret")
 AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
@@ -29,6 +30,7 @@ ENCRYPTED_FIELDS = frozenset(
         MEMORY_SOURCE,
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
+        EXPORT_PART_DATA,
         WEBHOOK_URL,
         WEBHOOK_SECRET,
         AUTHORIZATION_POLICY_DESCRIPTION,

@@ -92,6 +92,7 @@ TABLES: Mapping[str, Store] = {
     "consent_policy": none("names of purposes"),
     "consent": names(rows=("subject",)),
     "consent_event": names(actors=("actor",), rows=("subject",)),
+    "export_part": names(rows=("subject",)),
     "memory": erased(_OWN),
     "memory_version": erased(_OWN),
     "memory_settings": none("settings of the tenant"),

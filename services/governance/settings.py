@@ -16,6 +16,13 @@ class ErasureSettings(BaseModel, frozen=True):
     replay_interval: timedelta = timedelta(seconds=10)  # between looks at the shards
 
 
+class ExportSettings(BaseModel, frozen=True):
+    """How the files of exports are kept."""
+
+    kept: timedelta = timedelta(days=7)  # then they are deleted
+    interval: timedelta = timedelta(minutes=5)  # between looks for what is over
+
+
 class Settings(BaseSettings):
     """Everything that the governance service reads from outside."""
 
@@ -25,6 +32,7 @@ class Settings(BaseSettings):
 
     platform: PlatformSettings
     erasure: ErasureSettings = ErasureSettings()
+    exports: ExportSettings = ExportSettings()
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
 
     @property

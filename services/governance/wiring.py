@@ -9,10 +9,13 @@ from aeterna.governance.v1 import (
     consent_pb2_grpc,
     erasure_pb2,
     erasure_pb2_grpc,
+    export_pb2,
+    export_pb2_grpc,
     tenants_pb2_grpc,
 )
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
+from libs.exports import Gathering, Parts
 from libs.operations import Handler
 from libs.operations.serving import open_operations
 from libs.operations.store import Operations
@@ -32,6 +35,11 @@ from services.governance.erasure.saga import KIND as erasure_kind
 from services.governance.erasure.saga import Saga
 from services.governance.erasure.signing import SignedAmendments
 from services.governance.erasure.store.ledger import WrittenLedger
+from services.governance.export.api import ExportServicer
+from services.governance.export.gathering import KIND as export_kind
+from services.governance.export.gathering import ExportOf
+from services.governance.export.sources import CHANGES, CONSENTS, FEEDBACK
+from services.governance.export.store import deleting_old
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
@@ -56,11 +64,22 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         ledger = WrittenLedger(control, platform.kms)
         routes = registry.own_route
         saga = Saga(ledger, long_running, platform.keyring, signer, routes, utc_now)
-        handlers = [Handler(erasure_kind, erasure_pb2.EraseSubjectResponse, saga)]
+        parts = Parts(platform.keyring)
+        own = Gathering(parts, (CONSENTS, CHANGES, FEEDBACK))
+        export = ExportOf(long_running, parts, own, utc_now)
+        handlers = [
+            Handler(erasure_kind, erasure_pb2.EraseSubjectResponse, saga),
+            Handler(export_kind, export_pb2.ExportSubjectResponse, export),
+        ]
         opened = open_operations(platform, long_running, handlers)
         shown = await stack.enter_async_context(opened)
         erasures = Erasures(ledger, long_running, routes, platform.wakeups, Uuid7())
         erasing = ErasureServicer(erasures, shown, platform.keyring)
+        exporting = ExportServicer(
+            long_running, shown, platform.keyring, Uuid7(), utc_now, settings.exports.kept
+        )
+        old_exports = deleting_old(platform.directory, settings.exports.interval)
+        await stack.enter_async_context(background(old_exports))
         consents = PostgresConsents(platform.wakeups, utc_now)
         consenting = ConsentServicer(consents, platform.keyring, utc_now)
         replays = replaying(
@@ -84,6 +103,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Registration(
                 "aeterna.governance.v1.ConsentService",
                 partial(consent_pb2_grpc.add_ConsentServiceServicer_to_server, consenting),
+            ),
+            Registration(
+                "aeterna.governance.v1.ExportService",
+                partial(export_pb2_grpc.add_ExportServiceServicer_to_server, exporting),
             ),
             shown.registration,
         ]

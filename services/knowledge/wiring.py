@@ -14,6 +14,7 @@ from libs.embedding.settings import open_embedder
 from libs.erasure import ERASE_KNOWLEDGE
 from libs.erasure.ledger import Ledger
 from libs.erasure.walking import Walking
+from libs.exports import EXPORT_KNOWLEDGE, Gathering, Parts
 from libs.operations import Handler
 from libs.operations.store import Operations
 from libs.operations.worker import OperationWorker
@@ -26,6 +27,7 @@ from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.knowledge.api import KnowledgeServicer
 from services.knowledge.erasing import ErasedKnowledge
+from services.knowledge.gathering import OwnItems
 from services.knowledge.operations import ItemOperations, RelationOperations
 from services.knowledge.settings import Settings
 from services.knowledge.store.items import PostgresItems
@@ -53,7 +55,11 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         await stack.enter_async_context(background(worker.run()))
         ledger = Ledger(platform.directory.control, platform.kms)
         erased = ErasedKnowledge(items, platform.keyring, embedder)
-        handlers = [Handler(ERASE_KNOWLEDGE, Struct, Walking(ledger, erased))]
+        gathering = Gathering(Parts(platform.keyring), [OwnItems(items, platform.keyring)])
+        handlers = [
+            Handler(ERASE_KNOWLEDGE, Struct, Walking(ledger, erased)),
+            Handler(EXPORT_KNOWLEDGE, Struct, gathering),
+        ]
         long_running = OperationWorker(
             Operations(platform.wakeups, Uuid7()), platform.directory, handlers
         )

@@ -22,6 +22,7 @@ from libs.embedding.settings import local_words, open_embedder
 from libs.erasure import ERASE_MEMORIES
 from libs.erasure.ledger import Ledger
 from libs.erasure.walking import Walking
+from libs.exports import EXPORT_MEMORIES, Gathering, Parts, Source
 from libs.lexical.postings import Postings
 from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
@@ -57,7 +58,9 @@ from services.memory.maintenance.walk import Walk
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
+from services.memory.privacy.api import line
 from services.memory.privacy.erasing import ErasedMemories
+from services.memory.privacy.gathering import EarlierVersions, Memories
 from services.memory.promotion import Promotion
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
@@ -184,7 +187,14 @@ def _privacy(platform: Platform, memories: PostgresMemories, indexing: Indexing)
     """What governance begins here about a person."""
     ledger = Ledger(platform.directory.control, platform.kms)
     erased = ErasedMemories(memories, platform.keyring, indexing)
-    return [Handler(ERASE_MEMORIES, Struct, Walking(ledger, erased))]
+    sources: list[Source] = [
+        Memories(memories, platform.keyring, line),
+        EarlierVersions(memories, platform.keyring, line),
+    ]
+    return [
+        Handler(ERASE_MEMORIES, Struct, Walking(ledger, erased)),
+        Handler(EXPORT_MEMORIES, Struct, Gathering(Parts(platform.keyring), sources)),
+    ]
 
 
 @asynccontextmanager

@@ -25,8 +25,8 @@ class Consenting:
     def __init__(self, people: People) -> None:
         self.people, self.stub = people, people.suite.consents
 
-    async def require(self, **values: Any) -> pb.ConsentPolicy:
-        policy = pb.ConsentPolicy(name="consentPolicy", **values)
+    async def require(self, version: int = 0, **values: Any) -> pb.ConsentPolicy:
+        policy = pb.ConsentPolicy(name="consentPolicy", version=version, **values)
         request = pb.UpdateConsentPolicyRequest(consent_policy=policy)
         request.update_mask.paths.extend(values)
         changed = await self.stub.UpdateConsentPolicy(request, metadata=self.people.admin)
