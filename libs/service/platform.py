@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.authorization.authority import Authority
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -38,6 +39,7 @@ class Platform:
     kms: Kms
     keyring: Keyring
     wakeups: Wakeups
+    authority: Authority
 
 
 @asynccontextmanager
@@ -56,7 +58,9 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         keyring = Keyring(kms, PostgresKeyStore(), shares=ControlShares(directory.control))
-        yield Platform(settings, authenticator, directory, kms, keyring, wakeups)
+        yield Platform(
+            settings, authenticator, directory, kms, keyring, wakeups, Authority(wakeups)
+        )
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -10,7 +10,7 @@ from libs.aip.paging import Page, bad_token
 from libs.consent import ConsentPolicy
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.service.caller import ADMINISTRATORS, READERS, Caller, caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import asked, masked, moment, timestamp
 from libs.service.pipeline import Context
 from services.governance.consent.domain import NAME, Consent
@@ -95,7 +95,7 @@ class ConsentServicer(pb_grpc.ConsentServiceServicer):
     async def UpdateConsentPolicy(
         self, request: pb.UpdateConsentPolicyRequest, context: Context
     ) -> pb.ConsentPolicy:
-        current, given = caller(ADMINISTRATORS), request.consent_policy
+        current, given = caller(), request.consent_policy
         if given.name != NAME:
             raise invalid("consent_policy.name", f"must be {NAME}")
         names = masked(given, list(request.update_mask.paths), _MUTABLE)
@@ -113,9 +113,9 @@ class ConsentServicer(pb_grpc.ConsentServiceServicer):
 
 def _of(subject: str) -> Caller:
     """The caller, who is the person or an administrator."""
-    current = caller(READERS)
+    current = caller()
     if not subject or current.identity.subject != subject:
-        current.require(ADMINISTRATORS)
+        current.demand("HandleConsents")
     return current
 
 

@@ -14,7 +14,7 @@ from libs.changes import Change, Operation
 from libs.encryption.keyring import Keyring
 from libs.erasure import Strategy
 from libs.operations.api import OperationsServicer
-from libs.service.caller import ADMINISTRATORS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, enum_from, timestamp
 from libs.service.pipeline import Context
 from libs.signing.store import public_keys
@@ -41,7 +41,7 @@ class ErasureServicer(pb_grpc.ErasureServiceServicer):
     async def EraseSubject(
         self, request: pb.EraseSubjectRequest, context: Context
     ) -> operations_pb2.Operation:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         by = await asked(current, self._keyring, "EraseSubject", request)
         strategy = enum_from(_STRATEGIES, request.strategy, "strategy")
         identifiers = tuple(request.identifiers)
@@ -49,14 +49,14 @@ class ErasureServicer(pb_grpc.ErasureServiceServicer):
         return self._shown.message(await self._do.begin(current.route, by, wanted))
 
     async def GetErasure(self, request: pb.GetErasureRequest, context: Context) -> pb.Erasure:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         erasure = resource_uuid(request.name, COLLECTION)
         return _message(await self._ledger.get(current.tenant, erasure), whole=True)
 
     async def ListErasures(
         self, request: pb.ListErasuresRequest, context: Context
     ) -> pb.ListErasuresResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         binding = f"ListErasures/{current.tenant}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         found = await self._ledger.page(current.tenant, page.after_id(), page.limit)
@@ -68,7 +68,7 @@ class ErasureServicer(pb_grpc.ErasureServiceServicer):
     async def LiftErasure(
         self, request: pb.LiftErasureRequest, context: Context
     ) -> pb.LiftErasureResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         by = await asked(current, self._keyring, "LiftErasure", request)
         return pb.LiftErasureResponse(
             lifted=await self._do.lift(current.route, by, request.subject)
@@ -77,13 +77,13 @@ class ErasureServicer(pb_grpc.ErasureServiceServicer):
     async def ReplayErasures(
         self, request: pb.ReplayErasuresRequest, context: Context
     ) -> pb.ReplayErasuresResponse:
-        lacking = await self._do.replay(caller(ADMINISTRATORS).route)
+        lacking = await self._do.replay(caller().route)
         return pb.ReplayErasuresResponse(erasures=map(_name, lacking))
 
     async def RevealPseudonym(
         self, request: pb.RevealPseudonymRequest, context: Context
     ) -> pb.RevealPseudonymResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         subject = await self._ledger.reveal(current.tenant, request.pseudonym)
         await self._record("pseudonym.revealed", request.pseudonym)
         return pb.RevealPseudonymResponse(subject=subject)
@@ -91,7 +91,7 @@ class ErasureServicer(pb_grpc.ErasureServiceServicer):
     async def DestroyPseudonymKey(
         self, request: pb.DestroyPseudonymKeyRequest, context: Context
     ) -> pb.DestroyPseudonymKeyResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         await self._ledger.destroy_pseudonym(current.tenant, request.pseudonym)
         await self._record("pseudonym.destroyed", request.pseudonym)
         return pb.DestroyPseudonymKeyResponse()

@@ -13,7 +13,7 @@ from libs.encryption.keyring import Keyring
 from libs.exports import Export, Parts
 from libs.operations.api import OperationsServicer
 from libs.operations.store import Operations
-from libs.service.caller import ADMINISTRATORS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked
 from libs.service.pipeline import Context
 from services.governance.export.gathering import KIND, MANIFEST
@@ -42,7 +42,7 @@ class ExportServicer(pb_grpc.ExportServiceServicer):
     async def ExportSubject(
         self, request: pb.ExportSubjectRequest, context: Context
     ) -> operations_pb2.Operation:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         by = await asked(current, self._keyring, "ExportSubject", request)
         export = Export(self._new_id(), request.subject, self._now() + self._kept)
         origin = by.origin
@@ -58,7 +58,7 @@ class ExportServicer(pb_grpc.ExportServiceServicer):
     async def DownloadSubjectExport(
         self, request: pb.DownloadSubjectExportRequest, context: Context
     ) -> AsyncIterator[pb.DownloadSubjectExportResponse]:
-        route, export = caller(ADMINISTRATORS).route, resource_uuid(request.name, COLLECTION)
+        route, export = caller().route, resource_uuid(request.name, COLLECTION)
         manifest = await self._parts.next(route, export, MANIFEST, -1)
         if manifest is None or manifest.file != MANIFEST:
             raise ExportNotFound(export)
@@ -73,7 +73,7 @@ class ExportServicer(pb_grpc.ExportServiceServicer):
     async def DeleteSubjectExport(
         self, request: pb.DeleteSubjectExportRequest, context: Context
     ) -> pb.DeleteSubjectExportResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         export = resource_uuid(request.name, COLLECTION)
         by = await asked(current, self._keyring, "DeleteSubjectExport", request)
         await delete_export(current.route, by, export)

@@ -8,11 +8,13 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Among, Condition
+from libs.authorization.things import EVERYTHING, OWNER, Sight, Thing, values_of
 from libs.changes import Indexes
 from libs.consent import Retrievable
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import After, Filter, Rows, Until, time_text
+from services.memory.domain.access import COLUMNS, place
 from services.memory.domain.feedback import Counts, Feedback
 
 
@@ -37,6 +39,7 @@ class Tier(StrEnum):
 
 
 NARROW_TO_BROAD = tuple(Layer)
+TABLE = "aeterna.memory"
 _INDEXES: Mapping[Tier, Indexes] = {
     Tier.HOT: Indexes.BOTH,
     Tier.WARM: Indexes.WORDS,
@@ -153,6 +156,10 @@ class Stored:
         """The ids that decide who sees it."""
         return self.scope.restrict(BINDING[self.layer])
 
+    def place(self, tenant: str = "") -> Thing:
+        """What decides who may do what to it."""
+        return place(tenant, self.layer.value, self.scope, self.tier.value)
+
     def payload(self) -> dict[str, str]:
         """What the indexes filter by."""
         return {"layer": self.layer.value, **self.bound(), **self._validity()}
@@ -182,12 +189,14 @@ def searchable(author: str, content: str) -> str:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a search may show: what is valid `at` a time; `layers` is empty for all of them; `rows`
-    are what the caller filters by; `consent` is whose memories may be shown, None: everybody's."""
+    are what the caller filters by, `sight` is what it may see at all; `consent` is whose memories
+    may be shown, None: everybody's."""
 
     scope: Scope
     at: datetime
     layers: Collection[Layer] = ()
     rows: Rows | None = None
+    sight: Sight = EVERYTHING
     consent: Retrievable | None = None
 
     def shows(self, memory: Stored) -> bool:
@@ -200,18 +209,20 @@ class View:
             and self.scope.admits(memory.bound())
             and (self.consent is None or self.consent.shows(memory.subject))
             and (not self.rows or all(holds(each, memory) for each in self.rows.comparisons))
+            and self.sight.shows(memory.place())
         )
 
     def filter(self) -> Filter:
         """The same for the indexes."""
         layers = {"layer": tuple(layer.value for layer in self.layers)} if self.layers else {}
+        rows = self._rows()
         return {
             **layers,
             **self.scope.filter(),
-            **self._consenting(),
+            **self._owners(),
             "valid_from": Until(self.at),
             "valid_until": After(self.at),
-            **({"rows": self.rows} if self.rows else {}),
+            **({"rows": rows} if rows else {}),
         }
 
     def deep(self, count: int) -> int:
@@ -219,13 +230,41 @@ class View:
         not consent is left out, and it does not know of all of them."""
         return _DEEPER * count if self.consent else count
 
-    def _consenting(self) -> dict[str, tuple[str, ...]]:
-        """As far as an index knows whom a memory is about, and there are few enough to name."""
+    def _owners(self) -> dict[str, tuple[str, ...]]:
+        """Points have the ids of users in personal layers only."""
+        owner, asked = self.sight.owner, self.scope.user_id
         named = self.consent.named() if self.consent else None
-        if named is None:
+        if owner is None and named is None:
             return {}
-        own = self.scope.filter().get("user_id", named)
-        return {"user_id": tuple(each for each in own if each in named)}
+        wanted = {"", owner} if owner is not None else set(named or ())
+        if asked:
+            wanted &= {"", asked}
+        if named is not None:
+            wanted &= set(named)
+        return {"user_id": tuple(sorted(wanted))}
+
+    def _rows(self) -> Rows | None:
+        """What rows have to hold."""
+        if not self.sight.attributes:
+            return self.rows
+        given = self.rows.comparisons if self.rows else ()
+        return Rows(TABLE, (*given, seen_in(self.sight)))
+
+
+def seen_in(sight: Sight) -> Among:
+    """The places of a sight as a condition on rows."""
+    columns = tuple(COLUMNS[each] for each in sight.attributes)
+    return Among(sight.attributes, columns, tuple(sorted(sight.places)))
+
+
+def restricting(sight: Sight) -> list[Condition]:
+    """A sight as conditions on rows."""
+    if sight.attributes:
+        return [seen_in(sight)]
+    if sight.owner is None:
+        return []
+    owners = tuple((each,) for each in sorted({"", sight.owner}))
+    return [Among((OWNER,), (COLUMNS[OWNER],), owners)]
 
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -244,8 +283,12 @@ _NAMED = {
 }
 
 
-def holds(comparison: Comparison, memory: Stored) -> bool:
-    """Whether a comparison of a filter holds for a memory, as it does for its row."""
+def holds(condition: Condition, memory: Stored) -> bool:
+    """Whether a condition of a filter holds for a memory, as it does for its row."""
+    if isinstance(condition, Among):
+        there = memory.place()
+        return values_of(there, condition.names) in condition.rows
+    comparison = condition
     name = _NAMED.get(comparison.name, comparison.name)
     value = getattr(memory.scope if name in SCOPE_IDS else memory, name)
     return _OPERATORS[comparison.operator](value, comparison.value)
