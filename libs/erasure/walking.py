@@ -50,6 +50,9 @@ class Texts(Protocol[Batch]):
     async def look(self, route: Route, erasure: Erasure, batch: Batch) -> int:
         """How many things name the person still."""
 
+    async def finish(self, route: Route, origin: Origin) -> None:
+        """Once all is erased: what was derived from it does not count any more."""
+
 
 @dataclass(frozen=True)
 class Walking(Generic[Batch]):
@@ -68,6 +71,8 @@ class Walking(Generic[Batch]):
             finished = after is None
             if not finished:
                 counts.update(await self._treated(route, parameters, erasure, batch))
+        if finished and parameters["mode"] == ERASE:
+            await self.texts.finish(route, Origin(parameters["actor"], parameters["trace_id"]))
         cursor = {"after": str(after)} if after else {}
         done = counts["found"] if parameters["mode"] == ERASE else counts["left"]
         return Progress(done, done, finished, cursor, dict(counts))

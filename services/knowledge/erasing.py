@@ -67,6 +67,9 @@ class ErasedKnowledge:
         """See `Texts`."""
         return len(await self._found(route, erasure, batch))
 
+    async def finish(self, route: Route, origin: Origin) -> None:
+        """See `Texts`: the memory service sees to cached embeddings, of both."""
+
     async def _found(self, route: Route, erasure: Erasure, ids: Sequence[UUID]) -> list[Item]:
         """Those whose texts name the person, now or in an earlier version."""
         if not ids:

@@ -188,7 +188,7 @@ def _maintenance(
 def _privacy(platform: Platform, memories: PostgresMemories, indexing: Indexing) -> list[Handler]:
     """What governance begins here about a person."""
     ledger = Ledger(platform.directory.control, platform.kms)
-    erased = ErasedMemories(memories, platform.keyring, indexing)
+    erased = ErasedMemories(memories, platform.keyring, indexing, Invalidations(platform.wakeups))
     sources: list[Source] = [
         Memories(memories, platform.keyring, line),
         EarlierVersions(memories, platform.keyring, line),

@@ -4,7 +4,8 @@
 2. texts: memory and knowledge erase theirs, as operations of their own.
 3. tables: ids in all other tables; 4. log: rows of the change log, under signatures.
 5. keys: the person's keys and their shares are destroyed.
-6. look: every table and every text is searched for the person; what is found begins another round.
+6. look: once the vector indexes have heard of all that, every table and every text is searched for
+   the person; what is found begins another round.
 7. certify: report and certificate; the shard knows that the erasure is complete.
 """
 
@@ -110,7 +111,8 @@ class Saga:
         for kind, operation in ended.items():
             _add(counts, _STORES[kind], operation.progress.result.get("found", 0))
             _add(erased, _STORES[kind], operation.progress.result.get("erased", 0))
-        return {**work.cursor, "step": "tables", "counts": counts, "erased": erased}
+        head = await shard.head(work.own)
+        return {**work.cursor, "step": "tables", "head": head, "counts": counts, "erased": erased}
 
     async def _tables(self, work: Work) -> Fields:
         renamed = await tables.rename(work.own, self.ledger.control, work.erasure)
@@ -139,6 +141,9 @@ class Saga:
         return {**work.cursor, "step": "look", "erased": erased}
 
     async def _look(self, work: Work) -> Fields:
+        if await shard.waiting(work.own, int(work.cursor["head"])):
+            await asyncio.sleep(_LOOKS * _PAUSE)
+            return work.cursor
         ended = await self._others(work, LOOK)
         if ended is None:
             return work.cursor

@@ -5,7 +5,7 @@ memory is rewritten only if it is still as it was read. What changed meanwhile i
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -46,6 +46,7 @@ class ErasedMemories:
     memories: Memories
     keyring: Keyring
     indexing: Indexing
+    invalidate: Callable[[Route, Origin], Awaitable[int]]
 
     async def batch(self, route: Route, after: UUID | None) -> list[UUID]:
         """See `Texts`."""
@@ -73,6 +74,11 @@ class ErasedMemories:
     async def look(self, route: Route, erasure: Erasure, batch: list[UUID]) -> int:
         """See `Texts`."""
         return len((await self._found(route, erasure, batch)).read)
+
+    async def finish(self, route: Route, origin: Origin) -> None:
+        """See `Texts`: no cached embedding of the tenant counts any more, as the log may not say
+        whose it is that do not."""
+        await self.invalidate(route, origin)
 
     async def _found(self, route: Route, erasure: Erasure, ids: Sequence[UUID]) -> Found:
         stored = await self.memories.get_many(route, ids)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations  # the stubs know more classes than the code
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import pytest
 
 from aeterna.governance.v1 import audit_pb2, erasure_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
+from libs.clients.errors import from_status
 from libs.signing import SignatureInvalid, Signed
-from tests.errors import fails_with
+from tests.errors import fails_with, reason_of
+from tests.eventually import eventually
 from tests.integration.privacy.dumps import holding
 from tests.integration.privacy.people import ANN, CANARY, IDENTIFIERS, MAIL, People
 
@@ -209,3 +213,76 @@ async def test_ids_that_patterns_could_confuse(people: People) -> None:
     assert gone.name not in left
     assert {each.name for each in kept} <= set(left)
     assert CANARY not in str(left)
+
+
+async def test_writers_that_are_at_it_are_refused_or_erased(people: People) -> None:
+    """None slips through, however the erasure and they overlap."""
+    refused, reasons = asyncio.Event(), set[str]()
+
+    async def write(number: int) -> int:
+        for count in range(10_000):
+            try:
+                await people.remember(f"Note {number}.{count} {CANARY}", about=ANN)
+            except grpc.aio.AioRpcError as error:
+                reasons.add(reason_of(error))
+                refused.set()
+                return count
+        raise AssertionError("never refused")
+
+    async def others() -> None:
+        """Whose writes are in the same groups."""
+        while not refused.is_set():
+            await people.remember("The river is wide.", about="bob")
+
+    async with asyncio.TaskGroup() as group:
+        writers = [group.create_task(write(number)) for number in range(6)]
+        group.create_task(others())
+        await asyncio.sleep(0.5)
+        begun = await people.begin("delete")
+    ended = await people.ended(begun.name)
+
+    assert ended.HasField("response"), ended
+    assert sum(each.result() for each in writers) > 0
+    assert reasons == {"SUBJECT_ERASED"}
+    assert await holding(people.suite.database, NEEDLES) == {}
+    assert {each.scope.user_id for each in (await people.memories()).values()} == {"bob"}
+
+
+async def test_an_erasure_waits_for_the_vector_index(people: People) -> None:
+    """What waits in the queue of projections is not complete: here of an index that is away."""
+    await people.fill()
+    async with people.suite.database.connect() as superuser:
+        await superuser.execute(
+            "INSERT INTO aeterna.projection_queue (tenant_id, number, collection, entity_id)"
+            " VALUES ('acme', 1, 'elsewhere', gen_random_uuid())"
+        )
+        begun = await people.begin("delete")
+
+        async def looking() -> bool:
+            sql = "SELECT progress -> 'cursor' ->> 'step' FROM aeterna.operation WHERE kind = $1"
+            return bool(await superuser.fetchval(sql, "EraseSubject") == "look")
+
+        await eventually(looking)
+        await asyncio.sleep(0.5)
+        assert await looking()
+        await superuser.execute("DELETE FROM aeterna.projection_queue")
+    assert (await people.ended(begun.name)).HasField("response")
+
+
+async def test_an_erasure_that_leaves_something_fails_and_says_where(people: People) -> None:
+    """A place that the registry does not name is found by the scan all the same."""
+    await people.remember("Hello.", about=ANN)
+    async with people.suite.database.connect() as superuser:
+        await superuser.execute(
+            "INSERT INTO aeterna.alert (tenant_id, id, number, kind, severity, resource, facts,"
+            " raised_at) VALUES ('acme', gen_random_uuid(), 1, 'a.b', 'low', '', $1, now())",
+            json.dumps({"who": [f"agent:planner for user:{ANN}"]}),
+        )
+    ended = await people.ended((await people.begin("delete")).name)
+    assert from_status(ended.error).reason == "ERASURE_INCOMPLETE"
+    listed = erasure_pb2.ListErasuresRequest()
+    found = await people.suite.erasures.ListErasures(listed, metadata=people.admin)
+    erasure = await people.erasure(found.erasures[0].name)
+    assert erasure.state == erasure_pb2.ERASURE_STATE_RUNNING
+    assert {each.store: each.left for each in erasure.stores if each.left} == {"alert": 1}
+    assert not erasure.certificate

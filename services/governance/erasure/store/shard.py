@@ -47,6 +47,12 @@ _LOG = f"""
     ) ORDER BY number LIMIT $7
 """
 _AMEND = "SELECT aeterna.amend_changes($1, $2, $3, $4, $5::jsonb[], $6)"
+_HEAD = "SELECT seq FROM aeterna.tenant_state WHERE tenant_id = $1"
+_WAITING = """
+    SELECT EXISTS (
+        SELECT FROM aeterna.projection_queue WHERE tenant_id = $1 AND number <= $2
+    ) AS waiting
+"""
 _DONE = """
     INSERT INTO aeterna.erasure (tenant_id, id) VALUES ($1, $2) ON CONFLICT DO NOTHING
     RETURNING true
@@ -90,6 +96,16 @@ async def amend_log(route: Route, erasure: Erasure, since: int, signer: Signer) 
             [_signature(route, each, signer) for each in changes],
         )
     return len(changes), changes[-1].number
+
+
+async def head(route: Route) -> int:
+    """The newest change."""
+    return int((await read(route, _HEAD))[0]["seq"])
+
+
+async def waiting(route: Route, number: int) -> bool:
+    """Whether a vector index has still to hear of changes up to this one."""
+    return bool((await read(route, _WAITING, number))[0]["waiting"])
 
 
 async def finish(route: Route, erasure: UUID, origin: Origin, event: str) -> None:
