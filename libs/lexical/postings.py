@@ -29,7 +29,7 @@ _COUNT = """
     ON CONFLICT (tenant_id, collection) DO UPDATE
     SET documents = l.documents + excluded.documents, length = l.length + excluded.length
 """
-# One posting after the other, by its key, behind fences of OFFSET: of a table that was filled lately
+# One posting after the other, by its key, behind fences of OFFSET: where it knows little of a table
 # the planner would hold every posting of the tenant against every document.
 _DROP = """
     DELETE FROM aeterna.posting WHERE ctid = ANY(ARRAY(
