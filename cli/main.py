@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from cli import (
+    approval,
     audit,
     changes,
     consent,
+    constraint,
     demo,
     erasure,
     export,
@@ -103,6 +105,8 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(approval.app, name="approval", rich_help_panel=_GOVERN)
+app.add_typer(constraint.app, name="constraint", rich_help_panel=_GOVERN)
 app.add_typer(consent.app, name="consent", rich_help_panel=_GOVERN)
 app.add_typer(export.app, name="export", rich_help_panel=_GOVERN)
 app.add_typer(erasure.app, name="erasure", rich_help_panel=_GOVERN)

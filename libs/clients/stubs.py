@@ -10,8 +10,10 @@ import grpc
 from google.longrunning import operations_pb2_grpc
 
 from aeterna.governance.v1 import (
+    approvals_pb2_grpc,
     audit_pb2_grpc,
     consent_pb2_grpc,
+    constraints_pb2_grpc,
     erasure_pb2_grpc,
     export_pb2_grpc,
     tenants_pb2_grpc,
@@ -72,6 +74,14 @@ class Stubs:
     def governance_operations(self) -> Any:
         """`google.longrunning.Operations` of the governance service, which has no types."""
         return operations_pb2_grpc.OperationsStub(self.channels["governance"])
+
+    @property
+    def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:
+        return constraints_pb2_grpc.ConstraintServiceStub(self.channels["governance"])
+
+    @property
+    def approvals(self) -> approvals_pb2_grpc.ApprovalServiceAsyncStub:
+        return approvals_pb2_grpc.ApprovalServiceStub(self.channels["governance"])
 
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:

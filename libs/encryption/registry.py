@@ -17,6 +17,12 @@ MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
 EXPORT_PART_DATA = Field("export_part", "data")
+CONSTRAINT_POLICY_DOCUMENT = Field("constraint_policy", "document")
+APPROVAL_TITLE = Field("approval_request", "title")
+APPROVAL_DESCRIPTION = Field("approval_request", "description")
+APPROVAL_COMMENT = Field("approval_decision", "comment")
+DRIFT_REPORT = Field("drift_report", "report")
+DRIFT_SUPPRESSION_DOCUMENT = Field("drift_suppression", "document")
 WEBHOOK_URL = Field("webhook", "url")
 WEBHOOK_SECRET = Field("webhook", "secret")
 AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
@@ -31,6 +37,12 @@ ENCRYPTED_FIELDS = frozenset(
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
         EXPORT_PART_DATA,
+        CONSTRAINT_POLICY_DOCUMENT,
+        APPROVAL_TITLE,
+        APPROVAL_DESCRIPTION,
+        APPROVAL_COMMENT,
+        DRIFT_REPORT,
+        DRIFT_SUPPRESSION_DOCUMENT,
         WEBHOOK_URL,
         WEBHOOK_SECRET,
         AUTHORIZATION_POLICY_DESCRIPTION,

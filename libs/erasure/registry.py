@@ -29,6 +29,9 @@ class Store:
         actors: Columns that hold an actor: `user:ann`, `agent:planner for user:ann`.
         documents: Columns of JSON that may hold either among other texts.
         rows: Columns with a person's id whose rows are deleted with the person.
+        lists: Columns that hold a list of ids.
+        sealed: Sealed columns, texts or JSON, which governance opens and rewrites; what they are
+            sealed to is in the column `row`.
     """
 
     treatment: Treatment
@@ -37,6 +40,9 @@ class Store:
     actors: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()
+    row: str = "id"
 
 
 def none(why: str) -> Store:
@@ -54,10 +60,13 @@ def names(
     actors: tuple[str, ...] = (),
     documents: tuple[str, ...] = (),
     rows: tuple[str, ...] = (),
+    lists: tuple[str, ...] = (),
+    sealed: tuple[str, ...] = (),
+    row: str = "id",
 ) -> Store:
     """Names people in these columns: governance replaces them, or deletes rows."""
-    why = "rows are deleted" if rows else "ids are replaced"
-    return Store(Treatment.PSEUDONYMISED, f"{why} by governance", people, actors, documents, rows)
+    why = "rows are deleted by governance" if rows else "they are replaced by governance"
+    return Store(Treatment.PSEUDONYMISED, why, people, actors, documents, rows, lists, sealed, row)
 
 
 _VECTORS = erased("with the memory or item that each vector is of; payloads hold its ids")
@@ -100,15 +109,29 @@ TABLES: Mapping[str, Store] = {
     "knowledge_item": Store(Treatment.ERASED, _ITEM, people=("author", "proposer")),
     "knowledge_version": Store(Treatment.ERASED, _ITEM, people=("author", "proposer")),
     "knowledge_relation": none("ids of items"),
+    "approval_request": names(
+        "requester",
+        "agent",
+        lists=("excluded", "approvers"),
+        sealed=("title", "description"),
+    ),
+    "approval_decision": names("approver", "holder", sealed=("comment",)),
+    "approval_counter": none("numbers"),
+    "approval_delegation": names(rows=("holder", "delegate")),
+    "approval_config": names(documents=("config",)),
+    "constraint_policy": names("author", sealed=("document",)),
+    "constraint_policy_version": names("author", sealed=("document",)),
+    "drift_report": names(sealed=("report",)),
+    "drift_suppression": names("author", sealed=("document",)),
     "alert": none("numbers, codes and names of resources; never people"),
-    "webhook": none("places of the tenant's own, sealed"),
+    "webhook": names(sealed=("url", "secret"), row="row_id"),
     "webhook_delivery": none("ids and codes"),
     "authorization_state": none("numbers"),
     "role_binding": names(actors=("actor",), rows=("user_id",)),
     "agent": names("id", "owner"),
     "suspended_user": names(actors=("actor",), rows=("user_id",)),
     "authorization_policy": none("ids and versions"),
-    "authorization_policy_version": names(actors=("actor",)),
+    "authorization_policy_version": names(actors=("actor",), sealed=("description",)),
 }
 
 # Tables of the control database: schema control.

@@ -26,8 +26,10 @@ from libs.service.server import Registration
 from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
+from services.governance.approvals.wiring import open_approvals
 from services.governance.consent.api import ConsentServicer
 from services.governance.consent.store import PostgresConsents
+from services.governance.constraints.wiring import open_constraints
 from services.governance.erasure.api import ErasureServicer
 from services.governance.erasure.operations import Erasures
 from services.governance.erasure.replaying import replaying
@@ -60,6 +62,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         signer = await open_signer(control, platform.kms)
         vouchers = SignedAmendments(control)
         audit = AuditServicer(AuditOperations(trail, vouchers), trail, platform.keyring)
+        constraints = await stack.enter_async_context(open_constraints(platform))
+        approvals = await stack.enter_async_context(open_approvals(platform))
         long_running = Operations(platform.wakeups, Uuid7())
         ledger = WrittenLedger(control, platform.kms)
         routes = registry.own_route
@@ -108,5 +112,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.ExportService",
                 partial(export_pb2_grpc.add_ExportServiceServicer_to_server, exporting),
             ),
+            constraints,
+            approvals,
             shown.registration,
         ]

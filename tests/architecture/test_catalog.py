@@ -7,7 +7,7 @@ import pytest
 
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2
 from libs.encryption.registry import ENCRYPTED_FIELDS, Field
-from libs.erasure.registry import CONTROL, TABLES
+from libs.erasure.registry import CONTROL, TABLES, Treatment
 from libs.postgres import CONTROL_ROLE, SERVICE_ROLE
 from libs.postgres.bootstrap import OWNER_ROLE
 from tests.databases import Database
@@ -104,6 +104,8 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "append_changes",
         "tenants_to_project",
         "tenants_with_operations",
+        "tenants_with_due_approvals",
+        "tenants_with_approvals",
         "tenants_with_deliveries",
         "amend_changes",
         "tenants_with_old_exports",
@@ -134,7 +136,14 @@ async def test_the_registry_names_exactly_the_sealed_columns(database: Database)
     assert {Field(*each) for each in found} == set(ENCRYPTED_FIELDS) | set(_versions())
 
 
-_WITHOUT_VERSIONS = {"webhook", "export_part"}
+_WITHOUT_VERSIONS = {
+    "approval_request",
+    "approval_decision",
+    "drift_report",
+    "drift_suppression",
+    "webhook",
+    "export_part",
+}
 
 
 def _versions() -> Iterator[Field]:
@@ -158,22 +167,37 @@ async def test_every_store_says_what_becomes_of_an_erased_person(database: Datab
             assert [row["name"] for row in rows if not row["readable"]] == [], schema
 
 
+def test_every_sealed_text_is_erased_by_somebody() -> None:
+    """By the service that owns it, with its rows, or by governance as the registry says."""
+    for field in ENCRYPTED_FIELDS:
+        store = TABLES[field.table]
+        by_governance = field.column in store.sealed
+        assert by_governance or store.treatment is Treatment.ERASED or store.rows, field
+
+
 async def test_what_the_registry_renames_is_there(database: Database) -> None:
     """Each column exists, has a type that erasure can rename, and may be changed by governance."""
     sql = """
         SELECT format_type(a.atttypid, NULL) AS type,
-            has_column_privilege($2, a.attrelid, a.attname, 'UPDATE') AS writable
+            has_column_privilege($2, a.attrelid, a.attname, 'UPDATE') AS writable,
+            has_table_privilege($2, a.attrelid, 'DELETE') AS deletable
         FROM pg_attribute AS a WHERE a.attrelid = $1::regclass AND a.attname = $3
     """
     async with database.connect() as superuser:
         for schema, registry in (("aeterna", TABLES), ("control", CONTROL)):
             for name, store in registry.items():
-                for column in (*store.people, *store.actors, *store.rows, *store.documents):
+                columns = {
+                    **dict.fromkeys((*store.people, *store.actors, *store.rows), "text"),
+                    **dict.fromkeys(store.documents, "jsonb"),
+                    **dict.fromkeys(store.lists, "text[]"),
+                    **dict.fromkeys(store.sealed, "bytea"),
+                }
+                for column, kind in columns.items():
                     row = await superuser.fetchrow(sql, f"{schema}.{name}", CONTROL_ROLE, column)
                     assert row, f"{name}.{column}"
-                    kind = "jsonb" if column in store.documents else "text"
                     assert row["type"] == kind, f"{name}.{column}"
-                    assert row["writable"] or name == "change", f"{name}.{column}"
+                    allowed = row["deletable" if column in store.rows else "writable"]
+                    assert allowed or name == "change", f"{name}.{column}"
 
 
 async def test_a_tenant_adds_nothing_to_the_catalog(suite: Suite) -> None:

@@ -2,7 +2,8 @@
 
 1. block: nobody writes about the person, or in that person's name, from now on.
 2. texts: memory and knowledge erase theirs, as operations of their own.
-3. tables: ids in all other tables; 4. log: rows of the change log, under signatures.
+3. tables: ids and sealed texts in all other tables.
+4. log: rows of the change log, under signatures.
 5. keys: the person's keys and their shares are destroyed.
 6. look: once the vector indexes have heard of all that, every table and every text is searched for
    the person; what is found begins another round.
@@ -36,7 +37,7 @@ from libs.spine import writing
 from libs.tenancy import Route
 from services.governance.erasure.domain import PURPOSE, reported, statement
 from services.governance.erasure.errors import ErasureIncomplete, ErasureStepFailed
-from services.governance.erasure.store import shard, tables
+from services.governance.erasure.store import sealed, shard, tables
 from services.governance.erasure.store.ledger import WrittenLedger
 
 KIND = "EraseSubject"
@@ -116,9 +117,11 @@ class Saga:
 
     async def _tables(self, work: Work) -> Fields:
         renamed = await tables.rename(work.own, self.ledger.control, work.erasure)
+        rewritten = await sealed.rewrite(work.own, self.keyring, work.erasure)
         erased = dict(work.cursor["erased"])
-        for name, count in renamed.items():
-            _add(erased, name, count)
+        for counts in (renamed, rewritten):
+            for name, count in counts.items():
+                _add(erased, name, count)
         return {**work.cursor, "step": "log", "erased": erased, "since": 0}
 
     async def _log(self, work: Work) -> Fields:
@@ -148,6 +151,8 @@ class Saga:
         if ended is None:
             return work.cursor
         left = await tables.look(work.own, self.ledger.control, work.erasure)
+        for name, count in (await sealed.look(work.own, self.keyring, work.erasure)).items():
+            _add(left, name, count)
         for kind, operation in ended.items():
             _add(left, _STORES[kind], operation.progress.result.get("left", 0))
         left = {name: count for name, count in left.items() if count}

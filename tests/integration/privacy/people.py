@@ -10,7 +10,7 @@ from uuid import uuid4
 from google.protobuf.struct_pb2 import Struct
 
 from aeterna.common.v1 import scope_pb2
-from aeterna.governance.v1 import audit_pb2, erasure_pb2
+from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from libs.auth import Role
@@ -96,6 +96,16 @@ class People:
             knowledge_item=knowledge_pb2.KnowledgeItem(name=item.name, content=f"By {CANARY}.")
         )
         await self.suite.knowledge.UpdateKnowledgeItem(change, metadata=self.ann)
+        asked = approvals_pb2.ApprovalRequest(
+            kind=approvals_pb2.APPROVAL_KIND_CONFIG,
+            target="memorySettings",
+            risk=approvals_pb2.APPROVAL_RISK_LOW,
+            title=f"Of {CANARY}",
+            description=f"Ask {MAIL}.",
+        )
+        await self.suite.approvals.CreateApprovalRequest(
+            approvals_pb2.CreateApprovalRequestRequest(approval_request=asked), metadata=self.ann
+        )
         record = audit_pb2.RecordAuditEventRequest(
             event="login.seen", resource=f"mail of {MAIL}", subject=ANN
         )

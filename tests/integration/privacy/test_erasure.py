@@ -10,7 +10,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
-from aeterna.governance.v1 import audit_pb2, erasure_pb2
+from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from libs.clients.errors import from_status
@@ -41,6 +41,8 @@ async def shown(people: People) -> str:
     for each in items.knowledge_items:
         history = knowledge_pb2.ListKnowledgeItemRevisionsRequest(name=each.name)
         answers.append(await suite.knowledge.ListKnowledgeItemRevisions(history, metadata=admin))
+    approvals = approvals_pb2.ListApprovalRequestsRequest()
+    answers.append(await suite.approvals.ListApprovalRequests(approvals, metadata=admin))
     entries = audit_pb2.ListAuditEntriesRequest(page_size=1000)
     answers.append(await suite.audit.ListAuditEntries(entries, metadata=admin))
     return "\n".join(map(str, answers))

@@ -27,6 +27,12 @@ _COLUMNS = """
       AND NOT a.attisdropped ORDER BY c.relname, a.attnum
 """
 _PERSON = "UPDATE {table} SET {column} = $3 WHERE tenant_id = $1 AND {column} = ANY($2::text[])"
+_LIST = """
+    UPDATE {table} SET {column} = ARRAY(
+        SELECT CASE WHEN each = ANY($2::text[]) THEN $3 ELSE each END
+        FROM unnest({column}) WITH ORDINALITY AS e (each, place) ORDER BY place)
+    WHERE tenant_id = $1 AND {column} && $2::text[]
+"""
 _ROWS = "DELETE FROM {table} WHERE tenant_id = $1 AND {column} = ANY($2::text[])"
 # Only the parts of an actor that are the person's, wherever they stand in it.
 _ACTOR = """
@@ -87,7 +93,7 @@ async def look(route: Route, control: asyncpg.Pool, erasure: Erasure) -> dict[st
 
 
 def _names_people(store: Store) -> bool:
-    return bool(store.people or store.actors or store.documents or store.rows)
+    return bool(store.people or store.actors or store.documents or store.rows or store.lists)
 
 
 async def _rename(
@@ -101,6 +107,9 @@ async def _rename(
     changes += [
         (_PERSON.format(table=table, column=each), names, erasure.pseudonym)
         for each in store.people
+    ]
+    changes += [
+        (_LIST.format(table=table, column=each), names, erasure.pseudonym) for each in store.lists
     ]
     changes += [
         (_ACTOR.format(table=table, column=each), parts, erasure.pseudonym) for each in store.actors
