@@ -15,7 +15,10 @@ from aeterna.governance.v1 import (
     approvals_pb2_grpc,
     audit_pb2_grpc,
     authorization_policies_pb2_grpc,
+    consent_pb2_grpc,
     constraints_pb2_grpc,
+    erasure_pb2_grpc,
+    export_pb2_grpc,
     keys_pb2_grpc,
     roles_pb2_grpc,
     tenants_pb2_grpc,
@@ -47,11 +50,6 @@ class Stubs:
     def operations(self) -> Any:
         """`google.longrunning.Operations` of the memory service, whose stubs have no types."""
         return operations_pb2_grpc.OperationsStub(self.channels["memory"])
-
-    @property
-    def governance_operations(self) -> Any:
-        """`google.longrunning.Operations` of the governance service."""
-        return operations_pb2_grpc.OperationsStub(self.channels["governance"])
 
     @property
     def knowledge(self) -> knowledge_pb2_grpc.KnowledgeServiceAsyncStub:
@@ -92,6 +90,23 @@ class Stubs:
     @property
     def access(self) -> access_pb2_grpc.AccessServiceAsyncStub:
         return access_pb2_grpc.AccessServiceStub(self.channels["governance"])
+
+    @property
+    def exports(self) -> export_pb2_grpc.ExportServiceAsyncStub:
+        return export_pb2_grpc.ExportServiceStub(self.channels["governance"])
+
+    @property
+    def consents(self) -> consent_pb2_grpc.ConsentServiceAsyncStub:
+        return consent_pb2_grpc.ConsentServiceStub(self.channels["governance"])
+
+    @property
+    def erasures(self) -> erasure_pb2_grpc.ErasureServiceAsyncStub:
+        return erasure_pb2_grpc.ErasureServiceStub(self.channels["governance"])
+
+    @property
+    def governance_operations(self) -> Any:
+        """`google.longrunning.Operations` of the governance service, which has no types."""
+        return operations_pb2_grpc.OperationsStub(self.channels["governance"])
 
     @property
     def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:

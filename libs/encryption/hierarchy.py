@@ -14,6 +14,7 @@ from libs.encryption.cache import Began, KeyCache
 from libs.encryption.errors import KeyDestroyed, KmsUnavailable, TenantKeyMissing
 from libs.encryption.kms import Context, Kms, WrappedKey
 from libs.encryption.primitives import KEY_BYTES, unwrap_key, wrap_key
+from libs.encryption.shares import Shares, needs_share
 from libs.encryption.store import KeyStore, StoredSubjectKey, StoredTenantKey
 from libs.metrics import KMS_STALE
 from libs.tenancy import Route
@@ -36,8 +37,9 @@ class TenantKeys:
         capacity: int,
         ttl: float,
         grace: float = 0,
+        shares: Shares | None = None,
     ) -> None:
-        self._kms = kms
+        self._kms, self._shares = kms, shares
         self._store = store
         self._grace, self._away_until = grace, 0.0
         self._cache = KeyCache[dict[int, bytes]](clock, capacity, ttl)
@@ -67,14 +69,17 @@ class TenantKeys:
             TenantKeyMissing: the tenant has no key.
         """
         newest, key = await self._newest(route)
-        wrapped = wrap_key(key, secrets.token_bytes(KEY_BYTES))
-        return StoredSubjectKey(subject, version, uuid4(), newest, wrapped)
+        identity, secret = uuid4(), secrets.token_bytes(KEY_BYTES)
+        if self._shares and needs_share(subject):
+            secret = wrap_key(await self._shares.make(route, identity), secret)
+        return StoredSubjectKey(subject, version, identity, newest, wrap_key(key, secret))
 
     async def rewrapped(self, route: Route, stored: StoredSubjectKey) -> StoredSubjectKey:
-        """The same key, wrapped by the tenant's newest key; not stored yet.
+        """The same key, wrapped by the tenant's newest key; not stored yet. Its share stays.
 
         Raises:
-            KeyDestroyed, DecryptionFailed: As `unwrap`.
+            KeyDestroyed: the version of the tenant key that wrapped it is gone.
+            DecryptionFailed: the wrapped key was altered.
         """
         versions = await self._load(route, stored.tenant_key_version)
         secret, newest = _unwrapped(versions, stored), max(versions)
@@ -89,12 +94,32 @@ class TenantKeys:
         return newest, versions[newest]
 
     async def unwrap(self, route: Route, stored: StoredSubjectKey) -> bytes:
-        """A subject's key in the clear.
+        """As `unwrap_all`, of one."""
+        return (await self.unwrap_all(route, [stored]))[0]
+
+    async def unwrap_all(self, route: Route, stored: Sequence[StoredSubjectKey]) -> list[bytes]:
+        """Subjects' keys in the clear.
 
         Raises:
-            KeyDestroyed: the version of the tenant key that wrapped it is gone.
-            DecryptionFailed: the wrapped key was altered.
+            KeyDestroyed: the version of the tenant key that wrapped one is gone, or its share is.
+            DecryptionFailed: a wrapped key was altered.
         """
+        secrets = [await self._without_tenant_key(route, each) for each in stored]
+        shared = [
+            each.id for each, secret in zip(stored, secrets, strict=True) if len(secret) > KEY_BYTES
+        ]
+        if not shared:
+            return secrets
+        shares = await self._shares.find(route, shared) if self._shares else {}
+        if gone := set(shared) - shares.keys():
+            raise KeyDestroyed(gone)
+        return [
+            unwrap_key(shares[each.id], secret) if each.id in shares else secret
+            for each, secret in zip(stored, secrets, strict=True)
+        ]
+
+    async def _without_tenant_key(self, route: Route, stored: StoredSubjectKey) -> bytes:
+        """What the tenant's key has wrapped: the key, or the key wrapped by its share."""
         return _unwrapped(await self._load(route, stored.tenant_key_version), stored)
 
     def invalidate(self, tenant: str) -> None:

@@ -21,6 +21,7 @@ from libs.encryption.hierarchy import TenantKeys
 from libs.encryption.kms import Kms
 from libs.encryption.primitives import KEY_BYTES, NONCE_BYTES, hkdf_sha256
 from libs.encryption.registry import Field
+from libs.encryption.shares import Shares
 from libs.encryption.store import KeyStore, StoredSubjectKey
 from libs.tenancy import Route
 
@@ -72,6 +73,7 @@ class Keyring:
         grace_seconds: How much longer a tenant's key works while the KMS does not answer.
         refresh_seconds: How often it is asked whether a tenant's keys were rotated or destroyed.
         longest_use: The age at which a subject's key is followed by a new one; None: never.
+        shares: Where the other halves of people's keys are; None: keys are in one piece.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Keyring:
         grace_seconds: float = 0,
         refresh_seconds: float = 5,
         longest_use: timedelta | None = None,
+        shares: Shares | None = None,
     ) -> None:
         if not 0 < uses_block <= uses_limit <= USES_LIMIT:
             raise ValueError("need 0 < uses_block <= uses_limit <= USES_LIMIT")
@@ -95,7 +98,7 @@ class Keyring:
         self._uses_block = uses_block
         self._uses_limit = uses_limit
         self._refresh_seconds, self._longest_use = refresh_seconds, longest_use
-        self.hierarchy = TenantKeys(kms, store, clock, capacity, ttl_seconds, grace_seconds)
+        self.hierarchy = TenantKeys(kms, store, clock, capacity, ttl_seconds, grace_seconds, shares)
         self._primaries = KeyCache[_Primary](clock, capacity, ttl_seconds)
         self._data_keys = KeyCache[DataKey](clock, capacity, ttl_seconds)
         self._mac_keys = KeyCache[bytes](clock, capacity, ttl_seconds)
@@ -258,10 +261,16 @@ class Keyring:
         stored = await self._store.subject_keys(route, list(wanted))
         if gone := wanted - {key.id for key in stored}:
             raise KeyDestroyed(gone)
-        return {key.id.bytes: await self._data_key(route, key, began) for key in stored}
+        secrets = await self.hierarchy.unwrap_all(route, stored)
+        return {
+            key.id.bytes: self._keep(route, key, secret, began)
+            for key, secret in zip(stored, secrets, strict=True)
+        }
 
     async def _data_key(self, route: Route, stored: StoredSubjectKey, began: Began) -> DataKey:
-        secret = await self.hierarchy.unwrap(route, stored)
+        return self._keep(route, stored, await self.hierarchy.unwrap(route, stored), began)
+
+    def _keep(self, route: Route, stored: StoredSubjectKey, secret: bytes, began: Began) -> DataKey:
         key = DataKey(route.tenant, stored.id, stored.version, secret)
         self._data_keys.put((route.tenant, stored.id.bytes), key, began)
         return key

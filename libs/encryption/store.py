@@ -113,7 +113,9 @@ _RESERVE = """
 """
 _DESTROY = """
     WITH destroyed AS (
-        DELETE FROM aeterna.subject_key WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1)
+        DELETE FROM aeterna.subject_key WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1
+    ), forgotten AS (
+        DELETE FROM aeterna.retired_key WHERE tenant_id = $1 AND subject_id = $2)
     SELECT count(*) FROM destroyed
 """
 _REVISION = "SELECT revision FROM aeterna.key_revision WHERE tenant_id = $1"

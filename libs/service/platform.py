@@ -14,6 +14,7 @@ from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_guard import GuardedKms
 from libs.encryption.settings import KmsSettings, open_kms
+from libs.encryption.shares import ControlShares
 from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.background import background
@@ -66,12 +67,13 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         await stack.enter_async_context(background(kms.look()))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
         recorder = await stack.enter_async_context(open_recorder())
+        keyring = _keyring(kms, settings.kms, ControlShares(directory.control))
         yield Platform(
             settings,
             authenticator,
             directory,
             kms,
-            _keyring(kms, settings.kms),
+            keyring,
             wakeups,
             Authority(wakeups),
             denials,
@@ -79,13 +81,14 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         )
 
 
-def _keyring(kms: Kms, settings: KmsSettings) -> Keyring:
+def _keyring(kms: Kms, settings: KmsSettings, shares: ControlShares) -> Keyring:
     return Keyring(
         kms,
         PostgresKeyStore(),
         ttl_seconds=settings.keep.total_seconds(),
         grace_seconds=settings.outage_grace.total_seconds(),
         longest_use=settings.subject_key_age,
+        shares=shares,
     )
 
 

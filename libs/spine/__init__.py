@@ -30,11 +30,25 @@ class KeyChangedMeanwhile(AppError):
         super().__init__("An encryption key was destroyed meanwhile; retry.", tenant=tenant)
 
 
-_REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended | KeyChangedMeanwhile]] = {
+class SubjectErased(AppError):
+    """A write about a person who was erased, or in that person's name."""
+
+    kind, reason = Kind.PRECONDITION, "SUBJECT_ERASED"
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(
+            f"A person that this is about, or in whose name it is, was erased from {tenant}.",
+            tenant=tenant,
+        )
+
+
+_Refusal = TenantNotFound | TenantMoved | TenantSuspended | KeyChangedMeanwhile | SubjectErased
+_REFUSALS: dict[str, type[_Refusal]] = {
     "AE001": TenantNotFound,
     "AE002": TenantMoved,
     "AE003": TenantSuspended,
     "AE005": KeyChangedMeanwhile,
+    "AE006": SubjectErased,
 }
 _NO_SETTINGS: Mapping[str, str] = {}
 _REPLAN_SELDOM = "SET LOCAL plan_cache_mode = auto"  # a write goes by keys, whatever the tenant
@@ -185,7 +199,7 @@ async def writing(route: Route, *, durable: bool = True) -> AsyncIterator[Write]
 
     Raises:
         TenantMoved: The route's epoch is not the shard's.
-        TenantSuspended, TenantNotFound, KeyChangedMeanwhile: As they say.
+        TenantSuspended, TenantNotFound, KeyChangedMeanwhile, SubjectErased: As they say.
         StoreUnavailable: The shard cannot be reached; the outcome of a commit may be unknown.
     """
     begin = (
@@ -233,7 +247,7 @@ async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
 
 @contextmanager
 def _refusals(route: Route) -> Iterator[None]:
-    """Turns what begin_write refuses into the errors that callers know."""
+    """Turns what the database refuses on purpose into the errors that callers know."""
     try:
         yield
     except asyncpg.PostgresError as exc:

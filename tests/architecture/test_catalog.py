@@ -1,12 +1,11 @@
 """What the migrated database itself says: row-level security, the write guard, rights, sealing."""
 
-import re
-
 import asyncpg
 import pytest
 
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2
-from libs.encryption.registry import Field, SealedTable, sealed_tables
+from libs.encryption.registry import ENCRYPTED_FIELDS, Field, SealedTable, sealed_tables
+from libs.erasure.registry import CONTROL, TABLES, Treatment
 from libs.postgres import CONTROL_ROLE, SERVICE_ROLE
 from libs.postgres.bootstrap import OWNER_ROLE
 from tests.databases import Database
@@ -106,6 +105,8 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "tenants_with_due_approvals",
         "tenants_with_approvals",
         "tenants_with_deliveries",
+        "amend_changes",
+        "tenants_with_old_exports",
     }
     for row in rows:
         assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]
@@ -116,6 +117,9 @@ _NOT_SEALED = {
     ("tenant_key", "wrapped"),
     ("subject_key", "wrapped"),
     ("change", "hash"),
+    ("change", "amendment"),
+    ("erasure_salt", "salt"),
+    ("erased_subject", "digest"),
     ("request", "fingerprint"),
 }
 
@@ -139,14 +143,10 @@ async def test_no_sealed_value_can_name_a_key_that_is_gone(
     """Re-encryption, retirement and erasure go by what this proves of every table."""
     columns = {field.column for field in table.fields}
     async with database.connect() as superuser:
-        guard = await superuser.fetchval(
-            "SELECT obj_description(to_regproc($1), 'pg_proc')", f"aeterna.{table.name}_sealed"
-        )
-        events = await superuser.fetch(
-            "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgenabled = 'O'"
-            " AND tgfoid = to_regproc($2)",
+        guards = await superuser.fetch(
+            "SELECT tgname AS name, obj_description(tgfoid, 'pg_proc') AS columns FROM pg_trigger"
+            " WHERE tgrelid = to_regclass($1) AND tgenabled = 'O' AND tgname ^@ 'sealed_'",
             f"aeterna.{table.name}",
-            f"aeterna.{table.name}_sealed",
         )
         updatable = await superuser.fetch(
             "SELECT column_name FROM information_schema.column_privileges WHERE grantee = $2"
@@ -160,10 +160,56 @@ async def test_no_sealed_value_can_name_a_key_that_is_gone(
             table.name,
             table.row_id,
         )
-    assert set(re.findall(r"w\.(\w+)", guard)) == columns
-    assert {row[0] for row in events} == {"sealed_insert", "sealed_update"}
+    assert {row["name"] for row in guards} == {"sealed_insert", "sealed_update"}
+    assert [set(row["columns"].split(", ")) for row in guards] == [columns, columns]
     assert columns <= {row[0] for row in updatable}
     assert kind == "uuid"
+
+
+async def test_every_store_says_what_becomes_of_an_erased_person(database: Database) -> None:
+    """A table that is missing in the registry is one that erasure would pass by."""
+    sql = """
+        SELECT relname AS name, has_table_privilege($2, oid, 'SELECT') AS readable
+        FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p')
+    """
+    async with database.connect() as superuser:
+        for schema, registry in (("aeterna", TABLES), ("control", CONTROL)):
+            rows = await superuser.fetch(sql, schema, CONTROL_ROLE)
+            assert {row["name"] for row in rows} == set(registry), schema
+            assert [row["name"] for row in rows if not row["readable"]] == [], schema
+
+
+def test_every_sealed_text_is_erased_by_somebody() -> None:
+    """By the service that owns it, with its rows, or by governance as the registry says."""
+    for field in ENCRYPTED_FIELDS:
+        store = TABLES[field.table]
+        by_governance = field.column in store.sealed
+        assert by_governance or store.treatment is Treatment.ERASED or store.rows, field
+
+
+async def test_what_the_registry_renames_is_there(database: Database) -> None:
+    """Each column exists, has a type that erasure can rename, and may be changed by governance."""
+    sql = """
+        SELECT format_type(a.atttypid, NULL) AS type,
+            has_column_privilege($2, a.attrelid, a.attname, 'UPDATE') AS writable,
+            has_table_privilege($2, a.attrelid, 'DELETE') AS deletable
+        FROM pg_attribute AS a WHERE a.attrelid = $1::regclass AND a.attname = $3
+    """
+    async with database.connect() as superuser:
+        for schema, registry in (("aeterna", TABLES), ("control", CONTROL)):
+            for name, store in registry.items():
+                columns = {
+                    **dict.fromkeys((*store.people, *store.actors, *store.rows), "text"),
+                    **dict.fromkeys(store.documents, "jsonb"),
+                    **dict.fromkeys(store.lists, "text[]"),
+                    **dict.fromkeys(store.sealed, "bytea"),
+                }
+                for column, kind in columns.items():
+                    row = await superuser.fetchrow(sql, f"{schema}.{name}", CONTROL_ROLE, column)
+                    assert row, f"{name}.{column}"
+                    assert row["type"] == kind, f"{name}.{column}"
+                    allowed = row["deletable" if column in store.rows else "writable"]
+                    assert allowed or name == "change", f"{name}.{column}"
 
 
 async def test_a_tenant_adds_nothing_to_the_catalog(suite: Suite) -> None:

@@ -11,6 +11,7 @@ from libs.encryption.keyring import Keyring
 from libs.encryption.store import KeyStore, StoredSubjectKey
 from libs.operations import Fields, Progress
 from libs.operations.asking import origin_of
+from libs.spine import SubjectErased
 from libs.tenancy import Route
 from services.governance.keys.ports import Keys
 
@@ -97,6 +98,15 @@ class RotateAll:
         fresh = [await _next(self.keyring, route, *each) for each in aged]
         if not fresh:
             return 0
-        made = await self.keys.add_subject_keys(route, origin_of(parameters), fresh)
+        try:
+            made = await self.keys.add_subject_keys(route, origin_of(parameters), fresh)
+        except SubjectErased:  # one of them is; the others are rotated all the same
+            made = sum([await self._make_one(route, parameters, each) for each in fresh])
         self.keyring.invalidate(route.tenant)
         return made
+
+    async def _make_one(self, route: Route, parameters: Fields, key: StoredSubjectKey) -> int:
+        try:
+            return await self.keys.add_subject_keys(route, origin_of(parameters), [key])
+        except SubjectErased:
+            return 0

@@ -99,9 +99,15 @@ _COUNT_MARKED = """
     SELECT count(*) FROM aeterna.subject_key WHERE tenant_id = $1 AND retiring = $2
 """
 _DESTROY_MARKED = """
-    DELETE FROM aeterna.subject_key WHERE tenant_id = $1 AND id IN (
-        SELECT id FROM aeterna.subject_key WHERE tenant_id = $1 AND retiring = $2 LIMIT $3)
-    RETURNING id, subject_id
+    WITH destroyed AS (
+        DELETE FROM aeterna.subject_key WHERE tenant_id = $1 AND id IN (
+            SELECT id FROM aeterna.subject_key WHERE tenant_id = $1 AND retiring = $2 LIMIT $3)
+        RETURNING id, subject_id
+    ), remembered AS (
+        INSERT INTO aeterna.retired_key (tenant_id, id, subject_id)
+        SELECT $1, id, subject_id FROM destroyed WHERE subject_id <> ''
+    )
+    SELECT id FROM destroyed
 """
 _DESTROY_UNUSED = """
     DELETE FROM aeterna.tenant_key AS t
@@ -234,7 +240,8 @@ class PostgresKeys:
         async with writing(route) as write:
             rows = await write.conn.fetch(_DESTROY_MARKED, route.tenant, mark, limit)
             if rows:
-                changes = [_change(row["id"], Operation.DELETED, origin, row[1]) for row in rows]
+                # Without the person: nothing may be logged about one who is being erased.
+                changes = [_change(row["id"], Operation.DELETED, origin, "") for row in rows]
                 await write.append(changes)
                 write.add(REVISE)
         self._wakeups.publish(route.tenant)
