@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from cli import (
+    approval,
     audit,
     changes,
+    constraint,
     demo,
     health,
     knowledge,
@@ -100,6 +102,8 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(approval.app, name="approval", rich_help_panel=_GOVERN)
+app.add_typer(constraint.app, name="constraint", rich_help_panel=_GOVERN)
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
+from services.governance.approvals.wiring import open_approvals
+from services.governance.constraints.wiring import open_constraints
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
@@ -32,6 +34,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         trail = PostgresTrail(platform.wakeups)
         stack.push_async_callback(trail.close)
         audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
+        constraints = await stack.enter_async_context(open_constraints(platform))
+        approvals = await stack.enter_async_context(open_approvals(platform))
         handlers: list[Handler] = []
         long_running = Operations(platform.wakeups, Uuid7())
         opened = open_operations(platform, long_running, handlers)
@@ -46,5 +50,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
+            constraints,
+            approvals,
             shown.registration,
         ]
