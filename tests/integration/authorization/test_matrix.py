@@ -61,6 +61,36 @@ TABLE = """
     ListAuditEntries              . . L A M T P .
     VerifyAuditTrail              . . L A M T P .
 
+    CreateApprovalRequest         . D L A M T P G
+    GetApprovalRequest            V D L A M T P G
+    ListApprovalRequests          V D L A M T P G
+    ApproveApprovalRequest        . D L A M T P .
+    RejectApprovalRequest         . D L A M T P .
+    WithdrawApprovalRequest       . D L A M T P G
+    ApplyApprovalRequest          . D L A M T P G
+    CreateApprovalDelegation      . D L A M T P .
+    ListApprovalDelegations       V D L A M T P G
+    DeleteApprovalDelegation      . D L A M T P .
+    GetApprovalConfig             V D L A M T P G
+    ListApprovalConfigs           V D L A M T P G
+    SetApprovalConfig             . . . . M T P .
+    DeleteApprovalConfig          . . . . M T P .
+
+    CreateConstraintPolicy        . . L A M T P G
+    GetConstraintPolicy           V D L A M T P G
+    ListConstraintPolicies        V D L A M T P G
+    UpdateConstraintPolicy        . . L A M T P G
+    DeleteConstraintPolicy        . . L A M T P G
+    ResolveConstraints            V D L A M T P G
+    ListConstraintConflicts       V D L A M T P G
+    CheckConstraints              V D L A M T P G
+    CreateDriftReport             . D L A M T P G
+    GetDriftReport                V D L A M T P G
+    ListDriftReports              V D L A M T P G
+    CreateDriftSuppression        . . L A M T P G
+    ListDriftSuppressions         V D L A M T P G
+    DeleteDriftSuppression        . . L A M T P G
+
     ListChanges                   V D L A M T P G
     Subscribe                     V D L A M T P G
 
