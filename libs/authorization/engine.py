@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import cedarpy
 
-from libs.auth.identity import Role
+from libs.auth.roles import Role
 from libs.authorization.asking import (
     NOTHING_PERMITS,
     Actor,
@@ -38,7 +38,7 @@ _TELLING = (*_SELDOM, "status", "layer")
 _NUMBERS = count(1)  # of engines: what one decided says nothing of another
 
 # In the text that Cedar itself gives of a schema.
-_ON_TENANT = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[Tenant\]')
+_APPLIES = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[(\w+)\]')
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -75,11 +75,15 @@ class Actions:
             for parent in row["parents"]:
                 members[parent["id"]].add(action)
         self.members = {group: frozenset(each) for group, each in members.items()}
-        self._on_tenant = frozenset(_ON_TENANT.findall(str(self.schema)))
+        self._kinds: dict[str, str] = dict(_APPLIES.findall(str(self.schema)))
 
     def on_tenant(self, action: str) -> bool:
         """Whether it is done to the tenant as a whole."""
-        return action in self._on_tenant
+        return self.kind(action) == TENANT
+
+    def kind(self, action: str) -> str | None:
+        """What it is done to; None for what is no action of its own."""
+        return self._kinds.get(action)
 
     def closed(self, action: str) -> list[Json]:
         """The entities of an action and of its groups."""

@@ -24,6 +24,7 @@ from libs.authorization.asking import Decision
 from libs.authorization.authority import Authority
 from libs.authorization.denials import Denial, Denials
 from libs.authorization.engine import actions
+from libs.authorization.recording import Recorder
 from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind
@@ -89,13 +90,15 @@ class Pipeline(grpc.aio.ServerInterceptor):
         directory: Directory,
         authority: Authority,
         denials: Denials,
+        recorder: Recorder,
         write_timeout: timedelta,
         methods: Mapping[str, str],
         unrouted: frozenset[str] = frozenset(),
     ) -> None:
         """`methods`: the action of each, by path."""
         self._service, self._unrouted = service, unrouted
-        self._authority, self._denials, self._actions = authority, denials, methods
+        self._authority, self._actions = authority, methods
+        self._denials, self._recorder = denials, recorder
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
         self._validator = Validator()
@@ -186,7 +189,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         route = await self._directory.route(tenant) if routed else None
         ask = partial(self._authority.asker, route or await self._home(identity), identity)
         deny = partial(self._deny, tenant if routed else identity.tenant, origin)
-        current = Caller(identity, tenant, origin, route, await ask(), ask, deny)
+        current = Caller(identity, tenant, origin, route, await ask(), ask, deny, self._recorder)
         bind(current)
         structlog.contextvars.bind_contextvars(tenant=tenant)
         _authorize(current, self._actions[method])

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.authorization.authority import Authority
 from libs.authorization.denials import Denials, open_denials
+from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -41,6 +42,7 @@ class Platform:
     wakeups: Wakeups
     authority: Authority
     denials: Denials
+    recorder: Recorder
 
 
 @asynccontextmanager
@@ -59,9 +61,17 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
-        keyring, authority = Keyring(kms, PostgresKeyStore()), Authority(wakeups)
+        recorder = await stack.enter_async_context(open_recorder())
         yield Platform(
-            settings, authenticator, directory, kms, keyring, wakeups, authority, denials
+            settings,
+            authenticator,
+            directory,
+            kms,
+            Keyring(kms, PostgresKeyStore()),
+            wakeups,
+            Authority(wakeups),
+            denials,
+            recorder,
         )
 
 

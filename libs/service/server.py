@@ -136,6 +136,7 @@ def _server(
         platform.directory,
         platform.authority,
         platform.denials,
+        platform.recorder,
         settings.write_timeout,
         actions_of(each.name for each in registrations),
         unrouted,

@@ -15,6 +15,7 @@ from libs.service.server import Registration
 from libs.tenancy.directory import ShardPools
 from services.governance.api import AuditServicer, TenantServicer
 from services.governance.approvals.wiring import open_approvals
+from services.governance.authorization.wiring import authorization
 from services.governance.constraints.wiring import open_constraints
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
@@ -50,6 +51,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
+            *authorization(platform),
             constraints,
             approvals,
             shown.registration,

@@ -15,7 +15,16 @@ from google.protobuf.descriptor import MethodDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aeterna.governance.v1 import approvals_pb2, audit_pb2, constraints_pb2, tenants_pb2
+from aeterna.governance.v1 import (
+    access_pb2,
+    agents_pb2,
+    approvals_pb2,
+    audit_pb2,
+    authorization_policies_pb2,
+    constraints_pb2,
+    roles_pb2,
+    tenants_pb2,
+)
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2, settings_pb2
 from aeterna.sync.v1 import sync_pb2
@@ -35,6 +44,10 @@ _SERVICES = {
     "governance": [
         tenants_pb2.DESCRIPTOR,
         audit_pb2.DESCRIPTOR,
+        roles_pb2.DESCRIPTOR,
+        agents_pb2.DESCRIPTOR,
+        authorization_policies_pb2.DESCRIPTOR,
+        access_pb2.DESCRIPTOR,
         constraints_pb2.DESCRIPTOR,
         approvals_pb2.DESCRIPTOR,
     ],
@@ -142,6 +155,11 @@ class Target:
             "memory_settings",
             "operation",
             "knowledge_item",
+            "role_binding",
+            "agent",
+            "suspended_user",
+            "authorization_policy",
+            "authorization_policy_version",
             "constraint_policy",
             "approval_request",
             "approval_decision",

@@ -61,6 +61,34 @@ TABLE = """
     ListAuditEntries              . . L A M T P .
     VerifyAuditTrail              . . L A M T P .
 
+    AssignRole                    . . . . M T P .
+    GetRoleBinding                V D L A M T P G
+    ListRoleBindings              V D L A M T P G
+    RevokeRole                    . . . . M T P .
+    SuspendUser                   . . . . M T P .
+    ResumeUser                    . . . . M T P .
+    ListSuspendedUsers            V D L A M T P G
+    RegisterAgent                 . D L A M T P G
+    GetAgent                      V D L A M T P G
+    ListAgents                    V D L A M T P G
+    UpdateAgent                   . D L A M T P G
+    SuspendAgent                  . D L A M T P G
+    ResumeAgent                   . D L A M T P G
+    RevokeAgent                   . D L A M T P G
+    CreateAuthorizationPolicy     . . L A M T P G
+    GetAuthorizationPolicy        V D L A M T P G
+    ListAuthorizationPolicies     V D L A M T P G
+    UpdateAuthorizationPolicy     . . L A M T P G
+    ListAuthorizationPolicyVersions V D L A M T P G
+    ValidateAuthorizationPolicy   V D L A M T P G
+    ActivateAuthorizationPolicy   . . . . M T P .
+    RollbackAuthorizationPolicy   . . . . M T P .
+    DeactivateAuthorizationPolicy . . . . M T P .
+    DeleteAuthorizationPolicy     . . . . M T P .
+    SimulateAuthorizationPolicies . D L A M T P G
+    CheckAccess                   V D L A M T P G
+    BatchCheckAccess              V D L A M T P G
+
     CreateApprovalRequest         . D L A M T P G
     GetApprovalRequest            V D L A M T P G
     ListApprovalRequests          V D L A M T P G
