@@ -22,6 +22,7 @@ COMPONENTS = (
     "libs.lexical",
     "libs.operations",
     "libs.alerts",
+    "libs.usage",
     "libs.authorization",
     "services.memory",
     "services.knowledge",

@@ -82,3 +82,13 @@ ALERTS = Counter("aeterna_alerts", "Alerts raised.", ["kind", "severity"])
 DELIVERIES = Counter(
     "aeterna_webhook_deliveries", "Attempts to send alerts to webhooks.", ["outcome"]
 )
+USAGE_WRITTEN = Counter("aeterna_usage_written", "Lines of usage that were written down.")
+USAGE_DROPPED = Counter(
+    "aeterna_usage_dropped", "Lines of usage that could not be kept: must stay 0."
+)
+BUDGET_DECISIONS = Counter(
+    "aeterna_budget_decisions", "Reservations: OK, or why not.", ["request", "outcome"]
+)
+BUDGET_SECONDS = Histogram(
+    "aeterna_budget_seconds", "How long they took.", ["request"], buckets=_SECONDS
+)

@@ -1,0 +1,89 @@
+"""What tenants use and what that costs: who pays, what was used, and how that is counted.
+
+`prices` knows what things cost, `recorder` writes usage down in batches, `budgets` keeps spending
+within what a tenant allows, `till` puts the three around the calls of a provider. Money is
+decimal, and what has no price is unknown, never free.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from libs.scope import Scope
+from libs.tenancy import Route
+
+
+class Kind(StrEnum):
+    """What can be used; the values are stored."""
+
+    EMBEDDING_TOKENS = "embedding_tokens"
+    INPUT_TOKENS = "input_tokens"  # that a language model read
+    OUTPUT_TOKENS = "output_tokens"  # that it wrote
+    REQUESTS = "requests"
+    VECTOR_HOURS = "vector_hours"  # vectors stored, each for an hour
+    BYTE_HOURS = "byte_hours"  # bytes stored, each for an hour
+
+
+class Attribution(NamedTuple):
+    """Whom inside a tenant something is done for; "": nobody in particular."""
+
+    org_id: str = ""
+    team_id: str = ""
+    project_id: str = ""
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Attribution":
+        """The part of a scope that costs are told by: no persons."""
+        return cls(scope.org_id, scope.team_id, scope.project_id)
+
+
+NOBODY = Attribution()
+
+
+class Payer(NamedTuple):
+    """In whose name a provider is called."""
+
+    route: Route
+    attribution: Attribution = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Something that was used.
+
+    Attributes:
+        service: Which of ours did it.
+        model: "" where none is involved.
+        estimated: Whether nobody counted the quantity.
+        amount: What it cost; None when its price is not known.
+        prices: The version of the price table.
+    """
+
+    at: datetime
+    service: str
+    kind: Kind
+    model: str
+    attribution: Attribution
+    quantity: Decimal
+    amount: Decimal | None
+    currency: str
+    prices: str
+    estimated: bool = False
+
+    def fields(self) -> Mapping[str, Any]:
+        """As `aeterna.record_usage` takes it."""
+        return {
+            "used_at": self.at.isoformat(),
+            "service": self.service,
+            "kind": self.kind.value,
+            "model": self.model,
+            **self.attribution._asdict(),
+            "quantity": f"{self.quantity:f}",
+            "estimated": self.estimated,
+            "amount": None if self.amount is None else f"{self.amount:f}",
+            "currency": self.currency,
+            "prices": self.prices,
+        }
