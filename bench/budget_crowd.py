@@ -66,7 +66,7 @@ class Crowd:
 
     async def ready(self) -> None:
         """Once every process has reserved something, or was refused."""
-        while len(self.told.heard) < len(self._processes):
+        while len(self.told.heard) < len(self._processes):  # noqa: ASYNC110 - lines come as they do
             await asyncio.sleep(0.05)
 
     async def stop(self, *, kill: bool = False) -> None:

@@ -31,7 +31,8 @@ _ADD = """
     INSERT INTO aeterna.budget (tenant_id, id, org_id, team_id, project_id, model, period,
         window_hours, amount, currency, thresholds, action, calls_per_minute, version, number,
         created_at, updated_at)
-    VALUES ($1, $2, '', '', '', '', 'month', 0, $3, $4, '{80,90,100}', 'block', 6, 1, 1, now(), now())
+    VALUES ($1, $2, '', '', '', '', 'month', 0, $3, $4, '{80,90,100}', 'block', 6, 1, 1,
+        now(), now())
 """
 _ADD_STATE = "INSERT INTO aeterna.budget_state (tenant_id, id) VALUES ($1, $2)"
 _TOTALS = """

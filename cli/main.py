@@ -7,8 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from cli import (
+    alerts,
     audit,
+    budgets,
     changes,
+    costs,
     demo,
     health,
     knowledge,
@@ -100,6 +103,12 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(costs.app, name="cost", rich_help_panel=_GOVERN)
+app.add_typer(budgets.app, name="budget", rich_help_panel=_GOVERN)
+app.add_typer(alerts.app, name="webhook", rich_help_panel=_GOVERN)
+command(app, "alerts", panel=_GOVERN, example="aeterna alerts --filter 'severity = \"high\"'")(
+    alerts.alerts
+)
 
 
 def main() -> None:

@@ -9,7 +9,13 @@ from typing import Any
 import grpc
 from google.longrunning import operations_pb2_grpc
 
-from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.governance.v1 import (
+    alerts_pb2_grpc,
+    audit_pb2_grpc,
+    budgets_pb2_grpc,
+    costs_pb2_grpc,
+    tenants_pb2_grpc,
+)
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
 from aeterna.memory.v1 import maintenance_pb2_grpc, memory_pb2_grpc, settings_pb2_grpc
 from aeterna.sync.v1 import sync_pb2_grpc
@@ -49,6 +55,18 @@ class Stubs:
     @property
     def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
         return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
+
+    @property
+    def costs(self) -> costs_pb2_grpc.CostServiceAsyncStub:
+        return costs_pb2_grpc.CostServiceStub(self.channels["governance"])
+
+    @property
+    def budgets(self) -> budgets_pb2_grpc.BudgetServiceAsyncStub:
+        return budgets_pb2_grpc.BudgetServiceStub(self.channels["governance"])
+
+    @property
+    def alerts(self) -> alerts_pb2_grpc.AlertServiceAsyncStub:
+        return alerts_pb2_grpc.AlertServiceStub(self.channels["governance"])
 
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:

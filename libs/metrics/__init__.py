@@ -9,6 +9,9 @@ REQUESTS = Counter("aeterna_requests", "Calls that ended.", ["service", "method"
 REQUEST_SECONDS = Histogram(
     "aeterna_request_seconds", "How long calls took.", ["service", "method"], buckets=_SECONDS
 )
+REQUESTS_LIMITED = Counter(
+    "aeterna_requests_limited", "Calls refused because the tenant makes too many.", ["service"]
+)
 REQUESTS_OPEN = Gauge("aeterna_requests_open", "Calls under way.", ["service"])
 WRITE_GROUP = Histogram(
     "aeterna_write_group_size",

@@ -1,5 +1,5 @@
-"""What every call passes: trace, metrics, authentication, tenant, validation, errors. Knows no
-service.
+"""What every call passes: trace, metrics, authentication, tenant, rate, validation, errors. Knows
+no service.
 
 One interceptor wraps each method once; the steps are plain functions, in the order in which they
 read.
@@ -23,6 +23,7 @@ from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind
 from libs.service.errors import abort, code_of, expected
+from libs.service.limits import Limits
 from libs.service.observe import Observed, Outcome
 from libs.tenancy import TenantId, TenantMoved, parse_tenant_id
 from libs.tenancy.directory import Directory
@@ -76,9 +77,13 @@ class Pipeline(grpc.aio.ServerInterceptor):
         authenticator: Authenticator,
         directory: Directory,
         write_timeout: timedelta,
-        unrouted: frozenset[str] = frozenset(),
+        unrouted: frozenset[str],
+        limits: Limits,
+        used: Callable[[TenantId, str], None],
     ) -> None:
+        """`used` is told of each call that is about a tenant's own data."""
         self._service, self._unrouted = service, unrouted
+        self._limits, self._used = limits, used
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
         self._validator = Validator()
@@ -159,7 +164,10 @@ class Pipeline(grpc.aio.ServerInterceptor):
         identity = await self._authenticator.authenticate(_token(metadata))
         tenant = _named_tenant(metadata, identity.tenant, identity.roles)
         routed = method[1:].partition("/")[0] not in self._unrouted
+        self._limits.admit(tenant, self._service)
         route = await self._directory.route(tenant) if routed else None
+        if route:
+            self._used(tenant, self._service)
         origin = Origin(identity.actor, current_trace_id())
         bind(Caller(identity, tenant, origin, route))
         structlog.contextvars.bind_contextvars(tenant=tenant)

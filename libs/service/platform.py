@@ -14,6 +14,7 @@ from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
+from libs.usage.till import Spending, open_spending
 from libs.wakeups import Wakeups
 from libs.wakeups.settings import open_wakeups
 
@@ -36,6 +37,7 @@ class Platform:
     directory: Directory
     keyring: Keyring
     wakeups: Wakeups
+    spending: Spending
 
 
 @asynccontextmanager
@@ -44,6 +46,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
 
     Raises:
         KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
+        PricesInvalid: The file of prices cannot be used.
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
@@ -53,9 +56,10 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        yield Platform(
-            settings, authenticator, directory, Keyring(kms, PostgresKeyStore()), wakeups
-        )
+        prices = settings.prices.table()
+        spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
+        keyring = Keyring(kms, PostgresKeyStore())
+        yield Platform(settings, authenticator, directory, keyring, wakeups, spending)
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -19,6 +19,7 @@ from prometheus_client import start_http_server
 from libs import logs
 from libs.errors import AppError, Kind
 from libs.service.background import background
+from libs.service.limits import Limits
 from libs.service.pipeline import Pipeline
 from libs.service.platform import Platform, open_platform
 from libs.service.settings import PlatformSettings, ServerSettings, TlsSettings
@@ -130,7 +131,13 @@ def _server(
 ) -> grpc.aio.Server:
     unrouted = frozenset(each.name for each in registrations if not each.routed)
     pipeline = Pipeline(
-        name, platform.authenticator, platform.directory, settings.write_timeout, unrouted
+        name,
+        platform.authenticator,
+        platform.directory,
+        settings.write_timeout,
+        unrouted,
+        Limits(settings.calls_per_second, settings.calls_at_once),
+        platform.spending.recorder.request,
     )
     server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))
     for registration in registrations:

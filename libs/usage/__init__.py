@@ -25,6 +25,7 @@ class Kind(StrEnum):
     REQUESTS = "requests"
     VECTOR_HOURS = "vector_hours"  # vectors stored, each for an hour
     BYTE_HOURS = "byte_hours"  # bytes stored, each for an hour
+    EXTERNAL = "external"  # calls that others made, and settled here
 
 
 class Attribution(NamedTuple):

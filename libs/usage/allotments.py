@@ -255,7 +255,7 @@ class Purse:
         """Hands out what was granted."""
         stock.open, stock.scarce, stock.usable_until = True, answer.scarce, usable_until
         stock.free += answer.extra
-        grants = answer.grants or [None] * len(asked)
+        grants: Sequence[bool | None] = answer.grants or [None] * len(asked)
         for (amount, future), granted in zip(asked, grants, strict=True):
             if granted is None:  # of an allotment that is over: the next one is asked
                 self.waiting.append((amount, future))
@@ -301,6 +301,11 @@ class Allotments:
             purse = Purse(self._ledger, payer, model, self._currency, self._lease)
             self._purses[key] = purse
         return await purse.borrow(amount)
+
+    def holds(self, payer: Payer, model: str) -> bool:
+        """Whether there is an allotment for such calls: then there are budgets."""
+        purse = self._purses.get((payer.route, payer.attribution, model))
+        return purse is not None and purse.stock.open
 
     async def settle(self, loan: Loan, amount: Decimal, uses: Sequence[Use]) -> None:
         """Tells what was spent of it, for good when this returns: but for a store that is away,

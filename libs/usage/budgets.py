@@ -226,7 +226,7 @@ def _outcome(command: Command, answer: Mapping[str, Any]) -> Reservation | AppEr
         command.id,
         answer["state"],
         Decimal(answer["amount"] or 0),
-        answer.get("budgets", ()),
+        answer.get("budgets") or (),
         datetime.fromisoformat(expires) if expires else None,
         None if settled is None else Decimal(settled),
     )

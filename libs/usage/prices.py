@@ -49,19 +49,24 @@ class Version(BaseModel):
 
     def price(self, kind: Kind, model: str) -> Decimal | None:
         """Of one unit; None when it is not known."""
-        priced = self.models.get(model)
+        whole, units = self._of_many(kind, self.models.get(model))
+        return None if whole is None else whole / units
+
+    def _of_many(self, kind: Kind, model: ModelPrice | None) -> tuple[Decimal | None, int]:
+        """As the table has it, and how many units that is for."""
         match kind:
             case Kind.EMBEDDING_TOKENS | Kind.INPUT_TOKENS:
-                whole, units = priced and priced.input, _MILLION
+                return model.input if model else None, _MILLION
             case Kind.OUTPUT_TOKENS:
-                whole, units = priced and priced.output, _MILLION
+                return model.output if model else None, _MILLION
             case Kind.REQUESTS:
-                whole, units = self.million_requests, _MILLION
+                return self.million_requests, _MILLION
             case Kind.VECTOR_HOURS:
-                whole, units = self.million_vectors_month, _MILLION * _MONTH
+                return self.million_vectors_month, _MILLION * _MONTH
             case Kind.BYTE_HOURS:
-                whole, units = self.gigabyte_month, _GIGABYTE * _MONTH
-        return None if whole is None else whole / units
+                return self.gigabyte_month, _GIGABYTE * _MONTH
+            case Kind.EXTERNAL:
+                return None, 1  # whoever made them knows
 
 
 class Charge(NamedTuple):
@@ -115,7 +120,7 @@ class PricesInvalid(AppError):
 def parsed(text: str, path: Path) -> PriceTable:
     """The table of a YAML or JSON document; raises PricesInvalid naming `path`."""
     try:
-        return PriceTable.model_validate(yaml.load(text, _Exact))  # noqa: S506 - a safe loader
+        return PriceTable.model_validate(yaml.load(text, _Exact))
     except yaml.YAMLError as error:
         raise PricesInvalid(path, "it is neither YAML nor JSON") from error
     except ValidationError as error:

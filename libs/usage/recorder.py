@@ -8,6 +8,7 @@ under a budget do not pass here: they are settled with their reservation (`libs.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -32,42 +33,33 @@ _PERIOD = 0.5  # seconds between two writes
 _LAST_TRIES = 3  # to write what is left at the end
 _MOST = 50_000  # lines that wait for a store that is away; what comes then is dropped, and counted
 _AT_ONCE = 8  # tenants written at the same time
+_Line = tuple[TenantId, datetime, tuple[object, ...]]  # whose, in which hour, what
 _RECORD = "SELECT aeterna.record_usage($1::jsonb, $2, $3)"
 
 
 @dataclass(frozen=True)
 class UsageRecorder:
-    """Takes uses and returns at once; `run` writes them. Made by `open_usage`.
-
-    Attributes:
-        route_of: The way to a tenant's data, which may have changed since the use.
-    """
+    """Takes uses and returns at once; `run` writes them. Made by `open_usage`."""
 
     prices: PriceTable
     directory: Directory
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _lines: dict[tuple[object, ...], Use] = field(default_factory=dict)
+    _lines: dict[_Line, Use] = field(default_factory=dict)
+    _requests: Counter[tuple[TenantId, str]] = field(default_factory=Counter)
 
     def add(self, tenant: TenantId, uses: Iterable[Use]) -> None:
         """Notes them; never fails."""
         for use in uses:
-            key = (tenant, use.at.replace(minute=0, second=0, microsecond=0), _what(use))
+            key: _Line = (tenant, use.at.replace(minute=0, second=0, microsecond=0), _what(use))
             line = self._lines.get(key)
             if line is None and len(self._lines) >= _MOST:
                 USAGE_DROPPED.inc()
             else:
                 self._lines[key] = _sum(line, use) if line else use
 
-    def count(
-        self,
-        tenant: TenantId,
-        service: str,
-        kind: Kind,
-        quantity: int,
-        attribution: Attribution = NOBODY,
-    ) -> None:
-        """Notes something that involves no model, at its price now."""
-        self.add(tenant, [self.use(service, kind, "", Decimal(quantity), attribution)])
+    def request(self, tenant: TenantId, service: str) -> None:
+        """Notes a call of one of our services."""
+        self._requests[tenant, service] += 1
 
     def use(
         self,
@@ -96,9 +88,13 @@ class UsageRecorder:
 
     async def flush(self) -> None:
         """Writes what was noted; what cannot be written now waits."""
+        requests = list(self._requests.items())
+        self._requests.clear()
+        for (tenant, service), count in requests:
+            self.add(tenant, [self.use(service, Kind.REQUESTS, "", Decimal(count))])
         taken: dict[TenantId, list[Use]] = {}
         for (tenant, *_), use in self._lines.items():
-            taken.setdefault(TenantId(str(tenant)), []).append(use)
+            taken.setdefault(tenant, []).append(use)
         self._lines.clear()
         places = asyncio.Semaphore(_AT_ONCE)
 

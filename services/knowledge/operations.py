@@ -15,6 +15,7 @@ from libs.encryption.registry import Field
 from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
+from libs.usage import Attribution
 from libs.vectors.nearest import Nearest
 from services.knowledge.domain.changes import Body, Create, Move, Update
 from services.knowledge.domain.item import Item, Kind, Layer, Stored, View, check_scope
@@ -116,7 +117,7 @@ class ItemOperations:
         self, route: Route, query: str, view: View, limit: int, min_score: float
     ) -> list[Found]:
         """The items nearest in meaning, best first."""
-        text = Text(query, view.scope.user_id)
+        text = Text(query, view.scope.user_id, Attribution.of(view.scope))
         (vector,) = await self.embedder.embed(route, [text], Purpose.QUERY)
         nearest = await self.nearest(route, vector, view.filter(), limit)
         shown = [each for each in nearest if each.score >= min_score and view.shows(each.entity)]

@@ -11,6 +11,7 @@ from libs.embedding.settings import open_embedder
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
+from libs.usage.sampling import StorageSampler
 from libs.vectors import Collection
 from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
@@ -22,6 +23,9 @@ from services.knowledge.store.items import PostgresItems
 from services.knowledge.store.relations import PostgresRelations
 from services.knowledge.store.rows import COLLECTION
 from services.knowledge.store.source import item_source
+from services.knowledge.store.storage import stored
+
+SERVICE = "knowledge"  # in the books
 
 
 @asynccontextmanager
@@ -30,7 +34,12 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
     async with AsyncExitStack() as stack:
         redis = platform.settings.wakeups
         embedder = await stack.enter_async_context(
-            open_embedder(settings.embedding, platform.keyring, redis)
+            open_embedder(
+                settings.embedding,
+                platform.keyring,
+                redis,
+                platform.spending.till(SERVICE, settings.embedding.model_name),
+            )
         )
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
@@ -41,6 +50,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         stack.push_async_callback(relations.close)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
+        sampler = StorageSampler(SERVICE, stored, platform.spending.recorder)
+        rounds = sampler.rounds(platform.directory)
+        await stack.enter_async_context(background(rounds.run()))
         new_id = Uuid7()
         servicer = KnowledgeServicer(
             ItemOperations(

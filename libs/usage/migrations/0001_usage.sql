@@ -3,10 +3,18 @@
 CREATE TABLE aeterna.usage_state (
     tenant_id text COLLATE "C" PRIMARY KEY,
     last_number bigint NOT NULL DEFAULT 0,  -- of the events
-    rolled_number bigint NOT NULL DEFAULT 0,  -- up to here they are in usage_hour
-    sampled_at timestamptz NOT NULL DEFAULT '-infinity'  -- the hour in which storage was last measured
+    rolled_number bigint NOT NULL DEFAULT 0  -- up to here they are in usage_hour
 ) WITH (fillfactor = 20);  -- updated by every batch of events: room for heap-only updates
 SELECT aeterna.protect('aeterna.usage_state', 'SELECT, INSERT, UPDATE');
+
+-- When a service last measured what it stores for the tenant: an hour, so that each hour is counted once.
+CREATE TABLE aeterna.usage_sample (
+    tenant_id text COLLATE "C" NOT NULL,
+    service text NOT NULL,
+    hour timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, service)
+);
+SELECT aeterna.protect('aeterna.usage_sample');
 
 CREATE TABLE aeterna.usage_event (
     tenant_id text COLLATE "C" NOT NULL,
@@ -76,17 +84,24 @@ BEGIN
     END IF;
 END $$;
 
--- Which tenants have events that are in no hour yet, or storage that was not measured in this hour. It spans tenants,
--- so it is answered by the role that may see nothing but such queues.
-GRANT SELECT ON aeterna.usage_state TO aeterna_projector;
+-- Which tenants have events that are in no hour yet, and which have storage that a service did not measure in this
+-- hour. They span tenants, so they are answered by the role that may see nothing but such queues.
+GRANT SELECT ON aeterna.usage_state, aeterna.usage_sample TO aeterna_projector;
 CREATE POLICY projector_read ON aeterna.usage_state FOR SELECT TO aeterna_projector USING (true);
+CREATE POLICY projector_read ON aeterna.usage_sample FOR SELECT TO aeterna_projector USING (true);
 CREATE FUNCTION aeterna.tenants_with_usage() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT tenant_id FROM aeterna.usage_state
-    WHERE last_number > rolled_number OR sampled_at < date_trunc('hour', now(), 'UTC')
+    SELECT tenant_id FROM aeterna.usage_state WHERE last_number > rolled_number
 $$;
-REVOKE EXECUTE ON FUNCTION aeterna.tenants_with_usage FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION aeterna.tenants_with_usage TO aeterna_app, aeterna_control;
+CREATE FUNCTION aeterna.tenants_to_sample(p_service text) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.tenant_id FROM aeterna.usage_state AS s
+    LEFT JOIN aeterna.usage_sample AS m ON m.tenant_id = s.tenant_id AND m.service = p_service
+    WHERE m.hour IS NULL OR m.hour < date_trunc('hour', now(), 'UTC')
+$$;
+REVOKE EXECUTE ON FUNCTION aeterna.tenants_with_usage, aeterna.tenants_to_sample FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION aeterna.tenants_with_usage, aeterna.tenants_to_sample TO aeterna_app, aeterna_control;
 GRANT CREATE ON SCHEMA aeterna TO aeterna_projector;  -- needed to own a function, for a moment
 ALTER FUNCTION aeterna.tenants_with_usage OWNER TO aeterna_projector;
+ALTER FUNCTION aeterna.tenants_to_sample OWNER TO aeterna_projector;
 REVOKE CREATE ON SCHEMA aeterna FROM aeterna_projector;
