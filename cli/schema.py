@@ -16,6 +16,7 @@ from libs.tenancy.provision import ensure_shard
 # In this order: each may use what those before it made.
 COMPONENTS = (
     "libs.tenancy",
+    "libs.signing",
     "libs.spine",
     "libs.encryption",
     "libs.vectors",

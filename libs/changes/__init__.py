@@ -52,6 +52,7 @@ class Change:
     subject: str = ""  # the person that it is about
     layer: str = ""
     event: str = ""  # for what is recorded without a change
+    details: Mapping[str, str] | None = None  # a few short texts: which policy, which purpose
 
 
 @dataclass(frozen=True, slots=True)

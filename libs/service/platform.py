@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.authorization.authority import Authority
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -35,9 +36,11 @@ class Platform:
     settings: PlatformSettings
     authenticator: Authenticator
     directory: Directory
+    kms: Kms
     keyring: Keyring
     wakeups: Wakeups
     spending: Spending
+    authority: Authority
 
 
 @asynccontextmanager
@@ -58,8 +61,10 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         prices = settings.prices.table()
         spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
-        keyring = Keyring(kms, PostgresKeyStore())
-        yield Platform(settings, authenticator, directory, keyring, wakeups, spending)
+        keyring, authority = Keyring(kms, PostgresKeyStore()), Authority(wakeups)
+        yield Platform(
+            settings, authenticator, directory, kms, keyring, wakeups, spending, authority
+        )
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -18,6 +18,7 @@ from prometheus_client import start_http_server
 
 from libs import logs
 from libs.errors import AppError, Kind
+from libs.service.actions import actions_of
 from libs.service.background import background
 from libs.service.limits import Limits
 from libs.service.pipeline import Pipeline
@@ -134,7 +135,9 @@ def _server(
         name,
         platform.authenticator,
         platform.directory,
+        platform.authority,
         settings.write_timeout,
+        actions_of(each.name for each in registrations),
         unrouted,
         Limits(settings.calls_per_second, settings.calls_at_once),
         platform.spending.recorder.request,

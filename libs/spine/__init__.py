@@ -5,6 +5,7 @@ A write holds the tenant's row lock from `writing` to commit, so keep it short: 
 call others before it begins. Knows nothing of what services store.
 """
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -25,7 +26,7 @@ _REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
 }
 _NO_SETTINGS: Mapping[str, str] = {}
 _REPLAN_SELDOM = "SET LOCAL plan_cache_mode = auto"  # a write goes by keys, whatever the tenant
-_APPEND = "SELECT aeterna.append_changes($1, $2, $3, $4, $5, $6, $7, $8)"
+_APPEND = "SELECT aeterna.append_changes($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _ENTERED = """
     SELECT found.* FROM aeterna.enter($1, '{{{settings}}}') AS entered (tenant), LATERAL (
         SELECT * FROM ({sql}) AS asked WHERE entered.tenant = $1 OFFSET 0
@@ -59,6 +60,7 @@ class Write:
             [change.origin.trace_id for change in changes],
             [change.origin.request_id for change in changes],
             [change.event for change in changes],
+            _details(changes),
         )
         return first
 
@@ -87,6 +89,13 @@ class Write:
     def queue_projection(self, collection: str, work: Sequence[tuple[int, UUID]]) -> None:
         """Notes that these (change number, entity) pairs must reach the vector index."""
         self.add(_QUEUE, collection, [number for number, _ in work], [entity for _, entity in work])
+
+
+def _details(changes: Sequence[Change]) -> list[str | None] | None:
+    """The details of each as JSON; None where none has any, as is usual."""
+    if not any(change.details for change in changes):
+        return None
+    return [json.dumps(dict(change.details)) if change.details else None for change in changes]
 
 
 def _numbered(

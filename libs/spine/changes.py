@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A moment that Python cannot express is nobody's commit: brought into its calendar, the row can be
 # read and its hash shows that it was altered.
 COLUMNS = """number, resource, operation, actor, subject, layer, trace_id, request_id, event,
-    greatest('0001-01-02Z', least('9999-12-30Z', committed_at)) AS committed_at, hash"""
+    greatest('0001-01-02Z', least('9999-12-30Z', committed_at)) AS committed_at, hash, details"""
 _SINCE = f"""
     SELECT {COLUMNS} FROM aeterna.change
     WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -43,15 +43,16 @@ class LoggedChange:
     event: str
     committed_at: datetime
     hash: bytes
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def follows(self, previous: bytes) -> bool:
         """Whether the hash covers this row and `previous`, the hash of the row before it."""
         return self.hash == hashlib.sha256(previous + self._canonical()).digest()
 
     def _canonical(self) -> bytes:
-        """The text that the database hashed: see aeterna.chain in the spine's first migration."""
+        """The text that the database hashed: see aeterna.chain in the spine's third migration."""
         microseconds = (self.committed_at - _EPOCH) // timedelta(microseconds=1)
-        row = [
+        row: list[object] = [
             self.number,
             self.resource,
             self.operation,
@@ -60,6 +61,8 @@ class LoggedChange:
             self.layer,
         ]
         row += [self.trace_id, self.request_id, self.event, microseconds]
+        if self.details:
+            row.append(dict(sorted(self.details.items(), key=_canonical_order)))
         return json.dumps(row, ensure_ascii=False).encode()
 
 
@@ -70,7 +73,28 @@ def genesis(route: Route) -> bytes:
 
 def from_row(row: asyncpg.Record) -> LoggedChange:
     """A row of `aeterna.change`."""
-    return LoggedChange(**row)
+    details = row["details"]
+    return LoggedChange(**{**row, "details": _texts(details) if details else {}})
+
+
+def _canonical_order(item: tuple[str, str]) -> tuple[int, bytes]:
+    """Where a key stands in the text of jsonb."""
+    key = item[0].encode()
+    return len(key), key
+
+
+def _texts(details: str) -> Mapping[str, str]:
+    """What jsonb holds. What we wrote is an object of texts; of anything else, which somebody put
+    there, something is made that can be shown, and whose hash is another."""
+    try:
+        parsed = json.loads(details, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return {"": details}
+    if not isinstance(parsed, dict) or not parsed:
+        return {"": details}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in parsed.items()
+    }
 
 
 async def changes_since(route: Route, since: int, limit: int) -> tuple[list[LoggedChange], int]:

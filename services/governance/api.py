@@ -9,9 +9,10 @@ from aeterna.governance.v1 import audit_pb2, audit_pb2_grpc, tenants_pb2, tenant
 from libs.aip.filtering import Field, Kind, parse
 from libs.aip.names import resource_id
 from libs.aip.paging import Page, bad_token
+from libs.authorization.things import TENANT, Thing
 from libs.changes import Asked, Operation, Origin, Request
 from libs.encryption.keyring import Keyring
-from libs.service.caller import PLATFORM, REVIEWERS, WRITERS, Caller, caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import asked, change_to, timestamp
 from libs.service.pipeline import Context
 from libs.spine.changes import LoggedChange
@@ -22,7 +23,6 @@ from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.ports import Registry, Trail
 
 COLLECTION = "tenants"
-AUDITORS = REVIEWERS | PLATFORM
 _STATES = {
     State.ACTIVE: tenants_pb2.TENANT_STATE_ACTIVE,
     State.SUSPENDED: tenants_pb2.TENANT_STATE_SUSPENDED,
@@ -43,7 +43,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     async def CreateTenant(
         self, request: tenants_pb2.CreateTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        by = _asked(caller(PLATFORM), "CreateTenant", request, request.request_id)
+        by = _asked(caller(), "CreateTenant", request, request.request_id)
         tenant = parse_tenant_id(request.tenant_id, "tenant_id")
         draft = Draft(tenant, request.tenant.display_name, request.shard)
         return _tenant(await self._do.create(by, draft))
@@ -51,15 +51,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     async def GetTenant(
         self, request: tenants_pb2.GetTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        current, tenant = caller(), _tenant_id(request.name)
-        if tenant != current.tenant:
-            current.require(PLATFORM)
+        tenant = _tenant_id(request.name)
+        caller().demand("GetTenant", Thing(TENANT, tenant))
         return _tenant(await self._registry.get(tenant))
 
     async def ListTenants(
         self, request: tenants_pb2.ListTenantsRequest, context: Context
     ) -> tenants_pb2.ListTenantsResponse:
-        caller(PLATFORM)
         page = Page.asked(request.page_size, request.page_token, binding="ListTenants")
         tenants = await self._registry.page(after_label(page), page.limit)
         shown, token = page.cut(tenants, lambda tenant: tenant.id)
@@ -68,13 +66,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     async def SuspendTenant(
         self, request: tenants_pb2.SuspendTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        by = _asked(caller(PLATFORM), "SuspendTenant", request, request.request_id)
+        by = _asked(caller(), "SuspendTenant", request, request.request_id)
         return _tenant(await self._do.suspend(by, _tenant_id(request.name)))
 
     async def ResumeTenant(
         self, request: tenants_pb2.ResumeTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        by = _asked(caller(PLATFORM), "ResumeTenant", request, request.request_id)
+        by = _asked(caller(), "ResumeTenant", request, request.request_id)
         return _tenant(await self._do.resume(by, _tenant_id(request.name)))
 
 
@@ -87,7 +85,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     async def RecordAuditEvent(
         self, request: audit_pb2.RecordAuditEventRequest, context: Context
     ) -> audit_pb2.AuditEntry:
-        current = caller(WRITERS)
+        current = caller()
         by = await asked(current, self._keyring, "RecordAuditEvent", request)
         event = Event(request.event, request.resource, request.subject)
         return _entry(await self._trail.record(current.route, by, event))
@@ -95,7 +93,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     async def ListAuditEntries(
         self, request: audit_pb2.ListAuditEntriesRequest, context: Context
     ) -> audit_pb2.ListAuditEntriesResponse:
-        current = caller(AUDITORS)
+        current = caller()
         where = parse(request.filter, _FILTER)
         binding = f"ListAuditEntries/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
@@ -107,7 +105,7 @@ class AuditServicer(audit_pb2_grpc.AuditServiceServicer):
     async def VerifyAuditTrail(
         self, request: audit_pb2.VerifyAuditTrailRequest, context: Context
     ) -> audit_pb2.VerifyAuditTrailResponse:
-        verdict = await self._do.verify(caller(AUDITORS).route)
+        verdict = await self._do.verify(caller().route)
         return audit_pb2.VerifyAuditTrailResponse(
             intact=verdict.broken_at == 0,
             checked=verdict.checked,
@@ -154,5 +152,9 @@ def _tenant(tenant: Tenant) -> tenants_pb2.Tenant:
 
 def _entry(entry: LoggedChange) -> audit_pb2.AuditEntry:
     return audit_pb2.AuditEntry(
-        change=change_to(entry), request_id=entry.request_id, event=entry.event, hash=entry.hash
+        change=change_to(entry),
+        request_id=entry.request_id,
+        event=entry.event,
+        hash=entry.hash,
+        details=entry.details,
     )

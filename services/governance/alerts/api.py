@@ -20,7 +20,7 @@ from libs.alerts import Severity
 from libs.encryption.keyring import Keyring, Plain
 from libs.encryption.keyring import Sealed as Blob
 from libs.encryption.registry import WEBHOOK_SECRET, WEBHOOK_URL
-from libs.service.caller import ADMINISTRATORS, PLATFORM, REVIEWERS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, masked, timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import Route, parse_label
@@ -36,7 +36,6 @@ from services.governance.alerts.domain import (
 from services.governance.alerts.store import COLLECTION, DELIVERIES, PostgresAlerts, Sealed
 from services.governance.api import after_label
 
-READERS_OF_ALERTS = REVIEWERS | PLATFORM
 _MUTABLE = ("url", "kinds", "disabled", "secret")
 _STATES = {
     each: pb.WebhookDeliveryState.Value(f"WEBHOOK_DELIVERY_STATE_{each.name}") for each in State
@@ -63,7 +62,7 @@ class AlertServicer(pb_grpc.AlertServiceServicer):
     async def ListAlerts(
         self, request: pb.ListAlertsRequest, context: Context
     ) -> pb.ListAlertsResponse:
-        current = caller(READERS_OF_ALERTS)
+        current = caller()
         where = parse(request.filter, _ALERT_FILTER)
         binding = f"ListAlerts/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
@@ -72,7 +71,7 @@ class AlertServicer(pb_grpc.AlertServiceServicer):
         return pb.ListAlertsResponse(alerts=map(_alert, shown), next_page_token=token)
 
     async def CreateWebhook(self, request: pb.CreateWebhookRequest, context: Context) -> pb.Webhook:
-        current, given = caller(ADMINISTRATORS), request.webhook
+        current, given = caller(), request.webhook
         route, label = current.route, parse_label(request.webhook_id, "webhook_id")
         self._rules.check(given.url, "webhook.url")
         key = key_of(given.secret, "webhook.secret") if given.secret else os.urandom(SECRET_BYTES)
@@ -84,13 +83,13 @@ class AlertServicer(pb_grpc.AlertServiceServicer):
         return await self._message(route, made, with_secret=True)
 
     async def GetWebhook(self, request: pb.GetWebhookRequest, context: Context) -> pb.Webhook:
-        route, label = caller(ADMINISTRATORS).route, resource_id(request.name, COLLECTION)
+        route, label = caller().route, resource_id(request.name, COLLECTION)
         return await self._message(route, await self._alerts.webhook(route, label))
 
     async def ListWebhooks(
         self, request: pb.ListWebhooksRequest, context: Context
     ) -> pb.ListWebhooksResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         binding = f"ListWebhooks/{current.tenant}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         found = await self._alerts.webhooks(current.route, after_label(page), page.limit)
@@ -99,7 +98,7 @@ class AlertServicer(pb_grpc.AlertServiceServicer):
         return pb.ListWebhooksResponse(webhooks=messages, next_page_token=token)
 
     async def UpdateWebhook(self, request: pb.UpdateWebhookRequest, context: Context) -> pb.Webhook:
-        current, given = caller(ADMINISTRATORS), request.webhook
+        current, given = caller(), request.webhook
         route, label = current.route, resource_id(given.name, COLLECTION, "webhook.name")
         names = masked(given, list(request.update_mask.paths), _MUTABLE)
         if "url" in names:
@@ -118,7 +117,7 @@ class AlertServicer(pb_grpc.AlertServiceServicer):
     async def DeleteWebhook(
         self, request: pb.DeleteWebhookRequest, context: Context
     ) -> empty_pb2.Empty:
-        current, label = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        current, label = caller(), resource_id(request.name, COLLECTION)
         by = await asked(current, self._keyring, "DeleteWebhook", request)
         await self._alerts.delete(current.route, by, label, request.version)
         return empty_pb2.Empty()
@@ -126,14 +125,14 @@ class AlertServicer(pb_grpc.AlertServiceServicer):
     async def TestWebhook(
         self, request: pb.TestWebhookRequest, context: Context
     ) -> pb.WebhookDelivery:
-        current, label = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        current, label = caller(), resource_id(request.name, COLLECTION)
         by = await asked(current, self._keyring, "TestWebhook", request)
         return _delivery(await self._alerts.test(current.route, by, label))
 
     async def ListWebhookDeliveries(
         self, request: pb.ListWebhookDeliveriesRequest, context: Context
     ) -> pb.ListWebhookDeliveriesResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         where = parse(request.filter, _DELIVERY_FILTER)
         binding = f"ListWebhookDeliveries/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
@@ -146,7 +145,7 @@ class AlertServicer(pb_grpc.AlertServiceServicer):
     async def RedeliverWebhookDelivery(
         self, request: pb.RedeliverWebhookDeliveryRequest, context: Context
     ) -> pb.WebhookDelivery:
-        current, delivery = caller(ADMINISTRATORS), resource_uuid(request.name, DELIVERIES)
+        current, delivery = caller(), resource_uuid(request.name, DELIVERIES)
         by = await asked(current, self._keyring, "RedeliverWebhookDelivery", request)
         return _delivery(await self._alerts.redeliver(current.route, by, delivery))
 

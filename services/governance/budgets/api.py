@@ -15,7 +15,7 @@ from libs.aip.names import resource_id, resource_uuid
 from libs.aip.paging import Page
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.service.caller import ADMINISTRATORS, WRITERS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, enum_from, masked, money_from, money_to, timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import parse_label
@@ -60,7 +60,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
         return self._spending.prices.currency
 
     async def CreateBudget(self, request: pb.CreateBudgetRequest, context: Context) -> pb.Budget:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         budget = self._budget(parse_label(request.budget_id, "budget_id"), request.budget)
         by = await asked(current, self._keyring, "CreateBudget", request)
         return _budget(await self._budgets.create(current.route, by, budget))
@@ -80,7 +80,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
         return pb.ListBudgetsResponse(budgets=map(_budget, shown), next_page_token=token)
 
     async def UpdateBudget(self, request: pb.UpdateBudgetRequest, context: Context) -> pb.Budget:
-        current, given = caller(ADMINISTRATORS), request.budget
+        current, given = caller(), request.budget
         name = resource_id(given.name, COLLECTION, "budget.name")
         names = masked(given, list(request.update_mask.paths), MUTABLE)
         values = self._values(given, names)
@@ -91,7 +91,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
     async def DeleteBudget(
         self, request: pb.DeleteBudgetRequest, context: Context
     ) -> empty_pb2.Empty:
-        current, name = caller(ADMINISTRATORS), resource_id(request.name, COLLECTION)
+        current, name = caller(), resource_id(request.name, COLLECTION)
         by = await asked(current, self._keyring, "DeleteBudget", request)
         await self._budgets.delete(current.route, by, name, request.version)
         return empty_pb2.Empty()
@@ -99,7 +99,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
     async def ReserveBudget(
         self, request: pb.ReserveBudgetRequest, context: Context
     ) -> pb.Reservation:
-        current = caller(WRITERS)
+        current = caller()
         by = await asked(current, self._keyring, "ReserveBudget", request)
         reserve = Reserve(
             self._amount(request.amount, "amount"),
@@ -114,7 +114,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
     async def SettleReservation(
         self, request: pb.SettleReservationRequest, context: Context
     ) -> pb.Reservation:
-        current, name = caller(WRITERS), resource_uuid(request.name, RESERVATIONS)
+        current, name = caller(), resource_uuid(request.name, RESERVATIONS)
         amount = self._amount(request.amount, "amount")
         who, model = await self._budgets.asked_for(current.route, name)
         uses = self._uses(request, amount, who, model)
@@ -124,7 +124,7 @@ class BudgetServicer(pb_grpc.BudgetServiceServicer):
     async def ReleaseReservation(
         self, request: pb.ReleaseReservationRequest, context: Context
     ) -> pb.Reservation:
-        current, name = caller(WRITERS), resource_uuid(request.name, RESERVATIONS)
+        current, name = caller(), resource_uuid(request.name, RESERVATIONS)
         return self._reservation(await self._spending.ledger.submit(current.route, Release(name)))
 
     def _budget(self, budget: str, given: pb.Budget) -> Budget:

@@ -13,7 +13,7 @@ from libs.aip.filtering import Comparison, Field, parse
 from libs.aip.filtering import Kind as FieldKind
 from libs.aip.paging import Page
 from libs.errors import invalid
-from libs.service.caller import PLATFORM, REVIEWERS, caller
+from libs.service.caller import caller
 from libs.service.convert import moment, money_to, timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import Route
@@ -21,7 +21,6 @@ from libs.usage.prices import PriceTable, Version
 from services.governance.costs.domain import LONGEST, forecast, month_start
 from services.governance.costs.store import DIMENSIONS, Asked, Day, PostgresCosts
 
-READERS_OF_COSTS = REVIEWERS | PLATFORM
 _FILTER = {name: Field(name, FieldKind.TEXT) for name in DIMENSIONS}
 _NAMES = {
     pb.CostDimension.Value(f"COST_DIMENSION_{name.removesuffix('_id').upper()}"): name
@@ -48,7 +47,7 @@ class CostServicer(pb_grpc.CostServiceServicer):
     async def QueryCosts(
         self, request: pb.QueryCostsRequest, context: Context
     ) -> pb.QueryCostsResponse:
-        current = caller(READERS_OF_COSTS)
+        current = caller()
         asked, unit = self._asked(request), _UNITS[request.interval]
         names = [_NAMES[each] for each in request.group_by]
         times = f"{request.start_time.ToJsonString()}/{request.end_time.ToJsonString()}"
@@ -68,7 +67,7 @@ class CostServicer(pb_grpc.CostServiceServicer):
     async def ListTopConsumers(
         self, request: pb.ListTopConsumersRequest, context: Context
     ) -> pb.ListTopConsumersResponse:
-        current, name = caller(READERS_OF_COSTS), _NAMES[request.dimension]
+        current, name = caller(), _NAMES[request.dimension]
         asked = self._asked(request)
         rows = await self._costs.top(current.route, asked, name, request.limit or _TOP)
         return pb.ListTopConsumersResponse(consumers=[_cost(row, [name]) for row in rows])
@@ -76,13 +75,12 @@ class CostServicer(pb_grpc.CostServiceServicer):
     async def ForecastCosts(
         self, request: pb.ForecastCostsRequest, context: Context
     ) -> pb.ForecastCostsResponse:
-        route, where = caller(READERS_OF_COSTS).route, parse(request.filter, _FILTER)
+        route, where = caller().route, parse(request.filter, _FILTER)
         return await self._forecast(route, where, self._now())
 
     async def ListPrices(
         self, request: pb.ListPricesRequest, context: Context
     ) -> pb.ListPricesResponse:
-        caller(READERS_OF_COSTS)
         current = self._prices.at(self._now())
         return pb.ListPricesResponse(
             currency_code=self._prices.currency,

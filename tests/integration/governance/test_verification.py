@@ -16,6 +16,7 @@ from tests.databases import SHARD, Database
 from tests.suite import Suite
 
 _ORIGIN = Origin("user:ann", "0" * 32, "0198c0de-0000-7000-8000-000000000000")
+_DETAILS = {"policy": "p"}
 _VICTIM = 3
 _LENGTH = 6
 
@@ -39,6 +40,14 @@ _TAMPERING = {
         "'20000-01-01'",
     ],
     "hash": ["sha256('x')", "''", "hash || '\\x00'"],
+    "details": [
+        "NULL",
+        "'{}'",
+        """'{"policy": "q"}'""",
+        """'{"policy": 5}'""",
+        """'{"policy": {}}'""",
+        """'{"policy": "p", "reason": ""}'""",
+    ],
 }
 
 
@@ -72,7 +81,7 @@ class Trails:
         self._made += 1
         tenant = TenantId(f"t{self._made}")
         await self._suite.create_tenant(tenant)
-        change = Change("memories/x", Operation.UPDATED, _ORIGIN, "ann", "user")
+        change = Change("memories/x", Operation.UPDATED, _ORIGIN, "ann", "user", details=_DETAILS)
         async with writing(Route(tenant, ShardId(SHARD), 1, self._pool)) as write:
             await write.append([change] * (length - 1))
         return tenant
@@ -112,7 +121,7 @@ async def test_no_column_can_be_altered(
 
 _COPY = """
     INSERT INTO aeterna.change SELECT tenant_id, {number}, resource, operation, actor, subject,
-        layer, trace_id, request_id, event, committed_at, {hash} FROM aeterna.change
+        layer, trace_id, request_id, event, committed_at, {hash}, details FROM aeterna.change
     WHERE tenant_id = $1 AND number = {source}
 """
 # A row after the last one, with the hash that it would have.
@@ -120,7 +129,7 @@ _FORGED = _COPY.format(
     number=_LENGTH + 1,
     source=_LENGTH,
     hash=f"aeterna.chain(hash, {_LENGTH + 1}, resource, operation, actor, subject, layer, trace_id,"
-    " request_id, event, committed_at)",
+    " request_id, event, committed_at, details)",
 )
 
 

@@ -1,6 +1,8 @@
 """The write path at the level of the database: lock, fence, guard, numbers."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +12,7 @@ import pytest
 from libs.changes import Change, Operation, Origin
 from libs.postgres import StoreUnavailable
 from libs.spine import reading, writing
-from libs.spine.changes import changes_since, genesis
+from libs.spine.changes import LoggedChange, changes_since, genesis
 from libs.tenancy import Route, ShardId, TenantId, TenantMoved, TenantNotFound, TenantSuspended
 from tests.databases import Database
 
@@ -44,6 +46,38 @@ async def test_every_change_is_chained_to_the_one_before(route: Route) -> None:
             await write.append([change(text), change(text)])
 
     changes, _ = await changes_since(route, 0, 10)
+    assert_chained(route, changes)
+
+
+_DETAILS: list[dict[str, str]] = [
+    {"policy": "p1"},
+    {},
+    {"b": "1", "a": "2", "aa": "", "ä": "Zoë 🦊 \u2028", "Z": 'quotes " and \\ and \n \x7f \x01'},
+]
+
+
+async def test_details_are_read_as_they_were_written_and_are_chained(route: Route) -> None:
+    plain = change()
+    async with writing(route) as write:
+        await write.append([plain, *(replace(plain, details=each) for each in _DETAILS)])
+    async with writing(route) as write:
+        await write.append([plain])
+
+    changes, _ = await changes_since(route, 0, 10)
+    assert [each.details for each in changes] == [{}, *_DETAILS, {}]
+    assert_chained(route, changes)
+
+
+async def test_a_release_that_knows_no_details_still_appends(route: Route) -> None:
+    columns: list[list[str]] = [["x"]] * 8
+    async with writing(route) as write:
+        await write.conn.execute("SELECT aeterna.append_changes($1,$2,$3,$4,$5,$6,$7,$8)", *columns)
+
+    changes, _ = await changes_since(route, 0, 10)
+    assert_chained(route, changes)
+
+
+def assert_chained(route: Route, changes: Sequence[LoggedChange]) -> None:
     previous = genesis(route)
     for each in changes:
         assert each.follows(previous)
