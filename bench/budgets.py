@@ -154,10 +154,15 @@ async def watching(superuser: asyncpg.Connection, tenant: str) -> AsyncIterator[
 
 
 async def add_budget(stack: Stack, tenant: str, units: int) -> None:
-    """A month's budget that blocks."""
+    """For a tenant of the stack."""
     async with stack.superuser() as superuser:
-        await superuser.execute(_ADD, tenant, "all", Decimal(units), CURRENCY)
-        await superuser.execute(_ADD_STATE, tenant, "all")
+        await put_budget(superuser, tenant, units)
+
+
+async def put_budget(superuser: asyncpg.Connection, tenant: str, units: int) -> None:
+    """A month's budget of so many units, that blocks."""
+    await superuser.execute(_ADD, tenant, "all", Decimal(units), CURRENCY)
+    await superuser.execute(_ADD_STATE, tenant, "all")
 
 
 def _task(stack: Stack, tenant: str, way: str) -> Task:

@@ -15,7 +15,13 @@ from google.protobuf.descriptor import MethodDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.governance.v1 import (
+    alerts_pb2,
+    audit_pb2,
+    budgets_pb2,
+    costs_pb2,
+    tenants_pb2,
+)
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2, settings_pb2
 from aeterna.sync.v1 import sync_pb2
@@ -32,7 +38,13 @@ _SERVICES = {
         operations_pb2.DESCRIPTOR,
     ],
     "knowledge": [knowledge_pb2.DESCRIPTOR],
-    "governance": [tenants_pb2.DESCRIPTOR, audit_pb2.DESCRIPTOR],
+    "governance": [
+        tenants_pb2.DESCRIPTOR,
+        audit_pb2.DESCRIPTOR,
+        costs_pb2.DESCRIPTOR,
+        budgets_pb2.DESCRIPTOR,
+        alerts_pb2.DESCRIPTOR,
+    ],
     "sync": [sync_pb2.DESCRIPTOR],
 }
 _METHODS = [
@@ -130,6 +142,11 @@ class Target:
             "memory_settings",
             "operation",
             "knowledge_item",
+            "budget",
+            "budget_reservation",
+            "alert",
+            "webhook",
+            "webhook_delivery",
         )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables
