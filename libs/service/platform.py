@@ -59,7 +59,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        prices = settings.prices.table()
+        prices = settings.prices.open()
         spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
         keyring, authority = Keyring(kms, PostgresKeyStore()), Authority(wakeups)
         yield Platform(

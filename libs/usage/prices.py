@@ -4,7 +4,7 @@ A use is priced as of its time. A version is whole: what it does not name has no
 then on. Amounts are exact decimals.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -83,7 +83,7 @@ class PriceTable(BaseModel):
     model_config = _FROZEN
 
     currency: str = Field(pattern="^[A-Z]{3}$")
-    versions: Sequence[Version] = Field(min_length=1)
+    versions: tuple[Version, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -145,12 +145,13 @@ class PriceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    file: Path | None = None  # YAML or JSON; the built-in table when null
+    file: Path | None = None  # YAML or JSON
+    table: PriceTable | None = None  # the built-in one when there is neither; the file counts first
 
-    def table(self) -> PriceTable:
-        """Raises PricesInvalid."""
+    def open(self) -> PriceTable:
+        """The table that holds; raises PricesInvalid."""
         if self.file is None:
-            return BUILT_IN
+            return self.table or BUILT_IN
         try:
             text = self.file.read_text()
         except (OSError, UnicodeDecodeError) as error:
@@ -170,7 +171,7 @@ _EMBEDDINGS = {
 # List prices of OpenAI in US dollars, without taxes and discounts.
 BUILT_IN = PriceTable(
     currency="USD",
-    versions=[
+    versions=(
         Version(
             version="openai-2024-01",
             effective=datetime(2024, 1, 25, tzinfo=UTC),
@@ -188,5 +189,5 @@ BUILT_IN = PriceTable(
                 "gpt-4o-mini": _model("0.15", "0.60"),
             },
         ),
-    ],
+    ),
 )

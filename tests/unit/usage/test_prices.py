@@ -89,7 +89,7 @@ def test_the_table_is_read_from_a_file(tmp_path: Path) -> None:
         '{"currency": "USD", "versions": [{"version": "v", "effective": "2026-01-01"}]}'
     )
 
-    assert PriceSettings(file=path).table().versions[0].version == "v"
-    assert PriceSettings().table() is BUILT_IN
+    assert PriceSettings(file=path).open().versions[0].version == "v"
+    assert PriceSettings().open() is BUILT_IN
     with pytest.raises(PricesInvalid, match="cannot be read"):
-        PriceSettings(file=tmp_path / "none").table()
+        PriceSettings(file=tmp_path / "none").open()
