@@ -157,6 +157,7 @@ class Purse:
         """Tells the shard all that it does not know, and gives back the rest."""
         if self.task:
             await asyncio.wait([self.task])
+        self.demand = self.usual = _NOTHING  # no more is needed
         for stock in (self.stock, *self.retired):
             stock.back += stock.free
             stock.free = _NOTHING

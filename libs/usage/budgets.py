@@ -196,7 +196,7 @@ class Ledger:
         while left:
             first = {commands[place].id: place for place in reversed(left)}
             places = sorted(first.values())
-            answers = await _applied(route, [commands[place] for place in places])
+            answers = await applied(route, [commands[place] for place in places])
             for place, answer in zip(places, answers, strict=True):
                 outcomes[place] = _outcome(commands[place], answer)
             left = [place for place in left if outcomes[place] is None]
@@ -204,7 +204,7 @@ class Ledger:
         return [each for each in outcomes if each is not None]
 
 
-async def _applied(route: Route, commands: Sequence[Command]) -> list[Mapping[str, Any]]:
+async def applied(route: Route, commands: Sequence[Command]) -> list[Mapping[str, Any]]:
     """One statement, and so one transaction, which begins with the tenant's lock."""
     given = json.dumps([command.fields() for command in commands])
     with store_errors(), refusals(route):
