@@ -36,5 +36,5 @@ def test_a_service_with_a_method_without_an_action_is_not_served() -> None:
     assert len(actions_of([name])) == 5
 
     foreign = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    with pytest.raises(ValueError, match="/grpc.health.v1.Health/Check"):
+    with pytest.raises(ValueError, match=r"/grpc\.health\.v1\.Health/Check"):
         actions_of([foreign])

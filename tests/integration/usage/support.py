@@ -1,6 +1,7 @@
 """Budgets as rows, without governance."""
 
 from decimal import Decimal
+from typing import Any
 
 from libs.spine import read, writing
 from libs.tenancy import Route
@@ -29,7 +30,7 @@ async def add_budget(
         await write.conn.execute(_ADD_STATE, route.tenant, label)
 
 
-async def standing(route: Route) -> dict[str, tuple[Decimal, Decimal]]:
+async def standing(route: Route) -> dict[str, tuple[Any, Any]]:
     """What is spent and held of each budget; what is held is the sum of its open reservations, and
     neither of them is more than there is."""
     rows = await read(route, _STANDING)

@@ -94,7 +94,7 @@ async def test_what_was_spent_counts_once_though_messages_are_lost(
         await allotments.settle(loan, Decimal(3), ())
 
     async def told() -> bool:
-        return (await standing(route))["all"][0] == 18
+        return bool((await standing(route))["all"][0] == 18)
 
     await eventually(told)
     await asyncio.sleep(1)
