@@ -8,9 +8,11 @@ import typer
 
 from cli import (
     alerts,
+    approval,
     audit,
     budgets,
     changes,
+    constraint,
     costs,
     demo,
     health,
@@ -109,6 +111,8 @@ app.add_typer(alerts.app, name="webhook", rich_help_panel=_GOVERN)
 command(app, "alerts", panel=_GOVERN, example="aeterna alerts --filter 'severity = \"high\"'")(
     alerts.alerts
 )
+app.add_typer(approval.app, name="approval", rich_help_panel=_GOVERN)
+app.add_typer(constraint.app, name="constraint", rich_help_panel=_GOVERN)
 
 
 def main() -> None:

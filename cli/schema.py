@@ -22,11 +22,14 @@ COMPONENTS = (
     "libs.vectors",
     "libs.lexical",
     "libs.operations",
+    "libs.constraints",
     "libs.alerts",
     "libs.usage",
     "libs.authorization",
+    "libs.approvals",
     "services.memory",
     "services.knowledge",
+    "services.governance",
 )
 _LOOK_AGAIN = 1.0  # seconds
 

@@ -11,8 +11,10 @@ from google.longrunning import operations_pb2_grpc
 
 from aeterna.governance.v1 import (
     alerts_pb2_grpc,
+    approvals_pb2_grpc,
     audit_pb2_grpc,
     budgets_pb2_grpc,
+    constraints_pb2_grpc,
     costs_pb2_grpc,
     tenants_pb2_grpc,
 )
@@ -67,6 +69,14 @@ class Stubs:
     @property
     def alerts(self) -> alerts_pb2_grpc.AlertServiceAsyncStub:
         return alerts_pb2_grpc.AlertServiceStub(self.channels["governance"])
+
+    @property
+    def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:
+        return constraints_pb2_grpc.ConstraintServiceStub(self.channels["governance"])
+
+    @property
+    def approvals(self) -> approvals_pb2_grpc.ApprovalServiceAsyncStub:
+        return approvals_pb2_grpc.ApprovalServiceStub(self.channels["governance"])
 
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:

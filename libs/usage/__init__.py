@@ -12,8 +12,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from libs.scope import Scope
 from libs.tenancy import Route
+from libs.usage.attribution import NOBODY, Attribution
+
+__all__ = ["NOBODY", "Attribution", "Kind", "Payer", "Use"]
 
 
 class Kind(StrEnum):
@@ -26,22 +28,6 @@ class Kind(StrEnum):
     VECTOR_HOURS = "vector_hours"  # vectors stored, each for an hour
     BYTE_HOURS = "byte_hours"  # bytes stored, each for an hour
     EXTERNAL = "external"  # calls that others made, and settled here
-
-
-class Attribution(NamedTuple):
-    """Whom inside a tenant something is done for; "": nobody in particular."""
-
-    org_id: str = ""
-    team_id: str = ""
-    project_id: str = ""
-
-    @classmethod
-    def of(cls, scope: Scope) -> "Attribution":
-        """The part of a scope that costs are told by: no persons."""
-        return cls(scope.org_id, scope.team_id, scope.project_id)
-
-
-NOBODY = Attribution()
 
 
 class Payer(NamedTuple):

@@ -66,7 +66,7 @@ from services.memory.tenant_settings.api import MemorySettingsServicer
 from services.memory.tenant_settings.domain import TenantSettings
 from services.memory.tenant_settings.store import PostgresSettings
 
-SERVICE = "memory"  # in the books
+BOOKS = "memory"  # what it is in the books
 
 
 @asynccontextmanager
@@ -89,7 +89,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 settings.embedding,
                 platform.keyring,
                 redis,
-                platform.spending.till(SERVICE, settings.embedding.model_name),
+                platform.spending.till(BOOKS, settings.embedding.model_name),
                 rules_of,
             )
         )
@@ -119,7 +119,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
-        sampler = StorageSampler(SERVICE, stored, platform.spending.recorder)
+        sampler = StorageSampler(BOOKS, stored, platform.spending.recorder)
         rounds = sampler.rounds(platform.directory)
         await stack.enter_async_context(background(rounds.run()))
         await stack.enter_async_context(background(LossMeter(policies, retriever).run()))
@@ -189,7 +189,7 @@ async def _planner(settings: ModelSettings | None, platform: Platform) -> AsyncI
     if settings is None:
         yield Rules()
         return
-    async with open_model(settings, platform.spending.till(SERVICE, settings.model)) as model:
+    async with open_model(settings, platform.spending.till(BOOKS, settings.model)) as model:
         yield Model(model, Rules())
 
 

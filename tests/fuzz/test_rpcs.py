@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from aeterna.governance.v1 import (
     alerts_pb2,
+    approvals_pb2,
     audit_pb2,
     budgets_pb2,
+    constraints_pb2,
     costs_pb2,
     tenants_pb2,
 )
@@ -44,6 +46,8 @@ _SERVICES = {
         costs_pb2.DESCRIPTOR,
         budgets_pb2.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
+        constraints_pb2.DESCRIPTOR,
+        approvals_pb2.DESCRIPTOR,
     ],
     "sync": [sync_pb2.DESCRIPTOR],
 }
@@ -147,6 +151,14 @@ class Target:
             "alert",
             "webhook",
             "webhook_delivery",
+            "constraint_policy",
+            "approval_request",
+            "approval_decision",
+            "approval_counter",
+            "approval_delegation",
+            "approval_config",
+            "drift_report",
+            "drift_suppression",
         )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables

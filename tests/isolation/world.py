@@ -58,6 +58,8 @@ class Tenant:
     relations: set[str] = field(default_factory=set)
     operations: set[str] = field(default_factory=set)
     reservations: set[str] = field(default_factory=set)
+    policies: set[str] = field(default_factory=set)
+    approvals: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     settings: int = 0  # how often they were to change
@@ -130,6 +132,8 @@ class World:
                 *other.relations,
                 *other.operations,
                 *other.reservations,
+                *other.policies,
+                *other.approvals,
             ):
                 identity = name.partition("/")[2].encode()
                 if identity in answer and identity not in asked:

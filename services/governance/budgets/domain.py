@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from libs.usage import NOBODY, Attribution
+from libs.usage.attribution import NOBODY, Attribution
 from services.governance.budgets.errors import BudgetVersionMismatch
 
 THRESHOLDS = (Decimal(80), Decimal(90), Decimal(100))  # percent
