@@ -69,6 +69,11 @@ class Crowd:
         while len(self.told.heard) < len(self._processes):  # noqa: ASYNC110 - lines come as they do
             await asyncio.sleep(0.05)
 
+    async def exhausted(self) -> None:
+        """Once there was no money for many of them."""
+        while len(self.told.refused) < self.task.reservers:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+
     async def stop(self, *, kill: bool = False) -> None:
         """Lets all finish what they are at, or kills them."""
         for process in self._processes:

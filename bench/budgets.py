@@ -116,12 +116,13 @@ async def _calm(stack: Stack, way: str, seconds: float) -> Told:
 
 
 async def _tight(stack: Stack, way: str, kills: int) -> Outcome:
-    tenant, limit = f"tight-{way}", 700 * kills
+    tenant, limit = f"tight-{way}", 150 * kills
     await stack.add_tenants([tenant])
     await add_budget(stack, tenant, limit)
     async with stack.superuser() as superuser, watching(superuser, tenant) as watch:
         async with open_crowd(_task(stack, tenant, way), PROCESSES) as crowd:
             await _kill(crowd, kills)
+            await crowd.exhausted()
             await crowd.stop(kill=True)
         outcome = Outcome(crowd.told, watch, limit)
         await asyncio.sleep(_LEASE + 0.2)

@@ -25,7 +25,7 @@ from tests.databases import PASSWORD, Database
 _KILLS = int(os.environ.get("AETERNA_CRASHES", "4"))
 _PROCESSES, _RESERVERS = 4, 100
 _LEASE, _CALL = 2.0, 0.3  # seconds
-_LIMIT = 300 * _KILLS
+_LIMIT = 200 * _KILLS
 
 
 @pytest.fixture
@@ -46,6 +46,7 @@ async def test_killed_spenders_never_exceed_a_budget(
     )
     async with open_crowd(task, _PROCESSES) as crowd:
         await _kill(crowd)
+        await crowd.exhausted()
         await crowd.stop(kill=True)
     await asyncio.sleep(_LEASE)
 
