@@ -10,12 +10,16 @@ import grpc
 from google.longrunning import operations_pb2_grpc
 
 from aeterna.governance.v1 import (
+    access_pb2_grpc,
+    agents_pb2_grpc,
     alerts_pb2_grpc,
     approvals_pb2_grpc,
     audit_pb2_grpc,
+    authorization_policies_pb2_grpc,
     budgets_pb2_grpc,
     constraints_pb2_grpc,
     costs_pb2_grpc,
+    roles_pb2_grpc,
     tenants_pb2_grpc,
 )
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
@@ -69,6 +73,26 @@ class Stubs:
     @property
     def alerts(self) -> alerts_pb2_grpc.AlertServiceAsyncStub:
         return alerts_pb2_grpc.AlertServiceStub(self.channels["governance"])
+
+    @property
+    def roles(self) -> roles_pb2_grpc.RoleServiceAsyncStub:
+        return roles_pb2_grpc.RoleServiceStub(self.channels["governance"])
+
+    @property
+    def agents(self) -> agents_pb2_grpc.AgentServiceAsyncStub:
+        return agents_pb2_grpc.AgentServiceStub(self.channels["governance"])
+
+    @property
+    def authorization_policies(
+        self,
+    ) -> authorization_policies_pb2_grpc.AuthorizationPolicyServiceAsyncStub:
+        return authorization_policies_pb2_grpc.AuthorizationPolicyServiceStub(
+            self.channels["governance"]
+        )
+
+    @property
+    def access(self) -> access_pb2_grpc.AccessServiceAsyncStub:
+        return access_pb2_grpc.AccessServiceStub(self.channels["governance"])
 
     @property
     def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:

@@ -29,6 +29,7 @@ OPERATIONS = Counter("aeterna_operations", "Long-running operations that ended."
 OPERATION_FAILURES = Counter(
     "aeterna_operation_failures", "Steps of operations that are tried again.", ["kind"]
 )
+DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
 WAKEUPS_CONNECTED = Gauge(

@@ -8,6 +8,8 @@ from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.authorization.authority import Authority
+from libs.authorization.denials import Denials, open_denials
+from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -41,6 +43,8 @@ class Platform:
     wakeups: Wakeups
     spending: Spending
     authority: Authority
+    denials: Denials
+    recorder: Recorder
 
 
 @asynccontextmanager
@@ -61,9 +65,19 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         prices = settings.prices.open()
         spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
-        keyring, authority = Keyring(kms, PostgresKeyStore()), Authority(wakeups)
+        denials = await stack.enter_async_context(open_denials(wakeups, directory))
+        recorder = await stack.enter_async_context(open_recorder())
         yield Platform(
-            settings, authenticator, directory, kms, keyring, wakeups, spending, authority
+            settings,
+            authenticator,
+            directory,
+            kms,
+            Keyring(kms, PostgresKeyStore()),
+            wakeups,
+            spending,
+            Authority(wakeups),
+            denials,
+            recorder,
         )
 
 

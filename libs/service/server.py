@@ -136,6 +136,8 @@ def _server(
         platform.authenticator,
         platform.directory,
         platform.authority,
+        platform.denials,
+        platform.recorder,
         settings.write_timeout,
         actions_of(each.name for each in registrations),
         unrouted,

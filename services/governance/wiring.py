@@ -16,6 +16,7 @@ from libs.tenancy.directory import ShardPools
 from services.governance.alerts.wiring import open_alerts
 from services.governance.api import AuditServicer, TenantServicer
 from services.governance.approvals.wiring import open_approvals
+from services.governance.authorization.wiring import authorization
 from services.governance.constraints.wiring import open_constraints
 from services.governance.costs.wiring import open_costs
 from services.governance.operations import AuditOperations, TenantOperations
@@ -54,6 +55,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
+            *authorization(platform),
             constraints,
             approvals,
             *costs,

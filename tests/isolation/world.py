@@ -58,6 +58,8 @@ class Tenant:
     relations: set[str] = field(default_factory=set)
     operations: set[str] = field(default_factory=set)
     reservations: set[str] = field(default_factory=set)
+    bindings: set[str] = field(default_factory=set)
+    cedar_policies: set[str] = field(default_factory=set)
     policies: set[str] = field(default_factory=set)
     approvals: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
@@ -132,6 +134,8 @@ class World:
                 *other.relations,
                 *other.operations,
                 *other.reservations,
+                *other.bindings,
+                *other.cedar_policies,
                 *other.policies,
                 *other.approvals,
             ):
