@@ -26,6 +26,7 @@ class Name(StrEnum):
     MATRYOSHKA = "matryoshka"
     SCALE = "scale"
     ERASURE = "erasure"
+    BUDGETS = "budgets"
     PEERS = "peers"
 
 

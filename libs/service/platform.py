@@ -18,6 +18,7 @@ from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
+from libs.usage.till import Spending, open_spending
 from libs.wakeups import Wakeups
 from libs.wakeups.settings import open_wakeups
 
@@ -41,6 +42,7 @@ class Platform:
     kms: Kms
     keyring: Keyring
     wakeups: Wakeups
+    spending: Spending
     authority: Authority
     denials: Denials
     recorder: Recorder
@@ -52,6 +54,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
 
     Raises:
         KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
+        PricesInvalid: The file of prices cannot be used.
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
@@ -61,6 +64,8 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
+        prices = settings.prices.open()
+        spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
         recorder = await stack.enter_async_context(open_recorder())
         keyring = Keyring(kms, PostgresKeyStore(), shares=ControlShares(directory.control))
@@ -71,6 +76,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
             kms,
             keyring,
             wakeups,
+            spending,
             Authority(wakeups),
             denials,
             recorder,

@@ -1,6 +1,7 @@
 """Settings of the governance service, from the environment: GOVERNANCE_SERVER__ADDRESS etc."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,6 +35,9 @@ class Settings(BaseSettings):
     erasure: ErasureSettings = ErasureSettings()
     exports: ExportSettings = ExportSettings()
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
+    usage_kept_for: timedelta = timedelta(days=30)  # raw events; hours are kept
+    rollup: timedelta = timedelta(seconds=30)  # how often events are added up by the hour
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # allowed though not public
 
     @property
     def control(self) -> DatabaseSettings:
