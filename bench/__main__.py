@@ -25,6 +25,8 @@ class Name(StrEnum):
     NEAR_DUPLICATES = "near-duplicates"
     MATRYOSHKA = "matryoshka"
     SCALE = "scale"
+    ERASURE = "erasure"
+    BUDGETS = "budgets"
     PEERS = "peers"
 
 

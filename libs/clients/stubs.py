@@ -12,10 +12,16 @@ from google.longrunning import operations_pb2_grpc
 from aeterna.governance.v1 import (
     access_pb2_grpc,
     agents_pb2_grpc,
+    alerts_pb2_grpc,
     approvals_pb2_grpc,
     audit_pb2_grpc,
     authorization_policies_pb2_grpc,
+    budgets_pb2_grpc,
+    consent_pb2_grpc,
     constraints_pb2_grpc,
+    costs_pb2_grpc,
+    erasure_pb2_grpc,
+    export_pb2_grpc,
     roles_pb2_grpc,
     tenants_pb2_grpc,
 )
@@ -60,6 +66,18 @@ class Stubs:
         return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
 
     @property
+    def costs(self) -> costs_pb2_grpc.CostServiceAsyncStub:
+        return costs_pb2_grpc.CostServiceStub(self.channels["governance"])
+
+    @property
+    def budgets(self) -> budgets_pb2_grpc.BudgetServiceAsyncStub:
+        return budgets_pb2_grpc.BudgetServiceStub(self.channels["governance"])
+
+    @property
+    def alerts(self) -> alerts_pb2_grpc.AlertServiceAsyncStub:
+        return alerts_pb2_grpc.AlertServiceStub(self.channels["governance"])
+
+    @property
     def roles(self) -> roles_pb2_grpc.RoleServiceAsyncStub:
         return roles_pb2_grpc.RoleServiceStub(self.channels["governance"])
 
@@ -78,6 +96,23 @@ class Stubs:
     @property
     def access(self) -> access_pb2_grpc.AccessServiceAsyncStub:
         return access_pb2_grpc.AccessServiceStub(self.channels["governance"])
+
+    @property
+    def exports(self) -> export_pb2_grpc.ExportServiceAsyncStub:
+        return export_pb2_grpc.ExportServiceStub(self.channels["governance"])
+
+    @property
+    def consents(self) -> consent_pb2_grpc.ConsentServiceAsyncStub:
+        return consent_pb2_grpc.ConsentServiceStub(self.channels["governance"])
+
+    @property
+    def erasures(self) -> erasure_pb2_grpc.ErasureServiceAsyncStub:
+        return erasure_pb2_grpc.ErasureServiceStub(self.channels["governance"])
+
+    @property
+    def governance_operations(self) -> Any:
+        """`google.longrunning.Operations` of the governance service, which has no types."""
+        return operations_pb2_grpc.OperationsStub(self.channels["governance"])
 
     @property
     def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:

@@ -13,10 +13,12 @@ from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
+from libs.encryption.shares import ControlShares
 from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
+from libs.usage.till import Spending, open_spending
 from libs.wakeups import Wakeups
 from libs.wakeups.settings import open_wakeups
 
@@ -40,6 +42,7 @@ class Platform:
     kms: Kms
     keyring: Keyring
     wakeups: Wakeups
+    spending: Spending
     authority: Authority
     denials: Denials
     recorder: Recorder
@@ -51,6 +54,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
 
     Raises:
         KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
+        PricesInvalid: The file of prices cannot be used.
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
@@ -60,15 +64,19 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
+        prices = settings.prices.open()
+        spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
         recorder = await stack.enter_async_context(open_recorder())
+        keyring = Keyring(kms, PostgresKeyStore(), shares=ControlShares(directory.control))
         yield Platform(
             settings,
             authenticator,
             directory,
             kms,
-            Keyring(kms, PostgresKeyStore()),
+            keyring,
             wakeups,
+            spending,
             Authority(wakeups),
             denials,
             recorder,

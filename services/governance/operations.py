@@ -15,7 +15,7 @@ from libs.tenancy import Route, TenantId
 from services.governance.domain.tenant import Draft, State, Tenant
 from services.governance.domain.trail import Verdict
 from services.governance.errors import TenantAlreadyExists
-from services.governance.ports import Registry, Shards, Trail
+from services.governance.ports import Registry, Shards, Trail, Vouchers
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class AuditOperations:
     """What goes beyond reading and appending to the trail."""
 
     trail: Trail
+    vouchers: Vouchers
 
     async def verify(self, route: Route) -> Verdict:
         """Checks the whole trail of the tenant, page by page.
@@ -80,9 +81,10 @@ class AuditOperations:
         A tail that was removed together with its numbers leaves an intact trail: only a head that
         was kept elsewhere shows it.
         """
+        vouched = await self.vouchers.voucher(route.tenant)
         verdict = Verdict(genesis(route))
         async for entries in all_changes(route):
-            verdict = verdict.after(entries)
+            verdict = verdict.after(entries, vouched)
             if verdict.broken_at:
                 return verdict
         return verdict.ending(*await self.trail.ends(route))

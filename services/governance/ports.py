@@ -1,6 +1,6 @@
 """What the operations need from the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -90,3 +90,10 @@ class Trail(Protocol):
 
     async def ends(self, route: Route) -> tuple[int, int]:
         """The last number that was given out and the greatest in the log, at one moment."""
+
+
+class Vouchers(Protocol):
+    """The platform's signatures under rows of the log that erasing a person has changed."""
+
+    async def voucher(self, tenant: TenantId) -> Callable[[LoggedChange], bool]:
+        """Says whether a row is as it was signed; raises StoreUnavailable."""

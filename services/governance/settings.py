@@ -1,9 +1,27 @@
 """Settings of the governance service, from the environment: GOVERNANCE_SERVER__ADDRESS etc."""
 
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+
+from pydantic import BaseModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.service.settings import PlatformSettings, ServerSettings
+
+
+class ErasureSettings(BaseModel, frozen=True):
+    """How erasures are kept to be done again after a restore."""
+
+    kept: timedelta = timedelta(days=90)  # longer than any backup of a shard
+    replay_interval: timedelta = timedelta(seconds=10)  # between looks at the shards
+
+
+class ExportSettings(BaseModel, frozen=True):
+    """How the files of exports are kept."""
+
+    kept: timedelta = timedelta(days=7)  # then they are deleted
+    interval: timedelta = timedelta(minutes=5)  # between looks for what is over
 
 
 class Settings(BaseSettings):
@@ -14,7 +32,12 @@ class Settings(BaseSettings):
     )
 
     platform: PlatformSettings
+    erasure: ErasureSettings = ErasureSettings()
+    exports: ExportSettings = ExportSettings()
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
+    usage_kept_for: timedelta = timedelta(days=30)  # raw events; hours are kept
+    rollup: timedelta = timedelta(seconds=30)  # how often events are added up by the hour
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # allowed though not public
 
     @property
     def control(self) -> DatabaseSettings:

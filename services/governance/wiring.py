@@ -4,19 +4,47 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.governance.v1 import (
+    audit_pb2_grpc,
+    consent_pb2_grpc,
+    erasure_pb2,
+    erasure_pb2_grpc,
+    export_pb2,
+    export_pb2_grpc,
+    tenants_pb2_grpc,
+)
 from libs.aip.ids import Uuid7
+from libs.auth.clock import utc_now
+from libs.exports import Gathering, Parts
 from libs.operations import Handler
 from libs.operations.serving import open_operations
 from libs.operations.store import Operations
 from libs.postgres import open_pool
+from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
+from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
+from services.governance.alerts.wiring import open_alerts
 from services.governance.api import AuditServicer, TenantServicer
 from services.governance.approvals.wiring import open_approvals
 from services.governance.authorization.wiring import authorization
+from services.governance.consent.api import ConsentServicer
+from services.governance.consent.store import PostgresConsents
 from services.governance.constraints.wiring import open_constraints
+from services.governance.costs.wiring import open_costs
+from services.governance.erasure.api import ErasureServicer
+from services.governance.erasure.operations import Erasures
+from services.governance.erasure.replaying import replaying
+from services.governance.erasure.saga import KIND as erasure_kind
+from services.governance.erasure.saga import Saga
+from services.governance.erasure.signing import SignedAmendments
+from services.governance.erasure.store.ledger import WrittenLedger
+from services.governance.export.api import ExportServicer
+from services.governance.export.gathering import KIND as export_kind
+from services.governance.export.gathering import ExportOf
+from services.governance.export.sources import CHANGES, CONSENTS, FEEDBACK
+from services.governance.export.store import deleting_old
 from services.governance.operations import AuditOperations, TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
@@ -34,13 +62,39 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         tenants = TenantServicer(TenantOperations(registry, shards, platform.keyring), registry)
         trail = PostgresTrail(platform.wakeups)
         stack.push_async_callback(trail.close)
-        audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
+        signer = await open_signer(control, platform.kms)
+        vouchers = SignedAmendments(control)
+        audit = AuditServicer(AuditOperations(trail, vouchers), trail, platform.keyring)
         constraints = await stack.enter_async_context(open_constraints(platform))
         approvals = await stack.enter_async_context(open_approvals(platform))
-        handlers: list[Handler] = []
+        costs = await stack.enter_async_context(open_costs(settings, platform))
+        alerts = await stack.enter_async_context(open_alerts(settings, platform))
         long_running = Operations(platform.wakeups, Uuid7())
+        ledger = WrittenLedger(control, platform.kms)
+        routes = registry.own_route
+        saga = Saga(ledger, long_running, platform.keyring, signer, routes, utc_now)
+        parts = Parts(platform.keyring)
+        own = Gathering(parts, (CONSENTS, CHANGES, FEEDBACK))
+        export = ExportOf(long_running, parts, own, utc_now)
+        handlers = [
+            Handler(erasure_kind, erasure_pb2.EraseSubjectResponse, saga),
+            Handler(export_kind, export_pb2.ExportSubjectResponse, export),
+        ]
         opened = open_operations(platform, long_running, handlers)
         shown = await stack.enter_async_context(opened)
+        erasures = Erasures(ledger, long_running, routes, platform.wakeups, Uuid7())
+        erasing = ErasureServicer(erasures, shown, platform.keyring)
+        exporting = ExportServicer(
+            long_running, shown, platform.keyring, Uuid7(), utc_now, settings.exports.kept
+        )
+        old_exports = deleting_old(platform.directory, settings.exports.interval)
+        await stack.enter_async_context(background(old_exports))
+        consents = PostgresConsents(platform.wakeups, utc_now)
+        consenting = ConsentServicer(consents, platform.keyring, utc_now)
+        replays = replaying(
+            erasures, platform.directory, settings.erasure.replay_interval, settings.erasure.kept
+        )
+        await stack.enter_async_context(background(replays))
         yield [
             Registration(
                 "aeterna.governance.v1.TenantService",
@@ -52,7 +106,21 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
             *authorization(platform),
+            Registration(
+                "aeterna.governance.v1.ErasureService",
+                partial(erasure_pb2_grpc.add_ErasureServiceServicer_to_server, erasing),
+            ),
+            Registration(
+                "aeterna.governance.v1.ConsentService",
+                partial(consent_pb2_grpc.add_ConsentServiceServicer_to_server, consenting),
+            ),
+            Registration(
+                "aeterna.governance.v1.ExportService",
+                partial(export_pb2_grpc.add_ExportServiceServicer_to_server, exporting),
+            ),
             constraints,
             approvals,
+            *costs,
+            alerts,
             shown.registration,
         ]

@@ -12,13 +12,14 @@ from libs.embedding import Purpose, TenantEmbedder, Text, Vectors
 from libs.encryption.keyring import Keyring
 from libs.scope import Scope
 from libs.tenancy import Route
+from libs.usage import Attribution
 from services.memory.domain.changes import Create, check_validity
 from services.memory.domain.duplicates import Duplicate, adds_nothing
 from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
 from services.memory.duplicates import Duplicates
 from services.memory.indexing import indexed_terms
 from services.memory.opening import opened
-from services.memory.ports import Memories
+from services.memory.ports import Consenting, Memories
 from services.memory.sealing import sealed
 from services.memory.tenant_settings.domain import NearDuplicates
 
@@ -49,7 +50,7 @@ class Draft:
     @property
     def about(self) -> Text:
         """The same, to embed it."""
-        return Text(self.searchable, self.scope.user_id)
+        return Text(self.searchable, self.scope.user_id, Attribution.of(self.scope))
 
     def unsealed(self, memory_id: UUID, now: datetime) -> Memory:
         """The memory that it makes, but for what is sealed of it."""
@@ -97,6 +98,7 @@ class Creation:
     keyring: Keyring
     embedder: TenantEmbedder
     duplicates: Duplicates
+    consents: Consenting
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
 
@@ -113,6 +115,7 @@ class Creation:
             path = field.format(place)
             draft.scope.demand(REQUIRED[draft.layer], draft.layer, f"{path}.scope")
             check_validity(draft, path)
+        await self.consents.require_to_store(route, {draft.scope.user_id for draft in drafts})
         vectors = await self.embedder.embed(
             route, [draft.about for draft in drafts], Purpose.DOCUMENT
         )

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from google.protobuf.struct_pb2 import Struct
+
 from aeterna.memory.v1 import (
     maintenance_pb2,
     maintenance_pb2_grpc,
@@ -13,9 +15,14 @@ from aeterna.memory.v1 import (
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
+from libs.consent.known import KnownConsents
 from libs.embedding.cache import lookup
 from libs.embedding.cache.policy import Invalidations
 from libs.embedding.settings import local_words, open_embedder
+from libs.erasure import ERASE_MEMORIES
+from libs.erasure.ledger import Ledger
+from libs.erasure.walking import Walking
+from libs.exports import EXPORT_MEMORIES, Gathering, Parts, Source
 from libs.lexical.postings import Postings
 from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
@@ -25,6 +32,7 @@ from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.tenancy import Route
+from libs.usage.sampling import StorageSampler
 from libs.vectors import Collection
 from libs.vectors.layouts import Layouts
 from libs.vectors.nearest import Nearest
@@ -52,6 +60,9 @@ from services.memory.maintenance.walk import Walk
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
+from services.memory.privacy.api import line
+from services.memory.privacy.erasing import ErasedMemories
+from services.memory.privacy.gathering import EarlierVersions, Memories
 from services.memory.promotion import Promotion
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
@@ -60,9 +71,12 @@ from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
 from services.memory.store.source import memory_source
+from services.memory.store.storage import stored
 from services.memory.tenant_settings.api import MemorySettingsServicer
 from services.memory.tenant_settings.domain import TenantSettings
 from services.memory.tenant_settings.store import PostgresSettings
+
+BOOKS = "memory"  # what it is in the books
 
 
 @asynccontextmanager
@@ -81,7 +95,13 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         aging = AgingNow(life_of, utc_now)
         redis = platform.settings.wakeups
         embedder = await stack.enter_async_context(
-            open_embedder(settings.embedding, platform.keyring, redis, rules_of)
+            open_embedder(
+                settings.embedding,
+                platform.keyring,
+                redis,
+                platform.spending.till(BOOKS, settings.embedding.model_name),
+                rules_of,
+            )
         )
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(
@@ -96,23 +116,30 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         policies = Policies(layouts, collection)
         least = settings.embedding.worth_comparing
         duplicates = Duplicates(nearest, platform.keyring, policies, least)
-        create = Creation(memories, platform.keyring, embedder, duplicates, Uuid7(), utc_now)
+        consents = KnownConsents(platform.wakeups, utc_now)
+        create = Creation(
+            memories, platform.keyring, embedder, duplicates, consents, Uuid7(), utc_now
+        )
         indexing = Indexing(platform.keyring, embedder)
         operations = MemoryOperations(
             memories, platform.keyring, embedder, COLLECTION, utc_now, create, indexing
         )
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings, aging)
         search = Search(retriever, Judge(local_words(settings.embedding), utc_now))
-        planner = await stack.enter_async_context(_planner(settings.planner))
+        planner = await stack.enter_async_context(_planner(settings.planner, platform))
         reindexing = Reindexing(projector, memories.hot_ids, memories.hot_count)
         index_length = ChangeIndexLength(reindexing, long_running, layouts)
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
+        sampler = StorageSampler(BOOKS, stored, platform.spending.recorder)
+        rounds = sampler.rounds(platform.directory)
+        await stack.enter_async_context(background(rounds.run()))
         await stack.enter_async_context(background(LossMeter(policies, retriever).run()))
         handlers = [
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
             *_maintenance(memories, indexing, postings, projector, life_of),
+            *_privacy(platform, memories, indexing),
         ]
         shown = await stack.enter_async_context(open_operations(platform, long_running, handlers))
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring, utc_now)
@@ -124,7 +151,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Invalidations(platform.wakeups),
             platform.keyring,
             aging,
-            Promotion(memories, platform.keyring, indexing),
+            Promotion(memories, platform.keyring, indexing, consents),
+            consents,
             Access(memories),
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
@@ -170,13 +198,27 @@ def _maintenance(
     ]
 
 
+def _privacy(platform: Platform, memories: PostgresMemories, indexing: Indexing) -> list[Handler]:
+    """What governance begins here about a person."""
+    ledger = Ledger(platform.directory.control, platform.kms)
+    erased = ErasedMemories(memories, platform.keyring, indexing, Invalidations(platform.wakeups))
+    sources: list[Source] = [
+        Memories(memories, platform.keyring, line),
+        EarlierVersions(memories, platform.keyring, line),
+    ]
+    return [
+        Handler(ERASE_MEMORIES, Struct, Walking(ledger, erased)),
+        Handler(EXPORT_MEMORIES, Struct, Gathering(Parts(platform.keyring), sources)),
+    ]
+
+
 @asynccontextmanager
-async def _planner(settings: ModelSettings | None) -> AsyncIterator[Planner]:
+async def _planner(settings: ModelSettings | None, platform: Platform) -> AsyncIterator[Planner]:
     """What plans reasoned searches."""
     if settings is None:
         yield Rules()
         return
-    async with open_model(settings) as model:
+    async with open_model(settings, platform.spending.till(BOOKS, settings.model)) as model:
         yield Model(model, Rules())
 
 

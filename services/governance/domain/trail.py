@@ -1,8 +1,8 @@
 """When an audit trail is intact: numbered from 1 without gaps, every hash over the one before."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,9 @@ class Entry(Protocol):
         """Whether the hash covers this entry and `previous`, the hash of the one before."""
 
 
+E = TypeVar("E", bound=Entry)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is known of a trail so far.
@@ -39,12 +42,19 @@ class Verdict:
     checked: int = 0
     broken_at: int = 0
 
-    def after(self, entries: Iterable[Entry]) -> "Verdict":
-        """The verdict once these, in order, were checked too; stops at the first broken one."""
+    def after(
+        self, entries: Iterable[E], vouched: Callable[[E], bool] = lambda _: False
+    ) -> "Verdict":
+        """The verdict once these, in order, were checked too; stops at the first broken one.
+
+        `vouched`: whether an entry that the hash is not of was changed by erasing a person, as a
+        signature of the platform says.
+        """
         verdict = self
         for entry in entries:
             expected = verdict.checked + 1
-            if entry.number != expected or not entry.follows(verdict.head):
+            intact = entry.follows(verdict.head) or vouched(entry)
+            if entry.number != expected or not intact:
                 return replace(verdict, broken_at=expected)
             verdict = Verdict(entry.hash, expected)
         return verdict
