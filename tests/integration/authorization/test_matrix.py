@@ -92,17 +92,18 @@ TABLE = """
     CreateApprovalRequest         . D L A M T P G
     GetApprovalRequest            V D L A M T P G
     ListApprovalRequests          V D L A M T P G
-    ApproveApprovalRequest        . D L A M T P G
-    RejectApprovalRequest         . D L A M T P G
+    ApproveApprovalRequest        . D L A M T P .
+    RejectApprovalRequest         . D L A M T P .
     WithdrawApprovalRequest       . D L A M T P G
     ApplyApprovalRequest          . D L A M T P G
-    CreateApprovalDelegation      . D L A M T P G
+    CreateApprovalDelegation      . D L A M T P .
     ListApprovalDelegations       V D L A M T P G
-    DeleteApprovalDelegation      . D L A M T P G
+    DeleteApprovalDelegation      . D L A M T P .
     GetApprovalConfig             V D L A M T P G
     ListApprovalConfigs           V D L A M T P G
     SetApprovalConfig             . . . . M T P .
     DeleteApprovalConfig          . . . . M T P .
+
     CreateConstraintPolicy        . . L A M T P G
     GetConstraintPolicy           V D L A M T P G
     ListConstraintPolicies        V D L A M T P G
