@@ -24,6 +24,7 @@ class Name(StrEnum):
     NEAR_DUPLICATES = "near-duplicates"
     MATRYOSHKA = "matryoshka"
     SCALE = "scale"
+    ANOMALY = "anomaly"
     PEERS = "peers"
 
 

@@ -25,6 +25,7 @@ COMPONENTS = (
     "libs.authorization",
     "services.memory",
     "services.knowledge",
+    "services.governance",
 )
 _LOOK_AGAIN = 1.0  # seconds
 

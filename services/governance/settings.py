@@ -1,9 +1,22 @@
 """Settings of the governance service, from the environment: GOVERNANCE_SERVER__ADDRESS etc."""
 
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.service.settings import PlatformSettings, ServerSettings
+
+
+class AuditSettings(BaseModel, frozen=True):
+    """When trails are signed, and how long their entries are kept at least."""
+
+    checkpoint_entries: int = 1000  # signed when it has grown by so many,
+    checkpoint_after: timedelta = timedelta(hours=1)  # or by any so long after the last time
+    checkpoint_interval: timedelta = timedelta(minutes=1)  # between looks at all trails
+    retention: timedelta = timedelta(days=90)  # archived or not
 
 
 class Settings(BaseSettings):
@@ -15,6 +28,8 @@ class Settings(BaseSettings):
 
     platform: PlatformSettings
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
+    signing_key: Path | None = None  # Ed25519, PEM; null: one of the suite's own
+    audit: AuditSettings = AuditSettings()
 
     @property
     def control(self) -> DatabaseSettings:

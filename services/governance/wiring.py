@@ -4,21 +4,32 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import asyncpg
+
 from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
 from libs.aip.ids import Uuid7
+from libs.auth.clock import utc_now
 from libs.operations import Handler
 from libs.operations.serving import open_operations
 from libs.operations.store import Operations
 from libs.postgres import open_pool
+from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
+from libs.signing import Signer
+from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
-from services.governance.api import AuditServicer, TenantServicer
-from services.governance.operations import AuditOperations, TenantOperations
+from services.governance.api import TenantServicer
+from services.governance.audit.api import AuditServicer
+from services.governance.audit.checkpoints import CheckpointWorker
+from services.governance.audit.domain import Checkpointing
+from services.governance.audit.operations import AuditOperations
+from services.governance.audit.store import PostgresCheckpoints, PostgresTrail
+from services.governance.operations import TenantOperations
 from services.governance.settings import Settings
+from services.governance.store.governing import GoverningShards
 from services.governance.store.registry import PostgresRegistry
 from services.governance.store.shards import PostgresShards
-from services.governance.store.trail import PostgresTrail
 
 
 @asynccontextmanager
@@ -26,12 +37,18 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
     """Opens what the service needs; what was opened last is closed first."""
     async with AsyncExitStack() as stack:
         control = await stack.enter_async_context(open_pool(settings.control))
-        registry = PostgresRegistry(control, ShardPools(settings.control, stack))
+        pools = ShardPools(settings.control, stack)
+        registry = PostgresRegistry(control, pools)
         shards = PostgresShards(platform.wakeups)
         tenants = TenantServicer(TenantOperations(registry, shards, platform.keyring), registry)
-        trail = PostgresTrail(platform.wakeups)
+        signer = await open_signer(control, platform.kms, settings.signing_key)
+        trail = PostgresTrail(platform.wakeups, GoverningShards(control, pools))
         stack.push_async_callback(trail.close)
-        audit = AuditServicer(AuditOperations(trail), trail, platform.keyring)
+        auditing = _auditing(settings, trail, control, signer)
+        await stack.enter_async_context(
+            background(_checkpoints(auditing, trail, platform, settings).run())
+        )
+        audit = AuditServicer(auditing, platform.keyring)
         handlers: list[Handler] = []
         long_running = Operations(platform.wakeups, Uuid7())
         opened = open_operations(platform, long_running, handlers)
@@ -48,3 +65,26 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             ),
             shown.registration,
         ]
+
+
+def _auditing(
+    settings: Settings, trail: PostgresTrail, control: asyncpg.Pool, signer: Signer
+) -> AuditOperations:
+    checkpoints = PostgresCheckpoints(control)
+    return AuditOperations(trail, checkpoints, signer, settings.audit.retention, utc_now)
+
+
+def _checkpoints(
+    auditing: AuditOperations, trail: PostgresTrail, platform: Platform, settings: Settings
+) -> CheckpointWorker:
+    audit = settings.audit
+    policy = Checkpointing(audit.checkpoint_entries, audit.checkpoint_after)
+    return CheckpointWorker(
+        auditing,
+        auditing.checkpoints,
+        trail,
+        platform.directory,
+        policy,
+        audit.checkpoint_interval,
+        utc_now,
+    )

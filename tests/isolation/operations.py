@@ -386,8 +386,23 @@ async def read_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
     calls: list[tuple[Any, Any]] = [
         (stub.ListAuditEntries, audit_pb2.ListAuditEntriesRequest(page_size=50)),
         (stub.VerifyAuditTrail, audit_pb2.VerifyAuditTrailRequest()),
+        (stub.ListAuditCheckpoints, audit_pb2.ListAuditCheckpointsRequest()),
+        (stub.ListSigningKeys, audit_pb2.ListSigningKeysRequest()),
     ]
     await world.call(tenant, *rng.choice(calls))
+
+
+async def copy_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
+    world.operations += 1
+    request = audit_pb2.ExportAuditTrailRequest(since=rng.choice([0, 0, 1, 3]))
+    call = world.suite.audit.ExportAuditTrail(request, metadata=tenant.reviewer, timeout=30)
+    async for part in call:
+        world.inspect(tenant, request, part.SerializeToString())
+
+
+async def prune_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = audit_pb2.PruneAuditTrailRequest(until=rng.randint(1, 50), hash=rng.randbytes(32))
+    must_fail(await world.call(tenant, world.suite.audit.PruneAuditTrail, request))
 
 
 async def read_changes(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -465,6 +480,8 @@ OPERATIONS: tuple[Operation, ...] = (
     unrelate,
     record_event,
     read_audit,
+    copy_audit,
+    prune_audit,
     read_changes,
     subscribe,
     administer,
