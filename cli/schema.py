@@ -22,6 +22,7 @@ COMPONENTS = (
     "libs.vectors",
     "libs.lexical",
     "libs.operations",
+    "libs.alerts",
     "libs.authorization",
     "services.memory",
     "services.knowledge",

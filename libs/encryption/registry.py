@@ -16,6 +16,8 @@ MEMORY_AUTHOR = Field("memory", "author")
 MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
+WEBHOOK_URL = Field("webhook", "url")
+WEBHOOK_SECRET = Field("webhook", "secret")
 AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
 
 # A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
@@ -27,6 +29,8 @@ ENCRYPTED_FIELDS = frozenset(
         MEMORY_SOURCE,
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
+        WEBHOOK_URL,
+        WEBHOOK_SECRET,
         AUTHORIZATION_POLICY_DESCRIPTION,
     }
 )

@@ -82,3 +82,7 @@ MODEL_TOKENS = Counter("aeterna_model_tokens", "Tokens read and written.", ["mod
 MODEL_COST = Counter(
     "aeterna_model_cost", "What they cost by the configured prices.", ["model", "currency"]
 )
+ALERTS = Counter("aeterna_alerts", "Alerts raised.", ["kind", "severity"])
+DELIVERIES = Counter(
+    "aeterna_webhook_deliveries", "Attempts to send alerts to webhooks.", ["outcome"]
+)

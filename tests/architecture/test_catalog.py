@@ -105,6 +105,7 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "log_lengths",
         "tenants_to_project",
         "tenants_with_operations",
+        "tenants_with_deliveries",
     }
     for row in rows:
         assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]
@@ -130,11 +131,14 @@ async def test_the_registry_names_exactly_the_sealed_columns(database: Database)
     assert {Field(*each) for each in found} == set(ENCRYPTED_FIELDS) | set(_versions())
 
 
+_WITHOUT_VERSIONS = {"webhook"}
+
+
 def _versions() -> Iterator[Field]:
     """Version tables keep the sealed bytes of the row that they are versions of."""
     for field in ENCRYPTED_FIELDS:
-        if field.table.endswith("_version"):
-            continue  # all that it says is in its versions
+        if field.table.endswith("_version") or field.table in _WITHOUT_VERSIONS:
+            continue  # all that it says is in its versions, or it has none
         yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
 
 
