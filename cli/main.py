@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import (
+    anomalies,
     audit,
     changes,
     demo,
@@ -100,6 +101,7 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(anomalies.app, name="anomaly", rich_help_panel=_GOVERN)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ COMPONENTS = (
     "libs.operations",
     "libs.alerts",
     "libs.authorization",
+    "libs.traffic",
     "services.memory",
     "services.knowledge",
     "services.governance",

@@ -102,6 +102,14 @@ def check(lines: Iterable[bytes], trusted: bytes | None = None) -> Checked:
     return _Reader(trusted).read(_parsed(lines))
 
 
+def entry_hash(lines: Iterable[bytes], number: int) -> bytes | None:
+    """The hash of one entry of a file that was checked before; None where it has none."""
+    for line in _parsed(lines):
+        if line.get("kind") == "entry" and line.get("number") == number:
+            return bytes.fromhex(line["hash"])
+    return None
+
+
 class _Reader:
     """Checks line after line."""
 

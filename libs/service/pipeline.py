@@ -21,15 +21,27 @@ from protovalidate import Validator
 from libs.auth import Authenticator, Role
 from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
-from libs.service.caller import Caller, ForeignTenant, bind
+from libs.service.caller import Caller, ForeignTenant, bind, bound
 from libs.service.errors import abort, code_of, expected
 from libs.service.observe import Observed, Outcome
 from libs.tenancy import TenantId, TenantMoved, parse_tenant_id
 from libs.tenancy.directory import Directory
 from libs.tracing import current_trace_id
+from libs.traffic import Traffic
 
 TENANT_HEADER = "x-aeterna-tenant"
 _OPEN = ("/grpc.health.", "/grpc.reflection.")  # to all: what is called tells nothing of tenants
+
+_FAILURES = frozenset(
+    {
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[Any, Context], Any]
@@ -76,9 +88,10 @@ class Pipeline(grpc.aio.ServerInterceptor):
         authenticator: Authenticator,
         directory: Directory,
         write_timeout: timedelta,
+        traffic: Traffic,
         unrouted: frozenset[str] = frozenset(),
     ) -> None:
-        self._service, self._unrouted = service, unrouted
+        self._service, self._unrouted, self._traffic = service, unrouted, traffic
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
         self._validator = Validator()
@@ -118,7 +131,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Context) -> Any:
-            with Observed(self._service, method, _metadata(context)) as outcome:
+            with Observed(self._service, method, _metadata(context), self._count) as outcome:
                 try:
                     await self._admit(method, context)
                     return await behaviour(self._checked(request), context)
@@ -126,6 +139,12 @@ class Pipeline(grpc.aio.ServerInterceptor):
                     await self._refuse(context, exc, outcome)
 
         return call
+
+    def _count(self, code: grpc.StatusCode, seconds: float) -> None:
+        """Counts a call of a tenant; what the caller did wrong is no failure."""
+        current = bound()
+        if current and current.resolved:
+            self._traffic.count(current.tenant, seconds, failed=code in _FAILURES)
 
     def _stream(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Context) -> None:

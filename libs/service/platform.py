@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.auth.clock import utc_now
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -14,6 +15,7 @@ from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
+from libs.traffic import Traffic, open_traffic
 from libs.wakeups import Wakeups
 from libs.wakeups.settings import open_wakeups
 
@@ -37,6 +39,7 @@ class Platform:
     kms: Kms
     keyring: Keyring
     wakeups: Wakeups
+    traffic: Traffic
 
 
 @asynccontextmanager
@@ -55,7 +58,8 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         keyring = Keyring(kms, PostgresKeyStore())
-        yield Platform(settings, authenticator, directory, kms, keyring, wakeups)
+        traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
+        yield Platform(settings, authenticator, directory, kms, keyring, wakeups, traffic)
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -130,7 +130,12 @@ def _server(
 ) -> grpc.aio.Server:
     unrouted = frozenset(each.name for each in registrations if not each.routed)
     pipeline = Pipeline(
-        name, platform.authenticator, platform.directory, settings.write_timeout, unrouted
+        name,
+        platform.authenticator,
+        platform.directory,
+        settings.write_timeout,
+        platform.traffic,
+        unrouted,
     )
     server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))
     for registration in registrations:

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
     signing_key: Path | None = None  # Ed25519, PEM; null: one of the suite's own
     audit: AuditSettings = AuditSettings()
+    anomaly_interval: timedelta = timedelta(seconds=30)  # between looks for ended periods
 
     @property
     def control(self) -> DatabaseSettings:

@@ -6,7 +6,7 @@ from functools import partial
 
 import asyncpg
 
-from aeterna.governance.v1 import audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.governance.v1 import anomalies_pb2_grpc, audit_pb2_grpc, tenants_pb2_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
 from libs.operations import Handler
@@ -19,6 +19,9 @@ from libs.service.server import Registration
 from libs.signing import Signer
 from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
+from services.governance.anomalies.api import AnomalyServicer
+from services.governance.anomalies.operations import AnomalyOperations, AnomalyWorker
+from services.governance.anomalies.store import PostgresAnomalies
 from services.governance.api import TenantServicer
 from services.governance.audit.api import AuditServicer
 from services.governance.audit.checkpoints import CheckpointWorker
@@ -49,6 +52,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             background(_checkpoints(auditing, trail, platform, settings).run())
         )
         audit = AuditServicer(auditing, platform.keyring)
+        anomalies = _anomalies(platform)
+        judging = AnomalyWorker(anomalies, platform.directory, utc_now, settings.anomaly_interval)
+        await stack.enter_async_context(background(judging.run()))
         handlers: list[Handler] = []
         long_running = Operations(platform.wakeups, Uuid7())
         opened = open_operations(platform, long_running, handlers)
@@ -63,8 +69,20 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 "aeterna.governance.v1.AuditService",
                 partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
             ),
+            Registration(
+                "aeterna.governance.v1.AnomalyService",
+                partial(
+                    anomalies_pb2_grpc.add_AnomalyServiceServicer_to_server,
+                    AnomalyServicer(anomalies, platform.keyring),
+                ),
+            ),
             shown.registration,
         ]
+
+
+def _anomalies(platform: Platform) -> AnomalyOperations:
+    store = PostgresAnomalies(platform.directory, platform.wakeups)
+    return AnomalyOperations(store, Uuid7())
 
 
 def _auditing(

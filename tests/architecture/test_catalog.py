@@ -103,6 +103,7 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "append_changes",
         "prune_changes",
         "log_lengths",
+        "tenants_with_traffic",
         "tenants_to_project",
         "tenants_with_operations",
         "tenants_with_deliveries",

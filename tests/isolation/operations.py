@@ -8,7 +8,7 @@ from uuid import uuid4
 from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from aeterna.governance.v1 import audit_pb2, tenants_pb2
+from aeterna.governance.v1 import anomalies_pb2, audit_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as mb
@@ -394,7 +394,7 @@ async def read_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
 
 async def copy_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
     world.operations += 1
-    request = audit_pb2.ExportAuditTrailRequest(since=rng.choice([0, 0, 1, 3]))
+    request = audit_pb2.ExportAuditTrailRequest()
     call = world.suite.audit.ExportAuditTrail(request, metadata=tenant.reviewer, timeout=30)
     async for part in call:
         world.inspect(tenant, request, part.SerializeToString())
@@ -403,6 +403,27 @@ async def copy_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
 async def prune_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
     request = audit_pb2.PruneAuditTrailRequest(until=rng.randint(1, 50), hash=rng.randbytes(32))
     must_fail(await world.call(tenant, world.suite.audit.PruneAuditTrail, request))
+
+
+async def read_anomalies(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, name = world.suite.anomalies, f"anomalies/{uuid4()}"
+    calls: list[tuple[Any, Any]] = [
+        (stub.ListAnomalies, anomalies_pb2.ListAnomaliesRequest(page_size=50)),
+        (stub.ListAnomalyDetectors, anomalies_pb2.ListAnomalyDetectorsRequest()),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+    must_fail(await world.call(tenant, stub.GetAnomaly, anomalies_pb2.GetAnomalyRequest(name=name)))
+    request = anomalies_pb2.ExplainAnomalyRequest(name=name)
+    must_fail(await world.call(tenant, stub.ExplainAnomaly, request))
+
+
+async def configure_anomalies(world: World, rng: random.Random, tenant: Tenant) -> None:
+    detector = anomalies_pb2.AnomalyDetector(name="anomalyDetectors/volume", muted=True)
+    request = anomalies_pb2.UpdateAnomalyDetectorRequest(
+        anomaly_detector=detector, request_id=_request_id(rng, world, tenant)
+    )
+    update = world.suite.anomalies.UpdateAnomalyDetector
+    tenant.changes += ok(await world.call(tenant, update, request))
 
 
 async def read_changes(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -482,6 +503,8 @@ OPERATIONS: tuple[Operation, ...] = (
     read_audit,
     copy_audit,
     prune_audit,
+    read_anomalies,
+    configure_anomalies,
     read_changes,
     subscribe,
     administer,

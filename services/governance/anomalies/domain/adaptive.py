@@ -6,7 +6,7 @@ mean, the distances that last (means of the seasonal ones), shifts between means
 and the spread. Their surprises are summed: what is rare in several ways at once is an anomaly.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,11 @@ from services.governance.anomalies.domain.season import Season
 from services.governance.anomalies.domain.surprise import Surprises
 
 _VIEWS = 11
-_AT_ONCE, _LASTING = slice(0, 5), slice(5, 11)
 _LEAST = 0.0025  # of level and range together: smaller deviations are none
 _TINY = 1e-9
 _SLOW = 1 / 250  # weight of the newest point in the slow mean
 _RAISED = 0.5  # of the bar: from here on the series is unusual
+_SOME, _LONG = 3, 12  # unusual points in a row: sustained, and worth telling once more
 _MEDIUM, _HIGH = 1.5, 2.25  # scores
 
 
@@ -53,7 +53,7 @@ class Adaptive:
 
     sensitivity: float = 1.0
     floor: float = 0.0
-    warm_up: int = 150
+    warm_up: int = 288
     tuning: Tuning = Tuning()
 
     @property
@@ -63,14 +63,20 @@ class Adaptive:
 
 
 class AdaptiveDetector:
-    """`Detector`; remembers some numbers and two profiles, however long the series is."""
+    """`Detector`; remembers some numbers and two profiles, however long the series is.
+
+    What was an alarm and is still unusual an hour of points later is told once more, as sustained,
+    though its score is that of the first alarm's rest.
+    """
 
     __slots__ = (
+        "_bar",
         "_fast",
         "_fast_weight",
         "_floor",
         "_high",
         "_last",
+        "_lasted",
         "_lasting",
         "_lasting_long",
         "_low",
@@ -78,19 +84,19 @@ class AdaptiveDetector:
         "_middle_weight",
         "_patience",
         "_place",
-        "_raised",
         "_season",
         "_since",
         "_slow",
         "_spread",
         "_surprises",
+        "_told",
         "score",
         "surprise",
     )
 
     def __init__(self, settings: Adaptive = Adaptive()) -> None:
         tuning = settings.tuning
-        self._raised = settings.bar.height * _RAISED
+        self._bar = settings.bar.height
         self._fast_weight, self._middle_weight = 2 / (tuning.fast + 1), 2 / (tuning.middle + 1)
         self._floor = max(settings.floor, _TINY)
         self._surprises = Surprises(_VIEWS, tuning.share)
@@ -98,6 +104,7 @@ class AdaptiveDetector:
         self._season = Season()
         self._place, self.score, self.surprise = 0, 0.0, 0.0
         self._since: datetime | None = None
+        self._lasted, self._told = 0, 0.0  # how long, and how far away when it was told
         self._last = self._fast = self._middle = self._slow = self._low = self._high = 0.0
         self._spread = self._lasting = self._lasting_long = 0.0
 
@@ -114,13 +121,32 @@ class AdaptiveDetector:
         self.surprise = surprise = sum(surprises)
         self.score = self._patience.score(surprise, self._place)
         self._learn(value)
-        if surprise < self._raised:
-            self._since = None
-        elif self._since is None:
-            self._since = moment
-        if self.score < 1:
+        self._follow(moment, surprise, residual)
+        if self.score < 1 and not (self._told and self._lasted == _LONG):
             return None
-        return _alarm(value, value - residual, self.score, surprises, self._since or moment)
+        self._told = self._told or residual
+        score = max(self.score, surprise / self._bar)
+        return self._alarm(moment, value, value - residual, score)
+
+    def _follow(self, moment: datetime, surprise: float, residual: float) -> None:
+        """Since when, and for how many points, the series has been unusual: after an alarm it
+        still is while it stays half as far away as it was then."""
+        if self._told:
+            unusual = residual * self._told > 0 and abs(residual) > abs(self._told) / 2
+        else:
+            unusual = surprise >= self._bar * _RAISED
+        if unusual:
+            self._since = self._since or moment
+            self._lasted += 1
+        else:
+            self._since, self._lasted, self._told = None, 0, 0.0
+
+    def _alarm(self, moment: datetime, value: float, expected: float, score: float) -> Alarm:
+        """What has been unusual for some points is sustained, whatever its height."""
+        kind = Kind.SPIKE if value > expected else Kind.DROP
+        if self._lasted >= _SOME:
+            kind = Kind.SUSTAINED
+        return Alarm(kind, _severity(score), value, expected, score, self._since or moment)
 
     def _deviations(self, value: float, residual: float) -> tuple[float, ...]:
         """In the order of the views; moves all means but the slow one."""
@@ -160,6 +186,8 @@ class AdaptiveDetector:
         return {
             "place": self._place,
             "since": self._since.isoformat() if self._since else None,
+            "lasted": self._lasted,
+            "told": self._told,
             "means": {name: getattr(self, f"_{name}") for name in _MEANS},
             "season": self._season.state(),
             "surprises": self._surprises.state(),
@@ -172,6 +200,7 @@ class AdaptiveDetector:
         detector = cls(settings)
         detector._place = int(state["place"])
         detector._since = datetime.fromisoformat(state["since"]) if state["since"] else None
+        detector._lasted, detector._told = int(state["lasted"]), finite(state["told"])
         for name in _MEANS:
             setattr(detector, f"_{name}", finite(state["means"][name]))
         detector._season = Season.from_state(state["season"])
@@ -192,15 +221,6 @@ _MEANS = (
     "lasting",
     "lasting_long",
 )
-
-
-def _alarm(
-    value: float, expected: float, score: float, surprises: Sequence[float], since: datetime
-) -> Alarm:
-    kind = Kind.SPIKE if value > expected else Kind.DROP
-    if max(surprises[_AT_ONCE]) < max(surprises[_LASTING]):
-        kind = Kind.SUSTAINED
-    return Alarm(kind, _severity(score), value, expected, score, since)
 
 
 def _severity(score: float) -> Severity:
