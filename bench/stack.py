@@ -68,7 +68,7 @@ class Stack:
         finally:
             await connection.close()
 
-    def token(self, tenant: str, role: Role = Role.DEVELOPER) -> str:
+    def token(self, tenant: str, role: Role = Role.ADMIN) -> str:
         """A bearer token."""
         return self.issuer.mint(TenantId(tenant), "bench", [role])
 

@@ -16,6 +16,8 @@ from cli.options import DataFolder, Options, Output
 from cli.session import local_issuer
 from libs.errors import invalid
 
+_CAPABILITIES = ("memory:read", "memory:write", "knowledge:read")  # of agents, unless told
+
 
 def migrate(
     ctx: typer.Context,
@@ -124,6 +126,13 @@ def token(
     agent: Annotated[
         str, typer.Option(help="An agent that acts for the subject.", show_default=False)
     ] = "",
+    capability: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the agent may do, unless it is registered: memory:write ...",
+            show_default="memory:read, memory:write, knowledge:read",
+        ),
+    ] = None,
     lifetime: Annotated[
         str, typer.Option(help="How long it is valid, at most 24h: 90s, 15m, 12h.")
     ] = "12h",
@@ -138,19 +147,28 @@ def token(
         if not options.tenant:
             raise invalid("tenant", "name it with --tenant or AETERNA_TENANT")
         roles, valid_for = role or ["developer"], duration(lifetime, "lifetime")
-        minted = interrupts.run(_mint(options, options.tenant, roles, agent, valid_for))
+        who = agent, capability or list(_CAPABILITIES)
+        minted = interrupts.run(_mint(options, options.tenant, roles, who, valid_for))
         print(json.dumps({"token": minted}) if options.output is Output.JSON else minted)
 
 
 async def _mint(
-    options: Options, tenant: str, roles: list[str], agent: str, lifetime: timedelta
+    options: Options,
+    tenant: str,
+    roles: list[str],
+    agent: tuple[str, list[str]],
+    lifetime: timedelta,
 ) -> str:
     issuer = await local_issuer(options.folder)
     from libs.auth import Role
+    from libs.authorization.rules import CAPABILITIES
     from libs.tenancy import parse_tenant_id
 
     for each in roles:
         if each not in list(Role):
             raise invalid("role", f"must be one of {', '.join(Role)}")
+    for each in agent[1]:
+        if each not in CAPABILITIES:
+            raise invalid("capability", f"must be one of {', '.join(sorted(CAPABILITIES))}")
     names = [Role(each) for each in roles]
-    return issuer.mint(parse_tenant_id(tenant), options.caller, names, agent, lifetime)
+    return issuer.mint(parse_tenant_id(tenant), options.caller, names, agent[0], lifetime, agent[1])

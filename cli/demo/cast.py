@@ -14,6 +14,8 @@ from libs.auth import LocalIssuer, Role
 from libs.clients import open_channel
 from libs.tenancy import parse_tenant_id
 
+_CAPABILITIES = ("memory:read", "memory:write", "memory:delete", "knowledge:read")  # of agents
+
 
 @dataclass(frozen=True)
 class Cast:
@@ -38,7 +40,9 @@ class Cast:
         Args:
             act_for: A tenant to name that is not the token's own.
         """
-        token = self.issuer.mint(parse_tenant_id(tenant), person, roles, agent)
+        token = self.issuer.mint(
+            parse_tenant_id(tenant), person, roles, agent, capabilities=_CAPABILITIES
+        )
         channels = {
             name: await self.stack.enter_async_context(
                 open_channel(

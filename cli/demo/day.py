@@ -14,6 +14,7 @@ from cli.demo.stage import Stage
 from cli.endpoints import Addresses
 from cli.session import local_issuer
 from cli.show import console
+from libs.auth import Role
 
 _COLUMNS = 120  # when standard output is not a terminal
 
@@ -60,7 +61,7 @@ async def _acts(stage: Stage, folder: Path, addresses: Addresses) -> None:
     async with AsyncExitStack() as stack:
         cast = Cast(addresses, await local_issuer(folder), stage, stack)
         harborline, lumen = await opening.create_tenants(cast)
-        watcher = await cast.join(harborline, "status-board")
+        watcher = await cast.join(harborline, "status-board", [Role.ADMIN])
         async with following(watcher, stage) as follower:
             incident = await memories.incident(cast, harborline)
             await follower.catch_up()

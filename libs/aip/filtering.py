@@ -79,6 +79,21 @@ class Comparison:
     value: Value
 
 
+@dataclass(frozen=True, slots=True)
+class Among:
+    """A row whose columns hold one of `rows`: our own condition, which no client writes.
+
+    `columns` are SQL from our own code, `names` what they are called elsewhere.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+Condition = Comparison | Among
+
+
 def parse(text: str, fields: Mapping[str, Field]) -> list[Comparison]:
     """The comparisons of a filter, in order; none for an empty one.
 
@@ -98,16 +113,29 @@ def parse(text: str, fields: Mapping[str, Field]) -> list[Comparison]:
             raise cursor.refusal(f"the end: at most {MAX_COMPARISONS} comparisons are allowed")
 
 
-def to_sql(comparisons: Sequence[Comparison], first_parameter: int) -> tuple[str, list[object]]:
-    """` AND column = $n` for each comparison, and the parameters from `$first_parameter` on.
+def to_sql(conditions: Sequence[Condition], first_parameter: int) -> tuple[str, list[object]]:
+    """` AND column = $n` for each condition, and the parameters from `$first_parameter` on.
 
     A NULL is unequal to every value, and neither smaller nor greater.
     """
-    sql = "".join(
-        f" AND {each.field.column} {_sql_operator(each)} ${number}{_sql_cast(each)}"
-        for number, each in enumerate(comparisons, first_parameter)
-    )
-    return sql, [each.value for each in comparisons]
+    sql, values = "", list[object]()
+    for each in conditions:
+        number = first_parameter + len(values)
+        if isinstance(each, Among):
+            sql += _among(each, number)
+            values += [[row[at] for row in each.rows] for at in range(len(each.columns))]
+        else:
+            sql += f" AND {each.field.column} {_sql_operator(each)} ${number}{_sql_cast(each)}"
+            values.append(each.value)
+    return sql, values
+
+
+def _among(condition: Among, first: int) -> str:
+    columns = ", ".join(condition.columns)
+    if len(condition.columns) == 1:
+        return f" AND {columns} = ANY(${first}::text[])"
+    lists = ", ".join(f"${first + at}::text[]" for at in range(len(condition.columns)))
+    return f" AND ({columns}) IN (SELECT * FROM unnest({lists}))"
 
 
 def _sql_operator(comparison: Comparison) -> str:

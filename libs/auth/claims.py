@@ -14,6 +14,7 @@ from libs.errors import InvalidRequest
 from libs.tenancy import TenantId, parse_tenant_id
 
 _MAX_ACTORS = 3
+_MAX_CAPABILITIES = 100
 
 Claims = Mapping[str, Any]
 
@@ -40,6 +41,7 @@ def read_identity(
         delegation=tuple(delegation),
         issuer=issuer.issuer,
         expires_at=expires_at,
+        capabilities=_capabilities(claims),
     )
 
 
@@ -104,6 +106,14 @@ def _roles(claims: Claims, claim: str) -> frozenset[Role]:
     if not roles:
         raise TokenInvalid(f"claim {claim}")
     return roles
+
+
+def _capabilities(claims: Claims) -> frozenset[str]:
+    """Of the agent; those that do not exist here mean nothing."""
+    named = claims.get("capabilities", [])
+    if not isinstance(named, list) or len(named) > _MAX_CAPABILITIES:
+        raise TokenInvalid("claim capabilities")
+    return frozenset(each for each in named if isinstance(each, str))
 
 
 def _agents(claims: Claims) -> list[str]:

@@ -34,6 +34,7 @@ class Identity:
         subject: The user or workload in whose name things are done.
         agent: The agent that acts in that name; "" when the subject acts itself.
         delegation: The agents that passed the task on to `agent`, latest first; without it.
+        capabilities: What the token says that `agent` may, where it is not registered.
     """
 
     tenant: TenantId
@@ -43,6 +44,7 @@ class Identity:
     delegation: tuple[str, ...]
     issuer: str
     expires_at: datetime
+    capabilities: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> str:

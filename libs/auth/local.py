@@ -74,8 +74,12 @@ class LocalIssuer:
         roles: Iterable[Role],
         agent: str = "",
         lifetime: timedelta = timedelta(hours=12),
+        capabilities: Iterable[str] = (),
     ) -> str:
         """A token for this subject, or for an agent that acts in its name.
+
+        Args:
+            capabilities: What the agent may do, unless it is registered.
 
         Raises:
             InvalidRequest: An authenticator would refuse it; says which argument is at fault.
@@ -93,7 +97,9 @@ class LocalIssuer:
             "exp": issued_at + int(lifetime.total_seconds()),
             "jti": str(uuid4()),
         }
-        return sign(claims | ({"agent": agent} if agent else {}), self._key_id, self._key)
+        if agent:
+            claims |= {"agent": agent, "capabilities": sorted(set(capabilities))}
+        return sign(claims, self._key_id, self._key)
 
     def public_keys(self) -> str:
         """The JWK set that verifies the tokens, as JSON."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from libs.auth import Role
+from libs.auth.identity import Role
 
 # What an agent can be allowed; a service's policies say which actions need which.
 CAPABILITIES = frozenset(

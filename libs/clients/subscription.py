@@ -114,6 +114,8 @@ def _heed_cancellation() -> None:
 def advance(number: int | None, response: pb.SubscribeResponse, *, filtered: bool) -> int:
     """How far a subscription that was at `number` is after this message.
 
+    A checkpoint says itself that nothing before it is missing.
+
     Raises:
         ChangesOutOfOrder: Something is missing or doubled, as far as can be told: filtered
             subscriptions have gaps.
@@ -121,7 +123,7 @@ def advance(number: int | None, response: pb.SubscribeResponse, *, filtered: boo
     if response.HasField("change"):
         received, least = response.change.number, 1
     else:
-        received, least = response.checkpoint, 0
+        received, least, filtered = response.checkpoint, 0, True
     step = least if number is None else received - number
     if step < least or (step > least and not filtered):
         raise ChangesOutOfOrder(number or 0, received)

@@ -22,7 +22,7 @@ from libs.aip.paging import Page
 from libs.errors import invalid
 from libs.operations import COLLECTION, Handler, Operation, OperationId, State
 from libs.operations.store import Operations
-from libs.service.caller import ADMINISTRATORS, caller
+from libs.service.caller import caller
 from libs.service.convert import timestamp
 from libs.service.pipeline import Context
 from libs.service.server import Registration
@@ -86,14 +86,14 @@ class OperationsServicer(pb_grpc.OperationsServicer):  # type: ignore[misc]  # h
     async def CancelOperation(
         self, request: pb.CancelOperationRequest, context: Context
     ) -> empty_pb2.Empty:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         await self._operations.cancel(current.route, current.origin, _id(request.name))
         return empty_pb2.Empty()
 
     async def DeleteOperation(
         self, request: pb.DeleteOperationRequest, context: Context
     ) -> empty_pb2.Empty:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         await self._operations.delete(current.route, current.origin, _id(request.name))
         return empty_pb2.Empty()
 

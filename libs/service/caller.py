@@ -1,28 +1,32 @@
 """Who is calling and for which tenant: bound by the pipeline, read by servicers."""
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
-from libs.auth import Identity, Role
+from libs.auth import Identity
+from libs.authorization.asking import Decision
+from libs.authorization.engine import Asker
+from libs.authorization.things import TENANT, Thing
 from libs.changes import Origin
 from libs.errors import AppError, Kind
 from libs.tenancy import Route, TenantId, TenantNotFound
 
-READERS = frozenset(Role)
-WRITERS = READERS - {Role.VIEWER}
-REVIEWERS = frozenset({Role.TECH_LEAD, Role.ARCHITECT, Role.ADMIN, Role.TENANT_ADMIN})
-ADMINISTRATORS = frozenset({Role.ADMIN, Role.TENANT_ADMIN, Role.PLATFORM_ADMIN})
-PLATFORM = frozenset({Role.PLATFORM_ADMIN})
-
 
 class PermissionDenied(AppError):
-    """The caller is known but may not do this."""
+    """The caller is known but may not do this. `policies` are those that forbid it, none when
+    nothing permits it."""
 
     kind, reason = Kind.DENIED, "PERMISSION_DENIED"
 
-    def __init__(self, needed: frozenset[Role]) -> None:
-        roles = ", ".join(sorted(needed))
-        super().__init__(f"This needs one of the roles: {roles}.", roles=roles)
+    def __init__(self, action: str, decision: Decision) -> None:
+        self.action, self.policies = action, decision.policies
+        super().__init__(
+            f"{action} is denied: {decision.reason}.",
+            action=action,
+            policies=",".join(decision.policies),
+        )
 
 
 class ForeignTenant(AppError):
@@ -36,12 +40,19 @@ class ForeignTenant(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of the current call. `tenant` is the one that the call is for."""
+    """The caller of the current call. `tenant` is the one that the call is for.
+
+    Attributes:
+        asker: Answers by the rules as they were when the call began.
+        ask: What answers by those that hold now, for calls that go on.
+    """
 
     identity: Identity
     tenant: TenantId
     origin: Origin
     resolved: Route | None
+    asker: Asker
+    ask: Callable[[], Awaitable[Asker]]
 
     @property
     def route(self) -> Route:
@@ -50,28 +61,35 @@ class Caller:
             raise TenantNotFound(self.tenant)
         return self.resolved
 
-    def require(self, roles: frozenset[Role]) -> None:
-        """Raises PermissionDenied unless the caller has one of the roles."""
-        if not self.has(roles):
-            raise PermissionDenied(roles)
+    async def now(self) -> Self:
+        """The same, by the rules that hold now."""
+        return replace(self, asker=await self.ask())
 
-    def has(self, roles: frozenset[Role]) -> bool:
-        """Whether the caller has one of the roles."""
-        return bool(self.identity.roles & roles)
+    def demand(self, action: str, thing: Thing | None = None) -> None:
+        """Raises PermissionDenied unless the caller may do this to the thing, or to the tenant."""
+        self.heed(action, self.asker.decide(action, thing or Thing(TENANT, self.tenant)))
+
+    def admit(self, action: str) -> None:
+        """Raises PermissionDenied if there is nothing that the caller may do this to."""
+        self.heed(action, self.asker.admits(action))
+
+    def may(self, action: str, thing: Thing | None = None) -> bool:
+        """Whether the caller may do this to the thing, or to the tenant."""
+        return self.asker.decide(action, thing or Thing(TENANT, self.tenant)).allowed
+
+    def heed(self, action: str, decision: Decision) -> None:
+        """Raises PermissionDenied if the decision denies."""
+        if not decision.allowed:
+            raise PermissionDenied(action, decision)
 
 
 _CALLER: ContextVar[Caller] = ContextVar("caller")
 
 
-def caller(roles: frozenset[Role] = READERS) -> Caller:
-    """The caller of the current call, who has one of `roles`.
-
-    Raises:
-        PermissionDenied: None of them.
-    """
-    current = _CALLER.get()
-    current.require(roles)
-    return current
+def caller() -> Caller:
+    """The caller of the current call, who may do what the method's action says: to the tenant, or
+    else to something, of which the servicer has to ask."""
+    return _CALLER.get()
 
 
 def bound() -> Caller | None:

@@ -1,5 +1,5 @@
-"""What every call passes: trace, metrics, authentication, tenant, validation, errors. Knows no
-service.
+"""What every call passes: trace, metrics, authentication, tenant, authorization, validation,
+errors. Knows no service.
 
 One interceptor wraps each method once; the steps are plain functions, in the order in which they
 read.
@@ -8,9 +8,10 @@ read.
 from __future__ import annotations  # gRPC's handlers are generic in their stubs only
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,13 +19,22 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 from protovalidate import Validator
 
-from libs.auth import Authenticator, Role
+from libs.auth import Authenticator, Identity, Role
+from libs.authorization.authority import Authority
+from libs.authorization.engine import actions
 from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind, bound
 from libs.service.errors import abort, code_of, expected
 from libs.service.observe import Observed, Outcome
-from libs.tenancy import TenantId, TenantMoved, parse_tenant_id
+from libs.tenancy import (
+    Route,
+    TenantId,
+    TenantMoved,
+    TenantNotFound,
+    TenantSuspended,
+    parse_tenant_id,
+)
 from libs.tenancy.directory import Directory
 from libs.tracing import current_trace_id
 from libs.traffic import Traffic
@@ -87,11 +97,15 @@ class Pipeline(grpc.aio.ServerInterceptor):
         service: str,
         authenticator: Authenticator,
         directory: Directory,
+        authority: Authority,
         write_timeout: timedelta,
         traffic: Traffic,
+        methods: Mapping[str, str],
         unrouted: frozenset[str] = frozenset(),
     ) -> None:
+        """`methods`: the action of each, by path."""
         self._service, self._unrouted, self._traffic = service, unrouted, traffic
+        self._authority, self._actions = authority, methods
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
         self._validator = Validator()
@@ -173,15 +187,26 @@ class Pipeline(grpc.aio.ServerInterceptor):
                     raise slow from None
 
     async def _admit(self, method: str, context: Context) -> None:
-        """Authenticates the caller, resolves the tenant and binds both to this call."""
+        """Authenticates the caller, resolves the tenant, binds both to this call, and asks the
+        policies."""
         metadata = dict(_metadata(context))
         identity = await self._authenticator.authenticate(_token(metadata))
         tenant = _named_tenant(metadata, identity.tenant, identity.roles)
         routed = method[1:].partition("/")[0] not in self._unrouted
         route = await self._directory.route(tenant) if routed else None
+        ask = partial(self._authority.asker, route or await self._home(identity), identity)
         origin = Origin(identity.actor, current_trace_id())
-        bind(Caller(identity, tenant, origin, route))
+        current = Caller(identity, tenant, origin, route, await ask(), ask)
+        bind(current)
         structlog.contextvars.bind_contextvars(tenant=tenant)
+        _authorize(current, self._actions[method])
+
+    async def _home(self, identity: Identity) -> Route | None:
+        """The way to the caller's own tenant; there need be none of platform administrators."""
+        try:
+            return await self._directory.route(identity.tenant)
+        except (TenantNotFound, TenantSuspended):
+            return None
 
     def _checked(self, request: Any) -> Any:
         """The request, or for a stream each of its messages, once it keeps the contract's rules."""
@@ -207,6 +232,15 @@ class Pipeline(grpc.aio.ServerInterceptor):
             self._directory.forget(TenantId(error.metadata["tenant"]))
         outcome.code = code_of(error)
         await abort(context, error)
+
+
+def _authorize(current: Caller, action: str) -> None:
+    """Raises PermissionDenied. What is done to something else than the tenant is not known yet:
+    the servicer asks again."""
+    if actions().on_tenant(action):
+        current.demand(action)
+    else:
+        current.admit(action)
 
 
 def _shape(handler: grpc.RpcMethodHandler[Any, Any]) -> tuple[Any, Any]:

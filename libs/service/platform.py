@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.auth.clock import utc_now
+from libs.authorization.authority import Authority
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -39,6 +40,7 @@ class Platform:
     kms: Kms
     keyring: Keyring
     wakeups: Wakeups
+    authority: Authority
     traffic: Traffic
 
 
@@ -59,7 +61,10 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         keyring = Keyring(kms, PostgresKeyStore())
         traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
-        yield Platform(settings, authenticator, directory, kms, keyring, wakeups, traffic)
+        authority = Authority(wakeups)
+        yield Platform(
+            settings, authenticator, directory, kms, keyring, wakeups, authority, traffic
+        )
 
 
 async def _check(kms: Kms, production: bool) -> None:

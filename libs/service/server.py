@@ -18,6 +18,7 @@ from prometheus_client import start_http_server
 
 from libs import logs
 from libs.errors import AppError, Kind
+from libs.service.actions import actions_of
 from libs.service.background import background
 from libs.service.pipeline import Pipeline
 from libs.service.platform import Platform, open_platform
@@ -133,8 +134,10 @@ def _server(
         name,
         platform.authenticator,
         platform.directory,
+        platform.authority,
         settings.write_timeout,
         platform.traffic,
+        actions_of(each.name for each in registrations),
         unrouted,
     )
     server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.aip.filtering import Comparison, to_sql
+from libs.aip.filtering import Condition, to_sql
 from libs.changes import E, Step
 from libs.errors import AppError
 from libs.spine import Write, read
@@ -105,13 +105,21 @@ class VersionedTable(Generic[E]):
         return [found[each] for each in ids if each in found]
 
     async def page(
-        self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
+        self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
     ) -> list[E]:
         """Newest first, those older than `before`, at most `limit`."""
         conditions, values = to_sql(where, 4)
         sql = self._sql.page.format(where=conditions)
         rows = await read(route, sql, before, limit, *values)
         return [self._shape.from_row(row) for row in rows]
+
+    async def places(
+        self, route: Route, columns: Sequence[str], most: int
+    ) -> list[tuple[str, ...]]:
+        """What the rows hold in these columns (SQL from our own code), each once, at most `most`
+        and one more."""
+        sql = self._sql.places.format(columns=", ".join(columns))
+        return [tuple(row.values()) for row in await read(route, sql, most + 1)]
 
     async def versions(self, route: Route, entity: UUID, numbers: Sequence[int]) -> list[E]:
         """The versions that these changes made, as far as they are kept, oldest first."""
@@ -129,6 +137,7 @@ class _Statements(NamedTuple):
     scored: str
     page: str
     history: str
+    places: str
     answered: str
     put: str
     keep: str
@@ -153,6 +162,7 @@ def _statements(table: str, versions: str, columns: Mapping[str, str]) -> _State
             ORDER BY id DESC LIMIT $3""",
         history=f"""SELECT {names} FROM {both}
             WHERE tenant_id = $1 AND id = $2 AND number = ANY($3::bigint[]) ORDER BY number""",
+        places=f"SELECT DISTINCT {{columns}} FROM {table} WHERE tenant_id = $1 LIMIT $2",
         answered=f"""SELECT w.place, r.* FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY
             AS w (id, version, place) CROSS JOIN LATERAL (
                 SELECT * FROM {both}

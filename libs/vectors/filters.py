@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Condition as RowCondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """An entity for whose row all comparisons hold. `table` is SQL from our own code, of a table in
+    """An entity for whose row all conditions hold. `table` is SQL from our own code, of a table in
     the shard with the key (tenant_id, id)."""
 
     table: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[RowCondition, ...]
 
 
 Condition = Sequence[str] | Until | After | Rows

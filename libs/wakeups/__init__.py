@@ -21,6 +21,15 @@ class Watch:
     def ring(self) -> None:
         self._rung.set()
 
+    @property
+    def rung(self) -> bool:
+        """Whether it was rung since the last wait or `clear`."""
+        return self._rung.is_set()
+
+    def clear(self) -> None:
+        """What was rung before counts no more."""
+        self._rung.clear()
+
     async def wait(self, seconds: float) -> bool:
         """Whether it was rung since the last wait; at most `seconds` are waited for that."""
         if seconds > 0:  # a timeout of 0 may swallow a cancellation (cpython issue 134471)

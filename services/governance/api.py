@@ -8,8 +8,9 @@ from google.protobuf.message import Message
 from aeterna.governance.v1 import tenants_pb2, tenants_pb2_grpc
 from libs.aip.names import resource_id
 from libs.aip.paging import Page, bad_token
+from libs.authorization.things import TENANT, Thing
 from libs.changes import Asked, Origin, Request
-from libs.service.caller import PLATFORM, Caller, caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import TenantId, parse_tenant_id
@@ -33,7 +34,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     async def CreateTenant(
         self, request: tenants_pb2.CreateTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        by = _asked(caller(PLATFORM), "CreateTenant", request, request.request_id)
+        by = _asked(caller(), "CreateTenant", request, request.request_id)
         tenant = parse_tenant_id(request.tenant_id, "tenant_id")
         draft = Draft(tenant, request.tenant.display_name, request.shard)
         return _tenant(await self._do.create(by, draft))
@@ -41,15 +42,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     async def GetTenant(
         self, request: tenants_pb2.GetTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        current, tenant = caller(), _tenant_id(request.name)
-        if tenant != current.tenant:
-            current.require(PLATFORM)
+        tenant = _tenant_id(request.name)
+        caller().demand("GetTenant", Thing(TENANT, tenant))
         return _tenant(await self._registry.get(tenant))
 
     async def ListTenants(
         self, request: tenants_pb2.ListTenantsRequest, context: Context
     ) -> tenants_pb2.ListTenantsResponse:
-        caller(PLATFORM)
         page = Page.asked(request.page_size, request.page_token, binding="ListTenants")
         tenants = await self._registry.page(_after(page), page.limit)
         shown, token = page.cut(tenants, lambda tenant: tenant.id)
@@ -58,13 +57,13 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
     async def SuspendTenant(
         self, request: tenants_pb2.SuspendTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        by = _asked(caller(PLATFORM), "SuspendTenant", request, request.request_id)
+        by = _asked(caller(), "SuspendTenant", request, request.request_id)
         return _tenant(await self._do.suspend(by, _tenant_id(request.name)))
 
     async def ResumeTenant(
         self, request: tenants_pb2.ResumeTenantRequest, context: Context
     ) -> tenants_pb2.Tenant:
-        by = _asked(caller(PLATFORM), "ResumeTenant", request, request.request_id)
+        by = _asked(caller(), "ResumeTenant", request, request.request_id)
         return _tenant(await self._do.resume(by, _tenant_id(request.name)))
 
 

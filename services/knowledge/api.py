@@ -6,15 +6,14 @@ from google.protobuf import empty_pb2
 
 from aeterna.knowledge.v1 import knowledge_pb2 as pb
 from aeterna.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
-from libs.aip.filtering import Field, parse
+from libs.aip.filtering import Condition, Field, parse
 from libs.aip.filtering import Kind as FieldKind
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page, fitting
-from libs.auth import Role
 from libs.changes import Asked, Operation
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.service.caller import REVIEWERS, WRITERS, Caller, caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import (
     asked,
     change_to,
@@ -25,6 +24,8 @@ from libs.service.convert import (
     timestamp,
 )
 from libs.service.pipeline import Context
+from services.knowledge.access import Access
+from services.knowledge.domain.access import place, restricting
 from services.knowledge.domain.item import ITEM_IDS, Item, Kind, Layer, View
 from services.knowledge.domain.relations import Relation, RelationKind
 from services.knowledge.domain.status import Status
@@ -55,28 +56,39 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
     """`aeterna.knowledge.v1.KnowledgeService` over the operations."""
 
     def __init__(
-        self, items: ItemOperations, relations: RelationOperations, keyring: Keyring
+        self,
+        items: ItemOperations,
+        relations: RelationOperations,
+        keyring: Keyring,
+        access: Access,
     ) -> None:
         self._items, self._relations, self._keyring = items, relations, keyring
+        self._access = access
 
     async def CreateKnowledgeItem(
         self, request: pb.CreateKnowledgeItemRequest, context: Context
     ) -> pb.KnowledgeItem:
-        current = caller(WRITERS)
+        current = caller()
         draft = _draft(request.knowledge_item)
+        to_be = place(current.tenant, draft.layer.value, draft.scope, Status.DRAFT.value)
+        current.demand("CreateKnowledgeItem", to_be)
         by = await self._asked(current, "CreateKnowledgeItem", request)
         return _item(await self._items.create(current.route, by, draft, current.identity.subject))
 
     async def GetKnowledgeItem(
         self, request: pb.GetKnowledgeItemRequest, context: Context
     ) -> pb.KnowledgeItem:
-        return _item(await self._items.get(caller().route, resource_uuid(request.name, ITEMS)))
+        current = caller()
+        item = await self._items.get(current.route, resource_uuid(request.name, ITEMS))
+        current.demand("GetKnowledgeItem", item.stored.place(current.tenant))
+        return _item(item)
 
     async def ListKnowledgeItems(
         self, request: pb.ListKnowledgeItemsRequest, context: Context
     ) -> pb.ListKnowledgeItemsResponse:
         current = caller()
-        where = parse(request.filter, _FILTER)
+        sight = await self._access.sight(current, "ListKnowledgeItems")
+        where: list[Condition] = [*parse(request.filter, _FILTER), *restricting(sight)]
         binding = f"ListKnowledgeItems/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding, maximum=_PAGE)
         items = await self._items.page(current.route, where, page.after_id(), page.limit)
@@ -88,10 +100,11 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
     async def UpdateKnowledgeItem(
         self, request: pb.UpdateKnowledgeItemRequest, context: Context
     ) -> pb.KnowledgeItem:
-        current, new = caller(WRITERS), request.knowledge_item
+        current, new = caller(), request.knowledge_item
         item_id = resource_uuid(new.name, ITEMS, "knowledge_item.name")
         names = masked(new, list(request.update_mask.paths), _TEXTS)
         title, content = (_text(new, name) if name in names else None for name in _TEXTS)
+        await self._access.demand(current, "UpdateKnowledgeItem", item_id)
         by = await self._asked(current, "UpdateKnowledgeItem", request)
         return _item(
             await self._items.update(current.route, by, item_id, new.version, title, content)
@@ -100,33 +113,35 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
     async def ProposeKnowledgeItem(
         self, request: pb.ProposeKnowledgeItemRequest, context: Context
     ) -> pb.KnowledgeItem:
-        return await self._move("ProposeKnowledgeItem", WRITERS, Operation.PROPOSED, request)
+        return await self._move("ProposeKnowledgeItem", Operation.PROPOSED, request)
 
     async def AcceptKnowledgeItem(
         self, request: pb.AcceptKnowledgeItemRequest, context: Context
     ) -> pb.KnowledgeItem:
-        return await self._move("AcceptKnowledgeItem", REVIEWERS, Operation.ACCEPTED, request)
+        return await self._move("AcceptKnowledgeItem", Operation.ACCEPTED, request)
 
     async def RejectKnowledgeItem(
         self, request: pb.RejectKnowledgeItemRequest, context: Context
     ) -> pb.KnowledgeItem:
-        return await self._move("RejectKnowledgeItem", REVIEWERS, Operation.REJECTED, request)
+        return await self._move("RejectKnowledgeItem", Operation.REJECTED, request)
 
     async def DeprecateKnowledgeItem(
         self, request: pb.DeprecateKnowledgeItemRequest, context: Context
     ) -> pb.KnowledgeItem:
-        return await self._move("DeprecateKnowledgeItem", REVIEWERS, Operation.DEPRECATED, request)
+        return await self._move("DeprecateKnowledgeItem", Operation.DEPRECATED, request)
 
     async def SearchKnowledgeItems(
         self, request: pb.SearchKnowledgeItemsRequest, context: Context
     ) -> pb.SearchKnowledgeItemsResponse:
         statuses = tuple(_STATUSES[each] for each in request.statuses) or (Status.ACCEPTED,)
         kinds = tuple(_KINDS[each] for each in request.kinds)
-        view = View(scope_from(request.scope), statuses, kinds)
+        current = caller()
+        sight = await self._access.sight(current, "SearchKnowledgeItems")
+        view = View(scope_from(request.scope), statuses, kinds, sight)
         # Without a bound given, nothing is left out: the least cosine is -1.
         floor = request.min_score or -1.0
         found = await self._items.search(
-            caller().route, request.query, view, request.limit or 10, floor
+            current.route, request.query, view, request.limit or 10, floor
         )
         results = [
             pb.SearchResult(knowledge_item=_item(each.item), score=each.score)
@@ -142,6 +157,7 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
         binding = f"ListKnowledgeItemRevisions/{current.tenant}/{request.name}"
         page = Page.asked(request.page_size, request.page_token, binding=binding, maximum=_PAGE)
         since = page.after_number()
+        await self._access.demand(current, "ListKnowledgeItemRevisions", item_id)
         history = await self._items.history(current.route, item_id, since, page.limit)
         shown, token = page.cut(
             history, lambda revision: revision[0].number, lambda revision: _size(revision[1])
@@ -155,18 +171,20 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
     async def CreateRelation(
         self, request: pb.CreateRelationRequest, context: Context
     ) -> pb.Relation:
-        current, new = caller(WRITERS), request.relation
+        current, new = caller(), request.relation
         source = resource_uuid(new.source, ITEMS, "relation.source")
         target = resource_uuid(new.target, ITEMS, "relation.target")
         kind = enum_from(_RELATION_KINDS, new.kind, "relation.kind")
+        await self._access.demand(current, "CreateRelation", source, target)
         by = await self._asked(current, "CreateRelation", request)
         return _relation(await self._relations.create(current.route, by, source, target, kind))
 
     async def DeleteRelation(
         self, request: pb.DeleteRelationRequest, context: Context
     ) -> empty_pb2.Empty:
-        current = caller(WRITERS)
+        current = caller()
         relation_id = resource_uuid(request.name, RELATIONS)
+        await self._access.demand_ends(current, "DeleteRelation", relation_id)
         by = await self._asked(current, "DeleteRelation", request)
         await self._relations.delete(current.route, by, relation_id)
         return empty_pb2.Empty()
@@ -178,15 +196,15 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
         item_id = resource_uuid(request.knowledge_item, ITEMS, "knowledge_item")
         binding = f"ListRelations/{current.tenant}/{request.knowledge_item}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
+        await self._access.demand(current, "ListRelations", item_id)
         relations = await self._relations.page(current.route, item_id, page.after_id(), page.limit)
         shown, token = page.cut(relations, lambda relation: relation.id)
         return pb.ListRelationsResponse(relations=map(_relation, shown), next_page_token=token)
 
-    async def _move(
-        self, method: str, roles: frozenset[Role], operation: Operation, request: Any
-    ) -> pb.KnowledgeItem:
-        current = caller(roles)
+    async def _move(self, method: str, operation: Operation, request: Any) -> pb.KnowledgeItem:
+        current = caller()
         item_id = resource_uuid(request.name, ITEMS)
+        await self._access.demand(current, method, item_id)
         by = await self._asked(current, method, request)
         return _item(
             await self._items.move(

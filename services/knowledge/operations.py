@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Condition
 from libs.changes import Asked, Command, Operation
 from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring, Plain, Sealed
@@ -86,7 +86,7 @@ class ItemOperations:
         return item
 
     async def page(
-        self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
+        self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
     ) -> list[Item]:
         """Newest first, those older than `before`."""
         stored = await self.items.page(route, where, before, limit)

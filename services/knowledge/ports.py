@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Condition
 from libs.changes import Command
 from libs.tenancy import Route
 from services.knowledge.domain import changes, relations
@@ -29,9 +29,15 @@ class Items(Protocol):
         """Those that exist, in the order of `ids`."""
 
     async def page(
-        self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
+        self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
     ) -> list[Stored]:
         """Newest first, those older than `before`, at most `limit`."""
+
+    async def places(
+        self, route: Route, columns: Sequence[str], most: int
+    ) -> list[tuple[str, ...]]:
+        """What there is in these columns of rows (SQL from our own code), each once, at most `most`
+        and one more."""
 
     async def versions(self, route: Route, item: UUID, numbers: Sequence[int]) -> list[Stored]:
         """The versions that these changes made."""
@@ -49,6 +55,9 @@ class Relations(Protocol):
                 RequestIdReused: As they say.
             TenantMoved, TenantSuspended: The shard refuses the writer.
         """
+
+    async def get_many(self, route: Route, ids: Sequence[UUID]) -> list[Relation]:
+        """Those that exist, in no order."""
 
     async def page(
         self, route: Route, item: UUID, before: UUID | None, limit: int

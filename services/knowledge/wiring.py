@@ -15,6 +15,7 @@ from libs.vectors import Collection
 from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
+from services.knowledge.access import Access
 from services.knowledge.api import KnowledgeServicer
 from services.knowledge.operations import ItemOperations, RelationOperations
 from services.knowledge.settings import Settings
@@ -53,6 +54,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             ),
             RelationOperations(relations, items, new_id, utc_now),
             platform.keyring,
+            Access(items, relations),
         )
         add = partial(pb_grpc.add_KnowledgeServiceServicer_to_server, servicer)
         yield [Registration("aeterna.knowledge.v1.KnowledgeService", add)]

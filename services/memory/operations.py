@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Condition
 from libs.auth.identity import person_of
 from libs.changes import Asked, Command
 from libs.embedding import Purpose, TenantEmbedder
@@ -66,8 +66,13 @@ class MemoryOperations:
         (memory,) = await opened(self.keyring, route, [await self._one(route, memory_id)])
         return memory
 
+    async def stored(self, route: Route, memory_id: UUID) -> Stored | None:
+        """One memory as it is stored, if there is one."""
+        found = await self.memories.get_many(route, [memory_id])
+        return found[0] if found else None
+
     async def page(
-        self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
+        self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
     ) -> list[Memory]:
         """Newest first, those older than `before`."""
         stored = await self.memories.page(route, where, before, limit)

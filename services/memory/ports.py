@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Condition
 from libs.changes import Command
 from libs.tenancy import Route
 from services.memory.domain.changes import Body
@@ -43,9 +43,15 @@ class Memories(Protocol):
         are among them, in its session."""
 
     async def page(
-        self, route: Route, where: Sequence[Comparison], before: UUID | None, limit: int
+        self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
     ) -> list[Stored]:
         """Newest first, those older than `before`, at most `limit`."""
+
+    async def places(
+        self, route: Route, columns: Sequence[str], most: int
+    ) -> list[tuple[str, ...]]:
+        """What there is in these columns of rows (SQL from our own code), each once, at most `most`
+        and one more."""
 
     async def earlier(self, route: Route, memory: UUID, limit: int) -> list[Stored]:
         """Of the versions before the current one, one for each that reads otherwise, at most

@@ -31,6 +31,7 @@ from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.reindexing import Reindexing
 from libs.vectors.settings import open_index
+from services.memory.access import Access
 from services.memory.aging import AgingNow, LifeOf
 from services.memory.api import MemoryServicer
 from services.memory.creation import Creation
@@ -124,6 +125,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             platform.keyring,
             aging,
             Promotion(memories, platform.keyring, indexing),
+            Access(memories),
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
         yield [

@@ -1,15 +1,17 @@
 """gRPC servicer of the change log: translates, nothing else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 
 from aeterna.sync.v1 import sync_pb2 as pb
 from aeterna.sync.v1 import sync_pb2_grpc as pb_grpc
 from libs.aip.paging import page_size
-from libs.service.caller import caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import change_to
 from libs.service.pipeline import Context, SlowConsumer
 from libs.spine.changes import LoggedChange
+from services.sync.domain.sight import reading
 from services.sync.operations import Checkpoint, Interest, Subscriptions
 from services.sync.ports import ChangeLog
 
@@ -25,9 +27,14 @@ class SyncServicer(pb_grpc.SyncServiceServicer):
     async def ListChanges(
         self, request: pb.ListChangesRequest, context: Context
     ) -> pb.ListChangesResponse:
-        size = page_size(request.page_size, default=_PAGE)
-        changes, head = await self._log.after(caller().tenant, request.since, size)
-        return pb.ListChangesResponse(changes=map(change_to, changes), head=head)
+        current, size = caller(), page_size(request.page_size, default=_PAGE)
+        seen: list[LoggedChange] = []
+        since, head = request.since, request.since + 1
+        while since < head and len(seen) < size:
+            changes, head = await self._log.after(current.tenant, since, size - len(seen))
+            seen += [each for each in changes if _sees(current, each)]
+            since = changes[-1].number if changes else head
+        return pb.ListChangesResponse(changes=map(change_to, seen), head=head, checkpoint=since)
 
     async def Subscribe(
         self, request: pb.SubscribeRequest, context: Context
@@ -49,7 +56,23 @@ def _interest(request: pb.SubscribeRequest) -> Interest:
         since=request.since if request.HasField("since") else None,
         collections=frozenset(request.collections),
         until=current.identity.expires_at,
+        sees=partial(_sight, current),
     )
+
+
+async def _sight(current: Caller) -> Callable[[LoggedChange], bool]:
+    """What the caller may hear of by now.
+
+    Raises:
+        PermissionDenied: Nothing any more.
+    """
+    renewed = await current.now()
+    renewed.demand("Subscribe")
+    return partial(_sees, renewed)
+
+
+def _sees(current: Caller, change: LoggedChange) -> bool:
+    return current.may(*reading(change, current.tenant, current.identity.subject))
 
 
 def _response(event: LoggedChange | Checkpoint) -> pb.SubscribeResponse:

@@ -6,7 +6,7 @@ the server stops) ends its subscribers, who resume where they were.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,12 +28,14 @@ _PAGE = 500  # changes read at once
 @dataclass(frozen=True, slots=True)
 class Interest:
     """What a subscriber wants: the changes after `since`, None for those from now on, about these
-    collections, none for all, `until` its token expires."""
+    collections, none for all, `until` its token expires. `sees` gives which of them it may hear of
+    by now."""
 
     tenant: TenantId
     since: int | None
     collections: frozenset[str]
     until: datetime
+    sees: Callable[[], Awaitable[Callable[[LoggedChange], bool]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +129,18 @@ class Subscriptions:
             yield Checkpoint(position)
             while True:
                 changes = await self._next(tail, position, end)
+                sees, told = await interest.sees(), position
                 for change in changes:
                     position = change.number
-                    if is_about(change.resource, interest.collections):
-                        _check(tail, end)
-                        yield change
-                        CHANGES_SENT.inc()
-                if not changes or not is_about(changes[-1].resource, interest.collections):
+                    if not is_about(change.resource, interest.collections) or not sees(change):
+                        continue
+                    _check(tail, end)
+                    if told < position - 1 and not interest.collections:
+                        yield Checkpoint(position - 1)  # what is hidden must not look like a loss
+                    yield change
+                    CHANGES_SENT.inc()
+                    told = position
+                if told < position or not changes:
                     yield Checkpoint(position)
 
     async def _next(self, tail: _Tail, position: int, end: float) -> Sequence[LoggedChange]:

@@ -10,7 +10,7 @@ from libs.aip.names import resource_id, resource_uuid
 from libs.aip.paging import Page
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.service.caller import ADMINISTRATORS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, timestamp
 from libs.service.pipeline import Context
 from services.governance.anomalies.domain.adaptive import Adaptive
@@ -80,7 +80,7 @@ class AnomalyServicer(pb_grpc.AnomalyServiceServicer):
     async def UpdateAnomalyDetector(
         self, request: pb.UpdateAnomalyDetectorRequest, context: Context
     ) -> pb.AnomalyDetector:
-        current, given = caller(ADMINISTRATORS), request.anomaly_detector
+        current, given = caller(), request.anomaly_detector
         metric = _metric(resource_id(given.name, DETECTORS, "anomaly_detector.name"))
         changes = _changes(given, list(request.update_mask.paths))
         by = await asked(current, self._keyring, "UpdateAnomalyDetector", request)

@@ -10,7 +10,7 @@ from libs.aip.paging import Page
 from libs.audit import Fault
 from libs.changes import Operation
 from libs.encryption.keyring import Keyring
-from libs.service.caller import ADMINISTRATORS, PLATFORM, REVIEWERS, WRITERS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, change_to, timestamp
 from libs.service.pipeline import Context
 from libs.spine.changes import LoggedChange
@@ -18,7 +18,6 @@ from services.governance.audit.domain import Event
 from services.governance.audit.operations import AuditOperations
 from services.governance.audit.ports import Checkpoint
 
-AUDITORS = REVIEWERS | PLATFORM
 _TEXTS = ("actor", "subject", "resource", "event", "request_id", "trace_id")
 _FILTER = {
     **{name: Field(name, Kind.TEXT) for name in _TEXTS},
@@ -38,7 +37,7 @@ class AuditServicer(pb_grpc.AuditServiceServicer):
     async def RecordAuditEvent(
         self, request: pb.RecordAuditEventRequest, context: Context
     ) -> pb.AuditEntry:
-        current = caller(WRITERS)
+        current = caller()
         by = await asked(current, self._keyring, "RecordAuditEvent", request)
         event = Event(request.event, request.resource, request.subject)
         return _entry(await self._trail.record(current.route, by, event))
@@ -46,7 +45,7 @@ class AuditServicer(pb_grpc.AuditServiceServicer):
     async def ListAuditEntries(
         self, request: pb.ListAuditEntriesRequest, context: Context
     ) -> pb.ListAuditEntriesResponse:
-        current = caller(AUDITORS)
+        current = caller()
         where = parse(request.filter, _FILTER)
         binding = f"ListAuditEntries/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
@@ -58,7 +57,7 @@ class AuditServicer(pb_grpc.AuditServiceServicer):
     async def VerifyAuditTrail(
         self, request: pb.VerifyAuditTrailRequest, context: Context
     ) -> pb.VerifyAuditTrailResponse:
-        verdict, ends = await self._do.verify(caller(AUDITORS).route)
+        verdict, ends = await self._do.verify(caller().route)
         return pb.VerifyAuditTrailResponse(
             intact=verdict.intact,
             checked=verdict.checked,
@@ -72,7 +71,7 @@ class AuditServicer(pb_grpc.AuditServiceServicer):
     async def ExportAuditTrail(
         self, request: pb.ExportAuditTrailRequest, context: Context
     ) -> AsyncIterator[pb.ExportAuditTrailResponse]:
-        lines = self._do.export(caller(AUDITORS).route, request.since, request.until)
+        lines = self._do.export(caller().route, request.since, request.until)
         async with aclosing(lines):
             async for block in lines:
                 yield pb.ExportAuditTrailResponse(lines=block)
@@ -80,7 +79,7 @@ class AuditServicer(pb_grpc.AuditServiceServicer):
     async def PruneAuditTrail(
         self, request: pb.PruneAuditTrailRequest, context: Context
     ) -> pb.PruneAuditTrailResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         by = await asked(current, self._keyring, "PruneAuditTrail", request)
         pruned = await self._do.prune(current.route, by, request.until, request.hash)
         return pb.PruneAuditTrailResponse(pruned=pruned)
@@ -88,7 +87,7 @@ class AuditServicer(pb_grpc.AuditServiceServicer):
     async def ListAuditCheckpoints(
         self, request: pb.ListAuditCheckpointsRequest, context: Context
     ) -> pb.ListAuditCheckpointsResponse:
-        current = caller(AUDITORS)
+        current = caller()
         binding = f"ListAuditCheckpoints/{current.tenant}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         found = await self._checkpoints.page(current.tenant, page.after_number(), page.limit)

@@ -7,9 +7,12 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
+from libs.authorization.things import EVERYTHING, Sight, Thing
 from libs.changes import Indexes
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope
+from libs.vectors.filters import Condition, Rows
+from services.knowledge.domain.access import place, restricting
 from services.knowledge.domain.status import Status
 
 
@@ -39,6 +42,7 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
     Layer.ORG: ("org_id",),
     Layer.COMPANY: (),
 }
+TABLE = "aeterna.knowledge_item"
 ITEM_IDS = ("org_id", "team_id", "project_id")
 
 
@@ -91,6 +95,10 @@ class Stored:
         """The ids that decide who sees it."""
         return self.scope.restrict(BINDING[self.layer])
 
+    def place(self, tenant: str = "") -> Thing:
+        """What decides who may do what to it."""
+        return place(tenant, self.layer.value, self.scope, self.status.value)
+
     def payload(self) -> dict[str, str]:
         """What the vector index filters by."""
         return {
@@ -112,11 +120,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a search may show; `kinds` is empty for all of them."""
+    """What a search may show; `kinds` is empty for all of them, `sight` is what the caller may see
+    at all."""
 
     scope: Scope
     statuses: Collection[Status]
     kinds: Collection[Kind] = ()
+    sight: Sight = EVERYTHING
 
     def shows(self, item: Stored) -> bool:
         """Whether the item is of these kinds and statuses and not bound to something else."""
@@ -124,13 +134,16 @@ class View:
             item.status in self.statuses
             and (not self.kinds or item.kind in self.kinds)
             and self.scope.admits(item.bound())
+            and self.sight.shows(item.place())
         )
 
-    def filter(self) -> dict[str, tuple[str, ...]]:
+    def filter(self) -> dict[str, Condition]:
         """The same for the vector index."""
         statuses = {"status": tuple(status.value for status in self.statuses)}
         kinds = {"kind": tuple(kind.value for kind in self.kinds)} if self.kinds else {}
-        return {**statuses, **kinds, **self.scope.filter()}
+        seen = restricting(self.sight)
+        rows = {"rows": Rows(TABLE, tuple(seen))} if seen else {}
+        return {**statuses, **kinds, **self.scope.filter(), **rows}
 
 
 def check_scope(layer: Layer, scope: Scope, field: str) -> None:

@@ -101,6 +101,9 @@ class PostgresRelations:
         written = await self._entities.submit(route, command)
         return [each for each in written if isinstance(each, Relation)]
 
+    async def get_many(self, route: Route, ids: Sequence[UUID]) -> list[Relation]:
+        return [_from_row(row) for row in await read(route, _GET, list(ids))]
+
     async def page(
         self, route: Route, item: UUID, before: UUID | None, limit: int
     ) -> list[Relation]:

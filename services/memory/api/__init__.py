@@ -13,15 +13,17 @@ from libs.aip.filtering import parse
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page
 from libs.auth.clock import utc_now
+from libs.authorization.things import MEMORY, Thing
 from libs.changes import Asked
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
-from libs.service.caller import ADMINISTRATORS, WRITERS, Caller, caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import asked, change_to, enum_from, scope_from
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
 from libs.tenancy import Route
+from services.memory.access import Access, may_read
 from services.memory.aging import AgingOf
 from services.memory.api.filters import FIELDS
 from services.memory.api.messages import (
@@ -41,8 +43,9 @@ from services.memory.api.messages import (
     size,
     step_to,
 )
+from services.memory.domain.access import moved
 from services.memory.domain.changes import Promote
-from services.memory.domain.memory import Memory
+from services.memory.domain.memory import Memory, restricting
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
@@ -67,24 +70,27 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         keyring: Keyring,
         aging: AgingOf,
         promote: Promotion,
+        access: Access,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
-        self._promote = promote
+        self._promote, self._access = promote, access
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
         self._aging = aging
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
-        return await self._create(caller(WRITERS), request)
+        return await self._create(caller(), request)
 
     async def BatchCreateMemories(
         self, request: pb.BatchCreateMemoriesRequest, context: Context
     ) -> pb.BatchCreateMemoriesResponse:
-        current = caller(WRITERS)
+        current = caller()
         drafts = []
         for place, each in enumerate(request.requests):
             if each.request_id:
                 raise invalid(f"requests[{place}].request_id", "belongs to the batch")
             drafts.append(draft_from(each.memory, f"requests[{place}].memory"))
+        for draft in drafts:
+            self._access.demand_new(current, "CreateMemory", draft.layer, draft.scope)
         by = await self._asked(current, "BatchCreateMemories", request)
         policy = await self._near_duplicates(current.route)
         path = "requests[{}].memory"
@@ -96,7 +102,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def StreamCreateMemories(
         self, request: AsyncIterator[pb.CreateMemoryRequest], context: Context
     ) -> AsyncIterator[pb.StreamCreateMemoriesResponse]:
-        current = caller(WRITERS)
+        current = caller()
         pending: set[asyncio.Task[pb.StreamCreateMemoriesResponse]] = set()
         index = 0
         try:
@@ -114,14 +120,17 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
 
     async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.Memory:
         memory_id = resource_uuid(request.name, COLLECTION)
-        route = caller().route
-        return await self._shown(route, await self._do.get(route, memory_id))
+        current = caller()
+        memory = await self._do.get(current.route, memory_id)
+        current.demand("GetMemory", memory.stored.place(current.tenant))
+        return await self._shown(current.route, memory)
 
     async def ListMemories(
         self, request: pb.ListMemoriesRequest, context: Context
     ) -> pb.ListMemoriesResponse:
         current = caller()
-        where = parse(request.filter, FIELDS)
+        sight = await self._access.sight(current, "ListMemories")
+        where = [*parse(request.filter, FIELDS), *restricting(sight)]
         binding = f"ListMemories/{current.tenant}/{request.filter}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         memories = await self._do.page(current.route, where, page.after_id(), page.limit)
@@ -131,21 +140,23 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         return pb.ListMemoriesResponse(memories=listed, next_page_token=token)
 
     async def UpdateMemory(self, request: pb.UpdateMemoryRequest, context: Context) -> pb.Memory:
-        current = caller(WRITERS)
+        current = caller()
         memory_id = resource_uuid(request.memory.name, COLLECTION, "memory.name")
         patch = patch_from(request.memory, names_from(request))
+        there = await self._access.demand(current, "UpdateMemory", memory_id)
+        trusting = there is not None and current.may("RaiseMemoryTrust", there)
         by = await self._asked(current, "UpdateMemory", request)
-        version, trusting = request.memory.version, current.has(ADMINISTRATORS)
         memory = await self._do.update(
-            current.route, by, memory_id, version, patch, trusting=trusting
+            current.route, by, memory_id, request.memory.version, patch, trusting=trusting
         )
         return await self._shown(current.route, memory)
 
     async def DeleteMemory(
         self, request: pb.DeleteMemoryRequest, context: Context
     ) -> empty_pb2.Empty:
-        current = caller(WRITERS)
+        current = caller()
         memory_id = resource_uuid(request.name, COLLECTION)
+        await self._access.demand(current, "DeleteMemory", memory_id)
         by = await self._asked(current, "DeleteMemory", request)
         await self._do.delete(current.route, by, memory_id, request.version)
         return empty_pb2.Empty()
@@ -153,13 +164,14 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def SupersedeMemory(
         self, request: pb.SupersedeMemoryRequest, context: Context
     ) -> pb.Memory:
-        current, given = caller(WRITERS), request.memory
+        current, given = caller(), request.memory
         memory_id = resource_uuid(request.name, COLLECTION)
         for name, there in (("layer", given.layer), ("scope", given.HasField("scope"))):
             if there:
                 raise invalid(f"memory.{name}", "is that of the superseded memory")
         by = await self._asked(current, "SupersedeMemory", request)
         before = (await self._do.get(current.route, memory_id)).stored
+        current.demand("SupersedeMemory", before.place(current.tenant))
         draft = draft_from(given, "memory", before)
         memory = await self._do.supersede(current.route, by, memory_id, request.version, draft)
         return await self._shown(current.route, memory)
@@ -167,22 +179,23 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def FeedbackMemory(
         self, request: pb.FeedbackMemoryRequest, context: Context
     ) -> pb.Memory:
-        current = caller(WRITERS)
+        current = caller()
         memory_id = resource_uuid(request.name, COLLECTION)
         feedback = enum_from(FEEDBACK, request.feedback, "feedback")
+        there = await self._access.demand(current, "FeedbackMemory", memory_id)
+        closing = there is not None and current.may("EndMemoryValidity", there)
         by = await self._asked(current, "FeedbackMemory", request)
-        closing = current.has(ADMINISTRATORS)
         memory = await self._do.rate(current.route, by, memory_id, feedback, closing=closing)
         return await self._shown(current.route, memory)
 
     async def PromoteMemory(self, request: pb.PromoteMemoryRequest, context: Context) -> pb.Memory:
-        current = caller(WRITERS)
+        current = caller()
         memory_id = resource_uuid(request.name, COLLECTION)
         layer = enum_from(LAYERS, request.layer, "layer")
-        if not (redacting := request.redaction != pb.REDACTION_NONE):
-            current.require(ADMINISTRATORS)
-        by = await self._asked(current, "PromoteMemory", request)
+        redacting = request.redaction != pb.REDACTION_NONE
         move = Promote(memory_id, request.version, utc_now(), layer, scope_from(request.scope))
+        await self._demand_promotion(current, move, redacting=redacting)
+        by = await self._asked(current, "PromoteMemory", request)
         promoted = await self._promote(
             current.route, by, move, redacting=redacting, trial=request.validate_only
         )
@@ -193,9 +206,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def SearchMemories(
         self, request: pb.SearchMemoriesRequest, context: Context
     ) -> pb.SearchMemoriesResponse:
-        route = caller().route
+        current = caller()
+        route = current.route
         strategy = STRATEGIES.get(request.strategy) or await self._default_strategy(route)
-        query = query_from(request, strategy)
+        query = query_from(request, strategy, await self._access.sight(current, "SearchMemories"))
         async with self._policies.use(route, query, *policy_from(request)) as used:
             reasoning = _reaching(self._reasoning, used)
             if strategy is Strategy.REASONED:
@@ -209,7 +223,9 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     ) -> AsyncIterator[pb.ReasonMemoriesResponse]:
         replay = [list(step.queries) for step in request.replay]
         budget = replace(budget_from(request.search), hops=request.max_hops or HOPS, replay=replay)
-        route, query = caller().route, query_from(request.search, Strategy.REASONED)
+        current = caller()
+        route, sight = current.route, await self._access.sight(current, "SearchMemories")
+        query = query_from(request.search, Strategy.REASONED, sight)
         aging, explain = await self._aging(route), request.search.explain
         async with self._policies.use(route, query, *policy_from(request.search)) as used:
             async for event in _reaching(self._reasoning, used).steps(route, query, budget):
@@ -227,6 +243,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         binding = f"ListMemoryRevisions/{current.tenant}/{request.name}"
         page = Page.asked(request.page_size, request.page_token, binding=binding)
         since = page.after_number()
+        await self._access.demand(current, "ListMemoryRevisions", memory_id)
         history = await self._do.history(current.route, memory_id, since, page.limit)
         shown, token = page.cut(history, lambda revision: revision[0].number)
         aging = await self._aging(current.route)
@@ -235,13 +252,14 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
                 change=change_to(change), memory=memory_to(memory, aging) if memory else None
             )
             for change, memory in shown
+            if may_read(current, change, memory.stored if memory else None)
         ]
         return pb.ListMemoryRevisionsResponse(revisions=revisions, next_page_token=token)
 
     async def InvalidateEmbeddings(
         self, request: pb.InvalidateEmbeddingsRequest, context: Context
     ) -> pb.InvalidateEmbeddingsResponse:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         number = await self._invalidate(
             current.route, current.origin, request.user_id, request.model
         )
@@ -249,6 +267,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
 
     async def _create(self, current: Caller, request: pb.CreateMemoryRequest) -> pb.Memory:
         draft = draft_from(request.memory, "memory")
+        self._access.demand_new(current, "CreateMemory", draft.layer, draft.scope)
         by = await self._asked(current, "CreateMemory", request)
         policy = await self._near_duplicates(current.route)
         (created,) = await self._do.create(current.route, by, [draft], "memory", policy)
@@ -263,6 +282,14 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         except AppError as error:
             status = to_status(expected(error))
             return pb.StreamCreateMemoriesResponse(index=index, error=status)
+
+    async def _demand_promotion(self, current: Caller, move: Promote, *, redacting: bool) -> None:
+        """Where the memory is as where it goes; as it is, only for those who may that."""
+        there = await self._access.demand(current, "PromoteMemory", move.id)
+        if not redacting:
+            current.demand("PromoteMemoryUnredacted", there or Thing(MEMORY, current.tenant))
+        if there:
+            current.demand("PromoteMemory", moved(there, move.layer, move.scope))
 
     async def _shown(self, route: Route, memory: Memory) -> pb.Memory:
         return memory_to(memory, await self._aging(route))

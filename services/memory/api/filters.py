@@ -3,9 +3,8 @@
 from libs.aip.filtering import Field, Kind, parse
 from libs.scope import SCOPE_IDS
 from libs.vectors.filters import Rows
-from services.memory.domain.memory import Layer, Tier
+from services.memory.domain.memory import TABLE, Layer, Tier
 
-_TABLE = "aeterna.memory"
 FIELDS = {
     **{name: Field(name, Kind.TEXT) for name in SCOPE_IDS},
     "layer": Field("layer", Kind.ENUM, {layer.value: layer.value for layer in Layer}),
@@ -28,4 +27,4 @@ def rows_from(text: str) -> Rows | None:
         InvalidRequest: It is none; names `filter` and the fields that there are.
     """
     comparisons = parse(text, FIELDS)
-    return Rows(_TABLE, tuple(comparisons)) if comparisons else None
+    return Rows(TABLE, tuple(comparisons)) if comparisons else None

@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from aeterna.memory.v1 import memory_pb2 as pb
 from libs.auth.clock import utc_now
+from libs.authorization.things import Sight
 from libs.errors import invalid
 from libs.service.convert import (
     enum_from,
@@ -142,7 +143,7 @@ def policy_from(request: pb.SearchMemoriesRequest) -> tuple[Policy, timedelta | 
     return policy, request.latency_budget.ToTimedelta() if given else None
 
 
-def query_from(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
+def query_from(request: pb.SearchMemoriesRequest, strategy: Strategy, sight: Sight) -> Query:
     given = request.HasField("valid_at")
     at = moment(request.valid_at, "valid_at") if given else utc_now()
     return Query(
@@ -152,6 +153,7 @@ def query_from(request: pb.SearchMemoriesRequest, strategy: Strategy) -> Query:
             at,
             tuple(LAYERS[each] for each in request.layers),
             rows_from(request.filter),
+            sight,
         ),
         request.limit or 10,
         request.min_score or None,

@@ -8,10 +8,12 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
-from libs.aip.filtering import Comparison
+from libs.aip.filtering import Among, Condition
+from libs.authorization.things import EVERYTHING, OWNER, Sight, Thing, values_of
 from libs.changes import Indexes
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import After, Filter, Rows, Until, time_text
+from services.memory.domain.access import COLUMNS, place
 from services.memory.domain.feedback import Counts, Feedback
 
 
@@ -36,6 +38,7 @@ class Tier(StrEnum):
 
 
 NARROW_TO_BROAD = tuple(Layer)
+TABLE = "aeterna.memory"
 _INDEXES: Mapping[Tier, Indexes] = {
     Tier.HOT: Indexes.BOTH,
     Tier.WARM: Indexes.WORDS,
@@ -151,6 +154,10 @@ class Stored:
         """The ids that decide who sees it."""
         return self.scope.restrict(BINDING[self.layer])
 
+    def place(self, tenant: str = "") -> Thing:
+        """What decides who may do what to it."""
+        return place(tenant, self.layer.value, self.scope, self.tier.value)
+
     def payload(self) -> dict[str, str]:
         """What the indexes filter by."""
         return {"layer": self.layer.value, **self.bound(), **self._validity()}
@@ -180,12 +187,13 @@ def searchable(author: str, content: str) -> str:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a search may show: what is valid `at` a time; `layers` is empty for all of them; `rows`
-    are what the caller filters by."""
+    are what the caller filters by, `sight` is what it may see at all."""
 
     scope: Scope
     at: datetime
     layers: Collection[Layer] = ()
     rows: Rows | None = None
+    sight: Sight = EVERYTHING
 
     def shows(self, memory: Stored) -> bool:
         """Whether the memory is valid, not archived, among these layers and not bound to somebody
@@ -196,18 +204,51 @@ class View:
             and (not self.layers or memory.layer in self.layers)
             and self.scope.admits(memory.bound())
             and (not self.rows or all(holds(each, memory) for each in self.rows.comparisons))
+            and self.sight.shows(memory.place())
         )
 
     def filter(self) -> Filter:
         """The same for the indexes."""
         layers = {"layer": tuple(layer.value for layer in self.layers)} if self.layers else {}
+        rows = self._rows()
         return {
             **layers,
             **self.scope.filter(),
+            **self._owners(),
             "valid_from": Until(self.at),
             "valid_until": After(self.at),
-            **({"rows": self.rows} if self.rows else {}),
+            **({"rows": rows} if rows else {}),
         }
+
+    def _owners(self) -> dict[str, tuple[str, ...]]:
+        """Points have the ids of users in personal layers only."""
+        owner, asked = self.sight.owner, self.scope.user_id
+        if owner is None:
+            return {}
+        return {"user_id": ("", owner) if asked in ("", owner) else ("",)}
+
+    def _rows(self) -> Rows | None:
+        """What rows have to hold."""
+        if not self.sight.attributes:
+            return self.rows
+        given = self.rows.comparisons if self.rows else ()
+        return Rows(TABLE, (*given, seen_in(self.sight)))
+
+
+def seen_in(sight: Sight) -> Among:
+    """The places of a sight as a condition on rows."""
+    columns = tuple(COLUMNS[each] for each in sight.attributes)
+    return Among(sight.attributes, columns, tuple(sorted(sight.places)))
+
+
+def restricting(sight: Sight) -> list[Condition]:
+    """A sight as conditions on rows."""
+    if sight.attributes:
+        return [seen_in(sight)]
+    if sight.owner is None:
+        return []
+    owners = tuple((each,) for each in sorted({"", sight.owner}))
+    return [Among((OWNER,), (COLUMNS[OWNER],), owners)]
 
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -226,8 +267,12 @@ _NAMED = {
 }
 
 
-def holds(comparison: Comparison, memory: Stored) -> bool:
-    """Whether a comparison of a filter holds for a memory, as it does for its row."""
+def holds(condition: Condition, memory: Stored) -> bool:
+    """Whether a condition of a filter holds for a memory, as it does for its row."""
+    if isinstance(condition, Among):
+        there = memory.place()
+        return values_of(there, condition.names) in condition.rows
+    comparison = condition
     name = _NAMED.get(comparison.name, comparison.name)
     value = getattr(memory.scope if name in SCOPE_IDS else memory, name)
     return _OPERATORS[comparison.operator](value, comparison.value)

@@ -14,7 +14,7 @@ from libs.errors import invalid
 from libs.operations import Fields, Operation
 from libs.operations.api import OperationsServicer
 from libs.operations.store import Operations
-from libs.service.caller import ADMINISTRATORS, Caller, caller
+from libs.service.caller import Caller, caller
 from libs.service.convert import asked
 from libs.service.pipeline import Context
 from services.memory.maintenance.asking import asking
@@ -41,18 +41,18 @@ class MemoryMaintenanceServicer(pb_grpc.MemoryMaintenanceServiceServicer):
     async def ReindexMemories(
         self, request: pb.ReindexMemoriesRequest, context: Context
     ) -> operations_pb2.Operation:
-        return await self._begin(caller(ADMINISTRATORS), REINDEX, request, {})
+        return await self._begin(caller(), REINDEX, request, {})
 
     async def OptimizeMemories(
         self, request: pb.OptimizeMemoriesRequest, context: Context
     ) -> operations_pb2.Operation:
         parameters = {"validate_only": request.validate_only}
-        return await self._begin(caller(ADMINISTRATORS), OPTIMIZE, request, parameters)
+        return await self._begin(caller(), OPTIMIZE, request, parameters)
 
     async def PruneMemories(
         self, request: pb.PruneMemoriesRequest, context: Context
     ) -> operations_pb2.Operation:
-        current = caller(ADMINISTRATORS)
+        current = caller()
         if not (request.HasField("archived_for") or request.HasField("invalid_for")):
             raise invalid("archived_for", "is required unless invalid_for is given")
         parameters = {

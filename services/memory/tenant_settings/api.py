@@ -6,7 +6,7 @@ from aeterna.memory.v1 import memory_pb2, settings_pb2_grpc
 from aeterna.memory.v1 import settings_pb2 as pb
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.service.caller import ADMINISTRATORS, caller
+from libs.service.caller import caller
 from libs.service.convert import asked, masked, timestamp
 from libs.service.pipeline import Context
 from libs.tenancy import Route
@@ -48,7 +48,7 @@ class MemorySettingsServicer(settings_pb2_grpc.MemorySettingsServiceServicer):
     async def UpdateMemorySettings(
         self, request: pb.UpdateMemorySettingsRequest, context: Context
     ) -> pb.MemorySettings:
-        current, given = caller(ADMINISTRATORS), request.memory_settings
+        current, given = caller(), request.memory_settings
         if given.name != NAME:
             raise invalid("memory_settings.name", f"must be {NAME}")
         values = _values(given)

@@ -228,13 +228,19 @@ async def test_other_filters_are_refused(client: Client, where: str) -> None:
 
 async def test_writes_of_memories_are_in_the_trail(client: Client) -> None:
     suite, trace, request_id = client.suite, uuid4().hex, str(uuid4())
-    token = suite.issuer.mint(TenantId("acme"), "ben", [Role.AGENT], agent="planner")
+    token = suite.issuer.mint(
+        TenantId("acme"),
+        "ben",
+        [Role.DEVELOPER],
+        agent="planner",
+        capabilities=["memory:write", "memory:delete"],
+    )
     metadata = (
         ("authorization", f"Bearer {token}"),
         ("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),
     )
     memory = memory_pb2.Memory(layer=memory_pb2.LAYER_USER, content="secret words")
-    memory.scope.user_id = "carl"
+    memory.scope.user_id = "ben"
     create = memory_pb2.CreateMemoryRequest(memory=memory, request_id=request_id)
 
     created = await suite.memory.CreateMemory(create, metadata=metadata)
@@ -245,7 +251,7 @@ async def test_writes_of_memories_are_in_the_trail(client: Client) -> None:
     assert first.change.operation == change_pb2.OPERATION_CREATED
     assert first.change.number == created.change_number
     assert first.change.actor == "agent:planner for user:ben"
-    assert first.change.subject == "carl"
+    assert first.change.subject == "ben"
     assert first.change.layer == "user"
     assert first.change.trace_id == trace
     assert first.request_id == request_id

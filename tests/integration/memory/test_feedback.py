@@ -28,7 +28,13 @@ class Person:
     agent: str = ""
 
     async def call(self, method: Any, request: Any) -> Any:
-        token = self.suite.issuer.mint(TenantId("acme"), self.name, [self.role], agent=self.agent)
+        token = self.suite.issuer.mint(
+            TenantId("acme"),
+            self.name,
+            [self.role],
+            agent=self.agent,
+            capabilities=["memory:read", "memory:write"],
+        )
         return await method(request, metadata=(("authorization", f"Bearer {token}"),))
 
     async def add(self, content: str, **values: Any) -> Any:

@@ -38,7 +38,8 @@ class Client:
 
     async def add(self, content: str, **values: Any) -> pb.Memory:
         scope = scope_pb2.Scope(user_id="ann")
-        memory = pb.Memory(layer=pb.LAYER_USER, scope=scope, content=content, **values)
+        values = {"layer": pb.LAYER_USER, **values}
+        memory = pb.Memory(scope=scope, content=content, **values)
         request = pb.CreateMemoryRequest(memory=memory)
         return await self.suite.memory.CreateMemory(request, metadata=self.metadata)
 
@@ -210,7 +211,7 @@ async def test_lists_are_filtered_by_trust_and_validity(client: Client) -> None:
 
 
 async def test_only_administrators_raise_trust(client: Client) -> None:
-    memory = await client.add("x", trust=0.5)
+    memory = await client.add("x", layer=pb.LAYER_COMPANY, trust=0.5)
     metadata = client.suite.auth("acme", "dev", (Role.DEVELOPER,))
     developer = Client(client.suite, metadata)
 

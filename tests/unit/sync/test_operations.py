@@ -1,7 +1,7 @@
 """Any interleaving of writers, lost wake-ups and subscribers who come, fall behind and leave."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,6 +43,10 @@ class MemoryLog:
         if number > len(self.rows):
             raise NumberNotReached(number, len(self.rows))
         return self.rows[number : number + limit], len(self.rows)
+
+
+async def _everything() -> Callable[[LoggedChange], bool]:
+    return lambda _: True
 
 
 @dataclass
@@ -132,7 +136,9 @@ async def _play(steps: list[Append | Join | Read | Leave]) -> None:
                         wakeups.publish(_TENANT)
                 case Join(share, collections):
                     start = int(share * len(log.rows))
-                    interest = Interest(_TENANT, start, collections, _NOW + timedelta(hours=1))
+                    interest = Interest(
+                        _TENANT, start, collections, _NOW + timedelta(hours=1), _everything
+                    )
                     events = await stack.enter_async_context(
                         aclosing(subscriptions.events(interest))
                     )
@@ -163,7 +169,7 @@ class RacingLog(MemoryLog):
 async def test_what_is_written_while_a_subscriber_joins_is_not_missed() -> None:
     never = timedelta(hours=1)
     subscriptions = Subscriptions(RacingLog(), Wakeups(), Pace(never, never, 1), lambda: _NOW)
-    interest = Interest(_TENANT, None, frozenset(), _NOW + never)
+    interest = Interest(_TENANT, None, frozenset(), _NOW + never, _everything)
 
     async with asyncio.timeout(20), aclosing(subscriptions.events(interest)) as events:
         assert await anext(events) == Checkpoint(0)
@@ -190,7 +196,7 @@ class FailingLog(MemoryLog):
 async def test_who_comes_after_a_failure_does_not_inherit_it() -> None:
     log = FailingLog()
     subscriptions = Subscriptions(log, Wakeups(), _PACE, lambda: _NOW)
-    interest = Interest(_TENANT, 0, frozenset(), _NOW + timedelta(hours=1))
+    interest = Interest(_TENANT, 0, frozenset(), _NOW + timedelta(hours=1), _everything)
 
     async with (
         asyncio.timeout(20),

@@ -1,0 +1,309 @@
+"""Decisions by Cedar, in this process: the suite's policies and those of one tenant.
+
+Policies are indexed by what they need in order to hold, so that the few that may are evaluated, not
+all; what was decided is remembered. Neither changes an answer.
+"""
+
+import json
+import re
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from importlib.resources import files
+from itertools import count
+from typing import Generic, TypeVar
+
+import cedarpy
+
+from libs.auth.identity import Role
+from libs.authorization.asking import (
+    NOTHING_PERMITS,
+    Actor,
+    Decision,
+    Principal,
+    agent_actor,
+    entity,
+    person_actor,
+)
+from libs.authorization.compiled import Json, Policy, base_texts, read_policies
+from libs.authorization.things import TENANT, Thing
+
+_CHOSEN = 2_000  # sets of policies that are kept parsed
+_KNOWN = 200  # things whose decisions a principal's are kept for
+_OWN = "policy:administer"  # the group that tenants' policies say nothing about
+# Conditions that policies are found by, the most telling first.
+_TELLING = ("project", "team", "session", "user", "agent", "org", "status", "layer")
+
+_NUMBERS = count(1)  # of engines: what one decided says nothing of another
+
+# In the text that Cedar itself gives of a schema.
+_ON_TENANT = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[Tenant\]')
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+Key = tuple[str, str, str]
+
+
+class Bounded(Generic[K, V]):
+    """A map that forgets what was asked for least lately."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._values = most, OrderedDict[K, V]()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The value of the key, made if it is not known."""
+        values = self._values
+        if key in values:
+            values.move_to_end(key)
+            return values[key]
+        value = values[key] = make()
+        if len(values) > self._most:
+            values.popitem(last=False)
+        return value
+
+
+class Actions:
+    """The actions of the schema: their groups, and what they are done to."""
+
+    def __init__(self, schema: str) -> None:
+        self.schema = cedarpy.Schema.from_str(schema)
+        rows = json.loads(str(cedarpy.Entities.from_json_str("[]", self.schema)))
+        self.rows = {row["uid"]["id"]: row for row in rows if _is_action(row)}
+        members: dict[str, set[str]] = defaultdict(set)
+        for action, row in self.rows.items():
+            for parent in row["parents"]:
+                members[parent["id"]].add(action)
+        self.members = {group: frozenset(each) for group, each in members.items()}
+        self._on_tenant = frozenset(_ON_TENANT.findall(str(self.schema)))
+
+    def on_tenant(self, action: str) -> bool:
+        """Whether it is done to the tenant as a whole."""
+        return action in self._on_tenant
+
+    def closed(self, action: str) -> list[Json]:
+        """The entities of an action and of its groups."""
+        row = self.rows[action]
+        return [row, *(self.rows[each["id"]] for each in row["parents"])]
+
+
+def _is_action(row: Json) -> bool:
+    return bool(row["uid"]["type"] == "Aeterna::Action")
+
+
+@cache
+def actions() -> Actions:
+    """Those of the suite's schema."""
+    return Actions(schema_text())
+
+
+def schema_text() -> str:
+    """The suite's schema, in Cedar's own syntax."""
+    return files("libs.authorization").joinpath("schema.cedarschema").read_text("utf-8")
+
+
+def policies_text() -> str:
+    """The suite's own policies."""
+    return files("libs.authorization").joinpath("policies.cedar").read_text("utf-8")
+
+
+@cache
+def _base() -> tuple[Policy, ...]:
+    return tuple(read_policies(base_texts(policies_text()), actions().members, tenant=False))
+
+
+class _Index:
+    """The policies that may be about one action, by what they need of a request."""
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self.policies = tuple(policies)
+        self._buckets: dict[Key, list[Policy]] = defaultdict(list)
+        for each in self.policies:
+            self._buckets[_key(each)].append(each)
+        self._attributes = {key[1] for key in self._buckets if key[0] == "guard"}
+
+    def candidates(self, actor: Actor, thing: Thing) -> Sequence[Policy]:
+        """Those that may hold."""
+        kind, roles = f"Aeterna::{actor.kind}", frozenset(actor.roles)
+        found: list[Policy] = []
+        for key in self._keys(actor, thing):
+            if bucket := self._buckets.get(key):
+                found += [each for each in bucket if each.fits(kind, actor.name, roles)]
+        return found
+
+    def _keys(self, actor: Actor, thing: Thing) -> Iterator[Key]:
+        kind = f"Aeterna::{actor.kind}"
+        yield from (("any", "", ""), ("is", kind, ""), ("==", kind, actor.name))
+        yield ("in", kind, actor.name)
+        for role in actor.roles:
+            yield ("in", "Aeterna::Role", role.value)
+        for attribute in self._attributes:
+            if attribute not in thing.unknown:
+                yield ("guard", attribute, getattr(thing, attribute))
+
+    def fitting(self, actor: Actor) -> list[Policy]:
+        """Those whose scope admits the actor, whatever the thing."""
+        kind, roles = f"Aeterna::{actor.kind}", frozenset(actor.roles)
+        return [each for each in self.policies if each.fits(kind, actor.name, roles)]
+
+
+def _key(policy: Policy) -> Key:
+    if policy.principal and policy.principal[0] == "==":
+        return ("==", *policy.principal[1])
+    guards = {name: value for name, value in policy.guards if name in _TELLING}
+    for name in _TELLING[:6]:
+        if name in guards:
+            return ("guard", name, guards[name])
+    if policy.principal and policy.principal[0] == "in":
+        return ("in", *policy.principal[1])
+    for name in _TELLING[6:]:
+        if name in guards:
+            return ("guard", name, guards[name])
+    return (policy.principal[0], *policy.principal[1]) if policy.principal else ("any", "", "")
+
+
+class Engine:
+    """The suite's policies and those of one tenant."""
+
+    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
+        """
+        Raises:
+            PoliciesUnusable: A text is no Cedar policy.
+        """
+        own = read_policies(texts or {}, actions().members, tenant=True)
+        self.number = next(_NUMBERS)
+        self._policies = (*_base(), *own)
+        self._indexes: dict[str, _Index] = {}
+        self._chosen = Bounded[tuple[str, ...], cedarpy.PolicySet](_CHOSEN)
+
+    def of(self, principal: Principal) -> "Asker":
+        """What answers for a principal."""
+        return Asker(self, principal)
+
+    def index(self, action: str) -> _Index:
+        """The policies for an action of the schema."""
+        if action not in self._indexes:
+            groups = {each["id"] for each in actions().rows[action]["parents"]}
+            about = _base() if _OWN in groups else self._policies
+            fit = (each for each in about if each.actions is None or action in each.actions)
+            self._indexes[action] = _Index(fit)
+        return self._indexes[action]
+
+    def chosen(self, policies: Sequence[Policy]) -> cedarpy.PolicySet:
+        """The policies, ready to be evaluated."""
+        key = tuple(each.id for each in policies)
+        return self._chosen.get(key, lambda: _policy_set(policies))
+
+
+def _policy_set(policies: Sequence[Policy]) -> cedarpy.PolicySet:
+    bodies = {each.id: each.body for each in policies}
+    return cedarpy.PolicySet.from_json_str(
+        json.dumps({"staticPolicies": bodies, "templates": {}, "templateLinks": []})
+    )
+
+
+class Asker:
+    """Answers for one principal, as long as neither it nor the policies change."""
+
+    def __init__(self, engine: Engine, principal: Principal) -> None:
+        self._engine, self.principal = engine, principal
+        self._decided = Bounded[tuple[str, Thing], Decision](_KNOWN)
+        self._admitted: dict[str, Decision] = {}
+        self._entities: dict[tuple[str, Actor], cedarpy.Entities] = {}
+
+    def decide(self, action: str, thing: Thing) -> Decision:
+        """Whether the principal may do this to such a thing."""
+        return self._decided.get((action, thing), lambda: self._decide(action, thing))
+
+    def admits(self, action: str) -> Decision:
+        """Whether there may be things that it may do this to: denied only if there are none."""
+        if action not in self._admitted:
+            roles = self.principal.all_roles()
+            decisions = (self._admits(action, actor) for actor in self._actors(roles))
+            self._admitted[action] = _all(decisions)
+        return self._admitted[action]
+
+    @cached_property
+    def bound(self) -> bool:
+        """Whether it has roles that hold in a part of the tenant only."""
+        return bool(self.principal.bindings)
+
+    def reads(self, action: str, *, tenant: bool) -> frozenset[str] | None:
+        """Attributes of things that the policies read on which decisions of this action depend:
+        those of the tenant, or the suite's own; None for no such policies. "*": more than that."""
+        index, roles = self._engine.index(action), self.principal.all_roles()
+        fitting = [each for actor in self._actors(roles) for each in index.fitting(actor)]
+        found = [each.reads for each in fitting if each.tenant is tenant]
+        return frozenset[str]().union(*found) if found else None
+
+    def _decide(self, action: str, thing: Thing) -> Decision:
+        roles = self.principal.roles_for(thing)
+        return _all(self._answer(action, actor, thing) for actor in self._actors(roles))
+
+    def _actors(self, roles: frozenset[Role]) -> list[Actor]:
+        """All of whom must be allowed: the person, and the agent that acts for it."""
+        actors = [person_actor(self.principal, roles)]
+        if self.principal.agent:
+            actors.append(agent_actor(self.principal, self.principal.agent))
+        return actors
+
+    def _answer(self, action: str, actor: Actor, thing: Thing) -> Decision:
+        index = self._engine.index(action)
+        if thing.unknown and (blind := self._blind(index, actor, thing)):
+            return blind
+        candidates = index.candidates(actor, thing)
+        return self._evaluate(action, actor, thing, candidates)
+
+    def _blind(self, index: _Index, actor: Actor, thing: Thing) -> Decision | None:
+        """A denial by forbids that read what nobody can tell."""
+        asked = thing.unknown | {"*"}
+        ids = [each.id for each in index.fitting(actor) if not each.permits and each.reads & asked]
+        return Decision(False, tuple(ids), "a policy asks what is not known") if ids else None
+
+    def _admits(self, action: str, actor: Actor) -> Decision:
+        fitting = self._engine.index(action).fitting(actor)
+        certain = [each for each in fitting if not each.about_resource]
+        nowhere = Thing(TENANT, self.principal.tenant)
+        decision = self._evaluate(action, actor, nowhere, certain)
+        possible = any(each.permits and each.about_resource for each in fitting)
+        return decision if decision.policies or not possible else Decision(allowed=True)
+
+    def _evaluate(
+        self, action: str, actor: Actor, thing: Thing, candidates: Sequence[Policy]
+    ) -> Decision:
+        if not candidates:
+            return NOTHING_PERMITS
+        resource = entity(thing.kind, thing.name)
+        request = {
+            "principal": actor.uid,
+            "action": entity("Action", action),
+            "resource": resource,
+            "context": "{}",
+        }
+        row = {"uid": resource, "attrs": thing.attributes(), "parents": []}
+        entities = self._known(action, actor).with_added_json_str(json.dumps([row]))
+        result = cedarpy.is_authorized(request, self._engine.chosen(candidates), entities)
+        return _decision(result.allowed, result.diagnostics.reasons)
+
+    def _known(self, action: str, actor: Actor) -> cedarpy.Entities:
+        """The actor and the action, to which the thing is added."""
+        key = action, actor
+        if key not in self._entities:
+            rows = [actor.json(), *actions().closed(action)]
+            self._entities[key] = cedarpy.Entities.from_json_str(json.dumps(rows))
+        return self._entities[key]
+
+
+def _decision(allowed: bool, reasons: Sequence[str]) -> Decision:
+    if not reasons:
+        return NOTHING_PERMITS
+    return Decision(allowed, tuple(sorted(reasons)), "permitted" if allowed else "forbidden")
+
+
+def _all(decisions: Iterable[Decision]) -> Decision:
+    """Allowed if all are; the first denial otherwise."""
+    policies: list[str] = []
+    for each in decisions:
+        if not each.allowed:
+            return each
+        policies += each.policies
+    return Decision(True, tuple(dict.fromkeys(policies)), "permitted")

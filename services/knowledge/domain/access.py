@@ -1,0 +1,35 @@
+"""Where items are, as policies see it: what a decision about them depends on. Pure."""
+
+from libs.aip.filtering import Among
+from libs.authorization.things import KNOWLEDGE_ITEM, Sight, Thing
+from libs.scope import Scope
+
+# In rows of items: SQL.
+COLUMNS = {
+    "layer": "layer",
+    "org": "org_id",
+    "team": "team_id",
+    "project": "project_id",
+    "status": "status",
+}
+
+
+def place(tenant: str, layer: str, scope: Scope, status: str) -> Thing:
+    """Of an item, there or to be."""
+    return Thing(
+        KNOWLEDGE_ITEM,
+        tenant,
+        layer=layer,
+        org=scope.org_id,
+        team=scope.team_id,
+        project=scope.project_id,
+        status=status,
+    )
+
+
+def restricting(sight: Sight) -> list[Among]:
+    """A sight as conditions on rows."""
+    if not sight.attributes:
+        return []
+    columns = tuple(COLUMNS.get(each, "''") for each in sight.attributes)
+    return [Among(sight.attributes, columns, tuple(sorted(sight.places)))]
