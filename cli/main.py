@@ -8,8 +8,10 @@ import typer
 
 from cli import (
     anomalies,
+    approval,
     audit,
     changes,
+    constraint,
     demo,
     health,
     knowledge,
@@ -102,6 +104,8 @@ app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 app.add_typer(anomalies.app, name="anomaly", rich_help_panel=_GOVERN)
+app.add_typer(approval.app, name="approval", rich_help_panel=_GOVERN)
+app.add_typer(constraint.app, name="constraint", rich_help_panel=_GOVERN)
 
 
 def main() -> None:

@@ -9,7 +9,13 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
-from aeterna.governance.v1 import anomalies_pb2, audit_pb2, tenants_pb2
+from aeterna.governance.v1 import (
+    anomalies_pb2,
+    approvals_pb2,
+    audit_pb2,
+    constraints_pb2,
+    tenants_pb2,
+)
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 
@@ -91,7 +97,7 @@ def _explained(result: memory_pb2.SearchResult) -> str:
     return " ".join([f"{result.score:.3f}", *parts])
 
 
-def _rule(detector: anomalies_pb2.AnomalyDetector) -> str:
+def _watching(detector: anomalies_pb2.AnomalyDetector) -> str:
     """How a series is judged."""
     if detector.WhichOneof("rule") == "sigma":
         return f"{detector.sigma.factor:g} sigma over {detector.sigma.window}"
@@ -112,6 +118,97 @@ _OPERATION: Columns = {
     "CREATED": lambda each: _time(each.create_time),
     "UPDATED": lambda each: _time(each.update_time),
     "ACTOR": lambda each: each.actor,
+}
+
+
+def _rule(reference: constraints_pb2.RuleReference) -> str:
+    """`http-clients/no-requests (team)`."""
+    layer = _enum(constraints_pb2.PolicyLayer, reference.layer)
+    return f"{reference.key}/{reference.rule} ({layer})"
+
+
+def _severity(value: int) -> str:
+    return _enum(constraints_pb2.RuleSeverity, value)
+
+
+def _place(each: Any) -> str:
+    return f"{each.path}:{each.line}" if each.line else each.path
+
+
+_CONSTRAINTS: dict[type[Message], Columns] = {
+    constraints_pb2.ConstraintPolicy: {
+        "NAME": lambda each: each.name,
+        "KEY": lambda each: each.key,
+        "LAYER": lambda each: _enum(constraints_pb2.PolicyLayer, each.layer),
+        "SCOPE": lambda each: _scope(each.scope),
+        "MODE": lambda each: _enum(constraints_pb2.PolicyMode, each.mode),
+        "V": lambda each: str(each.version),
+        "RULES": lambda each: str(len(each.rules)),
+        "TITLE": lambda each: each.title,
+    },
+    constraints_pb2.HeldRule: {
+        "RULE": lambda each: _rule(each.origin),
+        "SEVERITY": lambda each: _severity(each.rule.severity),
+        "OPERATOR": lambda each: _enum(constraints_pb2.RuleOperator, each.rule.operator),
+        "TARGET": lambda each: _enum(constraints_pb2.RuleTarget, each.rule.target),
+        "PATTERN": lambda each: each.rule.pattern,
+    },
+    constraints_pb2.Violation: {
+        "SEVERITY": lambda each: _severity(each.severity),
+        "PLACE": _place,
+        "RULE": lambda each: _rule(each.rule),
+        "MESSAGE": lambda each: each.message,
+    },
+    constraints_pb2.ConstraintConflict: {
+        "KIND": lambda each: _enum(constraints_pb2.ConflictKind, each.kind),
+        "ONE": lambda each: _rule(each.one),
+        "OTHER": lambda each: _rule(each.other),
+    },
+    constraints_pb2.DriftReport: {
+        "NAME": lambda each: each.name,
+        "SCOPE": lambda each: _scope(each.scope),
+        "SCORE": lambda each: f"{each.score:.2f}",
+        "FINDINGS": lambda each: str(len(each.findings)),
+        "NEW": lambda each: str(len(each.new_findings)),
+        "RESOLVED": lambda each: str(len(each.resolved_findings)),
+        "CREATED": lambda each: _time(each.create_time),
+    },
+    constraints_pb2.DriftSuppression: {
+        "NAME": lambda each: each.name,
+        "POLICY": lambda each: each.policy,
+        "PATTERN": lambda each: each.pattern,
+        "EXPIRES": lambda each: _time(each.expire_time),
+        "REASON": lambda each: each.reason,
+    },
+}
+_APPROVALS: dict[type[Message], Columns] = {
+    approvals_pb2.ApprovalRequest: {
+        "NAME": lambda each: each.name,
+        "NUMBER": lambda each: each.number,
+        "KIND": lambda each: _enum(approvals_pb2.ApprovalKind, each.kind),
+        "STATE": lambda each: _enum(approvals_pb2.ApprovalState, each.state),
+        "RISK": lambda each: _enum(approvals_pb2.ApprovalRisk, each.risk),
+        "APPROVED": lambda each: f"{sum(one.approves for one in each.decisions)}/{each.needed}",
+        "REQUESTER": lambda each: each.requester,
+        "EXPIRES": lambda each: _time(each.expire_time),
+        "TITLE": lambda each: each.title,
+    },
+    approvals_pb2.ApprovalDelegation: {
+        "NAME": lambda each: each.name,
+        "HOLDER": lambda each: each.holder,
+        "DELEGATE": lambda each: each.delegate,
+        "SCOPE": lambda each: _scope(each.scope),
+        "EXPIRES": lambda each: _time(each.expire_time),
+    },
+    approvals_pb2.ApprovalConfig: {
+        "SCOPE": lambda each: _scope(each.scope) or "company",
+        "MODE": lambda each: _enum(approvals_pb2.ApprovalMode, each.mode),
+        "QUORUM": lambda each: str(each.quorum),
+        "REQUIRED": lambda each: " ".join(
+            _enum(approvals_pb2.ApprovalKind, kind) for kind in each.required_kinds
+        ),
+        "HOURS": lambda each: f"{each.timeout.seconds / 3600:g}",
+    },
 }
 _COLUMNS: dict[type[Message], Columns] = {
     memory_pb2.Memory: _MEMORY,
@@ -178,7 +275,7 @@ _COLUMNS: dict[type[Message], Columns] = {
     },
     anomalies_pb2.AnomalyDetector: {
         "NAME": lambda each: each.name,
-        "RULE": _rule,
+        "RULE": _watching,
         "FLOOR": lambda each: f"{each.floor:g}",
         "MUTED": lambda each: "yes" if each.muted else "no",
         "V": lambda each: str(each.version),
@@ -188,6 +285,8 @@ _COLUMNS: dict[type[Message], Columns] = {
         "VALUE": lambda each: f"{each.value:.4g}",
     },
     change_pb2.Change: _CHANGE,
+    **_CONSTRAINTS,
+    **_APPROVALS,
 }
 COLUMNS: Mapping[str, Columns] = {
     kind.DESCRIPTOR.full_name: columns for kind, columns in _COLUMNS.items()

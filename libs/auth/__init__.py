@@ -15,8 +15,9 @@ from libs.auth.errors import (
     TokenInvalid,
     TokenMissing,
 )
-from libs.auth.identity import Identity, Role
+from libs.auth.identity import Identity
 from libs.auth.local import LocalIssuer
+from libs.auth.roles import Role
 from libs.auth.settings import AuthSettings, Grant, IssuerSettings
 
 __all__ = [

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from libs.auth.errors import TokenExpired, TokenInvalid
-from libs.auth.identity import Identity, Role, is_name
+from libs.auth.identity import Identity, is_name
+from libs.auth.roles import Role
 from libs.auth.settings import AuthSettings, IssuerSettings
 from libs.errors import InvalidRequest
 from libs.tenancy import TenantId, parse_tenant_id

@@ -5,25 +5,12 @@ Knows nothing of tokens.
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeGuard
 
+from libs.auth.roles import Role as Role
 from libs.tenancy import TenantId
 
 _MAX_NAME_BYTES = 256
-
-
-class Role(StrEnum):
-    """What a role may do is said by the policies."""
-
-    VIEWER = "viewer"
-    DEVELOPER = "developer"
-    TECH_LEAD = "tech_lead"
-    ARCHITECT = "architect"
-    ADMIN = "admin"
-    TENANT_ADMIN = "tenant_admin"
-    PLATFORM_ADMIN = "platform_admin"
-    AGENT = "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +40,7 @@ class Identity:
         No two chains of names have the same: spaces in names are written %20, percent signs %25.
         """
         agents = (self.agent, *self.delegation) if self.agent else self.delegation
-        parts = [*(f"agent:{_escaped(name)}" for name in agents), f"user:{_escaped(self.subject)}"]
+        parts = [*(f"agent:{escaped(name)}" for name in agents), f"user:{escaped(self.subject)}"]
         return " for ".join(parts)
 
 
@@ -62,7 +49,13 @@ def person_of(actor: str) -> str:
     return actor.rpartition(" for ")[2]
 
 
-def _escaped(name: str) -> str:
+def subject_of(actor: str) -> str:
+    """The id of that person, as tokens have it."""
+    return person_of(actor).removeprefix("user:").replace("%20", " ").replace("%25", "%")
+
+
+def escaped(name: str) -> str:
+    """A name as it stands in an actor."""
     return name.replace("%", "%25").replace(" ", "%20")
 
 

@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from libs.auth.clock import Clock, utc_now
 from libs.auth.errors import LocalIssuerUnusable
-from libs.auth.identity import Role, is_name
+from libs.auth.identity import is_name
+from libs.auth.roles import Role
 from libs.auth.settings import LOCAL_AUDIENCE, LOCAL_ISSUER, LOCAL_KEYS
 from libs.auth.signatures import sign
 from libs.encryption.kms import Kms, WrappedKey

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, model_validator
 
 from libs.auth.errors import InsecureKeysInProduction, LocalIssuerInProduction
-from libs.auth.identity import Role
+from libs.auth.roles import Role
 from libs.tenancy import TenantId, parse_tenant_id
 
 LOCAL_ISSUER = "aeterna-local"

@@ -9,7 +9,13 @@ from typing import Any
 import grpc
 from google.longrunning import operations_pb2_grpc
 
-from aeterna.governance.v1 import anomalies_pb2_grpc, audit_pb2_grpc, tenants_pb2_grpc
+from aeterna.governance.v1 import (
+    anomalies_pb2_grpc,
+    approvals_pb2_grpc,
+    audit_pb2_grpc,
+    constraints_pb2_grpc,
+    tenants_pb2_grpc,
+)
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
 from aeterna.memory.v1 import maintenance_pb2_grpc, memory_pb2_grpc, settings_pb2_grpc
 from aeterna.sync.v1 import sync_pb2_grpc
@@ -53,6 +59,14 @@ class Stubs:
     @property
     def anomalies(self) -> anomalies_pb2_grpc.AnomalyServiceAsyncStub:
         return anomalies_pb2_grpc.AnomalyServiceStub(self.channels["governance"])
+
+    @property
+    def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:
+        return constraints_pb2_grpc.ConstraintServiceStub(self.channels["governance"])
+
+    @property
+    def approvals(self) -> approvals_pb2_grpc.ApprovalServiceAsyncStub:
+        return approvals_pb2_grpc.ApprovalServiceStub(self.channels["governance"])
 
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:

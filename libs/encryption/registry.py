@@ -16,6 +16,12 @@ MEMORY_AUTHOR = Field("memory", "author")
 MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
+CONSTRAINT_POLICY_DOCUMENT = Field("constraint_policy", "document")
+APPROVAL_TITLE = Field("approval_request", "title")
+APPROVAL_DESCRIPTION = Field("approval_request", "description")
+APPROVAL_COMMENT = Field("approval_decision", "comment")
+DRIFT_REPORT = Field("drift_report", "report")
+DRIFT_SUPPRESSION_DOCUMENT = Field("drift_suppression", "document")
 WEBHOOK_URL = Field("webhook", "url")
 WEBHOOK_SECRET = Field("webhook", "secret")
 AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
@@ -29,6 +35,12 @@ ENCRYPTED_FIELDS = frozenset(
         MEMORY_SOURCE,
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
+        CONSTRAINT_POLICY_DOCUMENT,
+        APPROVAL_TITLE,
+        APPROVAL_DESCRIPTION,
+        APPROVAL_COMMENT,
+        DRIFT_REPORT,
+        DRIFT_SUPPRESSION_DOCUMENT,
         WEBHOOK_URL,
         WEBHOOK_SECRET,
         AUTHORIZATION_POLICY_DESCRIPTION,

@@ -6,7 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.aip.filtering import Condition
-from libs.changes import Asked, Command, Operation
+from libs.aip.names import resource_uuid
+from libs.approvals import Approved
+from libs.auth.identity import escaped
+from libs.changes import Asked, Command, Operation, Origin
 from libs.embedding import Purpose, TenantEmbedder, Text
 from libs.encryption.keyring import Keyring, Plain, Sealed
 from libs.encryption.registry import KNOWLEDGE_ITEM_CONTENT as _CONTENT
@@ -16,12 +19,16 @@ from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
 from libs.vectors.nearest import Nearest
+from services.knowledge.constraints import Constraining
 from services.knowledge.domain.changes import Body, Create, Move, Update
 from services.knowledge.domain.item import Item, Kind, Layer, Stored, View, check_scope
 from services.knowledge.domain.relations import Link, Relation, RelationKind, Unlink
 from services.knowledge.domain.status import Status
 from services.knowledge.errors import ItemNotFound
 from services.knowledge.ports import Items, Relations
+
+SERVICE = "service:knowledge"
+_JUDGED = (Operation.PROPOSED, Operation.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class ItemOperations:
     keyring: Keyring
     embedder: TenantEmbedder
     nearest: Nearest[Stored]
+    constraining: Constraining
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
 
@@ -110,7 +118,18 @@ class ItemOperations:
         self, route: Route, asked: Asked, operation: Operation, item_id: UUID, version: int, by: str
     ) -> Item:
         """Proposes, accepts, rejects or deprecates."""
-        return await self._change(route, asked, Move(operation, item_id, version, self.now(), by))
+        constraints = None
+        if operation in _JUDGED:
+            constraints = await self.constraining(route, await self.get(route, item_id))
+        move = Move(operation, item_id, version, self.now(), by, constraints)
+        return await self._change(route, asked, move)
+
+    async def apply(self, route: Route, approved: Approved) -> None:
+        """Accepts what was approved, in the name of who approved last; raises what `move` does."""
+        by = approved.approvers[-1] if approved.approvers else ""
+        item = resource_uuid(approved.target, self.nearest.collection.name, "target")
+        origin = Origin(f"{SERVICE} for user:{escaped(by)}" if by else SERVICE)
+        await self.move(route, Asked(origin, None), Operation.ACCEPTED, item, approved.version, by)
 
     async def search(
         self, route: Route, query: str, view: View, limit: int, min_score: float

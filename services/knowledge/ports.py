@@ -20,8 +20,8 @@ class Items(Protocol):
         it made or changed, then those that this superseded.
 
         Raises:
-            ItemNotFound, VersionMismatch, IllegalTransition, SelfReview, RequestIdReused: As they
-                say.
+            ItemNotFound, VersionMismatch, IllegalTransition, SelfReview, ApprovalRequired,
+                RequestIdReused: As they say.
             TenantMoved, TenantSuspended: The shard refuses the writer.
         """
 

@@ -6,7 +6,11 @@ from functools import partial
 
 from aeterna.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
+from libs.approvals import Kind
+from libs.approvals.worker import ApprovalWorker
 from libs.auth.clock import utc_now
+from libs.changes import Origin
+from libs.constraints.store import PolicyTable
 from libs.embedding.settings import open_embedder
 from libs.service.background import background
 from libs.service.platform import Platform
@@ -17,7 +21,8 @@ from libs.vectors.projection import ProjectionWorker, Projector
 from libs.vectors.settings import open_index
 from services.knowledge.access import Access
 from services.knowledge.api import KnowledgeServicer
-from services.knowledge.operations import ItemOperations, RelationOperations
+from services.knowledge.constraints import Constraining
+from services.knowledge.operations import SERVICE, ItemOperations, RelationOperations
 from services.knowledge.settings import Settings
 from services.knowledge.store.items import PostgresItems
 from services.knowledge.store.relations import PostgresRelations
@@ -43,15 +48,21 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
         new_id = Uuid7()
+        operations = ItemOperations(
+            items,
+            platform.keyring,
+            embedder,
+            Nearest(items, index, collection),
+            Constraining(PolicyTable(), relations, platform.keyring),
+            new_id,
+            utc_now,
+        )
+        approvals = ApprovalWorker(
+            platform.directory, Kind.KNOWLEDGE, Origin(SERVICE), operations.apply
+        )
+        await stack.enter_async_context(background(approvals.run()))
         servicer = KnowledgeServicer(
-            ItemOperations(
-                items,
-                platform.keyring,
-                embedder,
-                Nearest(items, index, collection),
-                new_id,
-                utc_now,
-            ),
+            operations,
             RelationOperations(relations, items, new_id, utc_now),
             platform.keyring,
             Access(items, relations),

@@ -15,7 +15,13 @@ from google.protobuf.descriptor import MethodDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aeterna.governance.v1 import anomalies_pb2, audit_pb2, tenants_pb2
+from aeterna.governance.v1 import (
+    anomalies_pb2,
+    approvals_pb2,
+    audit_pb2,
+    constraints_pb2,
+    tenants_pb2,
+)
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2, settings_pb2
 from aeterna.sync.v1 import sync_pb2
@@ -32,7 +38,13 @@ _SERVICES = {
         operations_pb2.DESCRIPTOR,
     ],
     "knowledge": [knowledge_pb2.DESCRIPTOR],
-    "governance": [tenants_pb2.DESCRIPTOR, audit_pb2.DESCRIPTOR, anomalies_pb2.DESCRIPTOR],
+    "governance": [
+        tenants_pb2.DESCRIPTOR,
+        audit_pb2.DESCRIPTOR,
+        constraints_pb2.DESCRIPTOR,
+        approvals_pb2.DESCRIPTOR,
+        anomalies_pb2.DESCRIPTOR,
+    ],
     "sync": [sync_pb2.DESCRIPTOR],
 }
 _METHODS = [
@@ -130,6 +142,14 @@ class Target:
             "memory_settings",
             "operation",
             "knowledge_item",
+            "constraint_policy",
+            "approval_request",
+            "approval_decision",
+            "approval_counter",
+            "approval_delegation",
+            "approval_config",
+            "drift_report",
+            "drift_suppression",
         )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables

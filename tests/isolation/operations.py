@@ -9,6 +9,8 @@ from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from aeterna.governance.v1 import anomalies_pb2, audit_pb2, tenants_pb2
+from aeterna.governance.v1 import approvals_pb2 as ab
+from aeterna.governance.v1 import constraints_pb2 as cb
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as mb
@@ -371,6 +373,105 @@ async def unrelate(world: World, rng: random.Random, tenant: Tenant) -> None:
         tenant.changes += 1
 
 
+async def create_policy(world: World, rng: random.Random, tenant: Tenant) -> None:
+    rule = cb.Rule(
+        id="r",
+        operator=_value(rng, 1, 6),
+        target=cb.RULE_TARGET_IMPORT,
+        pattern=tenant.canary,
+        severity=_value(rng, 1, 3),
+        pattern_kind=cb.PATTERN_KIND_EXACT,
+        message=tenant.text(rng),
+    )
+    policy = cb.ConstraintPolicy(
+        key=f"k{rng.randint(0, 99)}",
+        title=tenant.text(rng),
+        layer=cb.POLICY_LAYER_COMPANY,
+        rules=[rule],
+    )
+    request = cb.CreateConstraintPolicyRequest(
+        constraint_policy=policy, request_id=_request_id(rng, world, tenant)
+    )
+    answer = await world.call(tenant, world.suite.constraints.CreateConstraintPolicy, request)
+    if ok(answer):
+        tenant.policies.add(answer.name)
+        tenant.changes += 1
+
+
+async def read_policies(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, name = world.suite.constraints, _own(rng, tenant.policies, "constraintPolicies")
+    changes = cb.ChangeSet(imports=[cb.Import(module=tenant.canary)])
+    calls: list[tuple[Any, Any]] = [
+        (stub.GetConstraintPolicy, cb.GetConstraintPolicyRequest(name=name)),
+        (stub.ListConstraintPolicies, cb.ListConstraintPoliciesRequest()),
+        (stub.ResolveConstraints, cb.ResolveConstraintsRequest()),
+        (stub.ListConstraintConflicts, cb.ListConstraintConflictsRequest()),
+        (stub.ListDriftReports, cb.ListDriftReportsRequest()),
+        (stub.ListDriftSuppressions, cb.ListDriftSuppressionsRequest()),
+        (stub.CheckConstraints, cb.CheckConstraintsRequest(change_set=changes)),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def foreign_policy(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _foreign(rng, world, tenant, "policies")
+    if name is None:
+        return
+    stub = world.suite.constraints
+    update = cb.UpdateConstraintPolicyRequest(
+        constraint_policy=cb.ConstraintPolicy(name=name, title="x")
+    )
+    calls: list[tuple[Any, Any]] = [
+        (stub.GetConstraintPolicy, cb.GetConstraintPolicyRequest(name=name)),
+        (stub.UpdateConstraintPolicy, update),
+        (stub.DeleteConstraintPolicy, cb.DeleteConstraintPolicyRequest(name=name)),
+    ]
+    must_fail(await world.call(tenant, *rng.choice(calls), tenant.reviewer))
+
+
+async def ask_approval(world: World, rng: random.Random, tenant: Tenant) -> None:
+    asked = ab.ApprovalRequest(
+        kind=ab.APPROVAL_KIND_CONFIG,
+        target=f"things/{uuid4()}",
+        title=tenant.text(rng),
+        description=tenant.text(rng),
+    )
+    request = ab.CreateApprovalRequestRequest(
+        approval_request=asked, request_id=_request_id(rng, world, tenant)
+    )
+    answer = await world.call(tenant, world.suite.approvals.CreateApprovalRequest, request)
+    if ok(answer):
+        tenant.approvals.add(answer.name)
+        tenant.changes += 1
+
+
+async def read_approvals(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, name = world.suite.approvals, _own(rng, tenant.approvals, "approvalRequests")
+    calls: list[tuple[Any, Any]] = [
+        (stub.GetApprovalRequest, ab.GetApprovalRequestRequest(name=name)),
+        (stub.ListApprovalRequests, ab.ListApprovalRequestsRequest()),
+        (stub.ListApprovalDelegations, ab.ListApprovalDelegationsRequest()),
+        (stub.ListApprovalConfigs, ab.ListApprovalConfigsRequest()),
+        (stub.GetApprovalConfig, ab.GetApprovalConfigRequest()),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def foreign_approval(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _foreign(rng, world, tenant, "approvals")
+    if name is None:
+        return
+    stub = world.suite.approvals
+    calls: list[tuple[Any, Any]] = [
+        (stub.GetApprovalRequest, ab.GetApprovalRequestRequest(name=name)),
+        (stub.ApproveApprovalRequest, ab.ApproveApprovalRequestRequest(name=name)),
+        (stub.RejectApprovalRequest, ab.RejectApprovalRequestRequest(name=name, comment="x")),
+        (stub.WithdrawApprovalRequest, ab.WithdrawApprovalRequestRequest(name=name)),
+        (stub.ApplyApprovalRequest, ab.ApplyApprovalRequestRequest(name=name)),
+    ]
+    must_fail(await world.call(tenant, *rng.choice(calls), tenant.reviewer))
+
+
 async def record_event(world: World, rng: random.Random, tenant: Tenant) -> None:
     request = audit_pb2.RecordAuditEventRequest(
         event="export.started",
@@ -499,6 +600,12 @@ OPERATIONS: tuple[Operation, ...] = (
     read_items,
     relate,
     unrelate,
+    create_policy,
+    read_policies,
+    foreign_policy,
+    ask_approval,
+    read_approvals,
+    foreign_approval,
     record_event,
     read_audit,
     copy_audit,

@@ -57,6 +57,8 @@ class Tenant:
     items: set[str] = field(default_factory=set)
     relations: set[str] = field(default_factory=set)
     operations: set[str] = field(default_factory=set)
+    policies: set[str] = field(default_factory=set)
+    approvals: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     settings: int = 0  # how often they were to change
@@ -128,6 +130,8 @@ class World:
                 *other.items,
                 *other.relations,
                 *other.operations,
+                *other.policies,
+                *other.approvals,
             ):
                 identity = name.partition("/")[2].encode()
                 if identity in answer and identity not in asked:

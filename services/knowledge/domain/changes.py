@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from libs.approvals import ApprovalRequired, Kind
 from libs.changes import Operation, Step
-from services.knowledge.domain.item import Stored
+from services.knowledge.domain.item import Stored, Written
 from services.knowledge.domain.status import Status, after
 from services.knowledge.errors import ItemNotFound, SelfReview, VersionMismatch
 
@@ -31,13 +32,17 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Take an item to another status; `by` is the person in whose name it is done."""
+    """Take an item to another status; `by` is the person in whose name it is done.
+
+    `constraints`: of an item that is to be accepted, if its text holds some.
+    """
 
     operation: Operation  # proposed, accepted, rejected or deprecated
     id: UUID
     version: int
     at: datetime
     by: str
+    constraints: Written | None = None
 
 
 Body = Create | Update | Move
@@ -52,7 +57,8 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> list[Step[Stored]]:
     """The steps of a command; `current` includes the items that its own supersedes.
 
     Raises:
-        ItemNotFound, VersionMismatch, IllegalTransition, SelfReview: It is refused.
+        ItemNotFound, VersionMismatch, IllegalTransition, SelfReview, ApprovalRequired: It is
+            refused.
     """
     match body:
         case Create():
@@ -85,8 +91,8 @@ def _moved(current: Mapping[UUID, Stored], before: Stored, move: Move) -> list[S
         return [replace(step, after=replace(step.entity, proposer=move.by))]
     if move.operation is not Operation.ACCEPTED:
         return [step]
-    if move.by == before.proposer:
-        raise SelfReview(before.id)
+    _check_review(before, move)
+    step = replace(step, after=replace(step.entity, constraints=move.constraints))
     replaced = [current[each] for each in sorted(before.supersedes)]
     return [
         step,
@@ -96,6 +102,18 @@ def _moved(current: Mapping[UUID, Stored], before: Stored, move: Move) -> list[S
             if each.status is Status.ACCEPTED
         ),
     ]
+
+
+def _check_review(before: Stored, move: Move) -> None:
+    """Somebody else than the proposer has to have looked: those who approved, or who accepts."""
+    if before.approved and before.approved.version == before.version:
+        reviewers = before.approved.approvers
+    elif before.needs_approval:
+        raise ApprovalRequired(Kind.KNOWLEDGE, f"knowledgeItems/{before.id}", before.version)
+    else:
+        reviewers = (move.by,)
+    if before.proposer in reviewers:
+        raise SelfReview(before.id)
 
 
 def _step(before: Stored, operation: Operation, at: datetime) -> Step[Stored]:

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
+from libs.approvals import Approved
 from libs.authorization.things import EVERYTHING, Sight, Thing
 from libs.changes import Indexes
+from libs.constraints import Merge, Mode
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import Condition, Rows
@@ -47,6 +49,17 @@ ITEM_IDS = ("org_id", "team_id", "project_id")
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """The constraints in an item's text, sealed: what makes it a policy once it is accepted."""
+
+    key: str
+    mode: Mode
+    merge: Merge
+    rules: int  # how many
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """An item as it is stored: title and content are sealed.
 
@@ -55,6 +68,9 @@ class Stored:
         proposer: Who proposed it, "" for a draft.
         number: Of the change that made this version.
         supersedes: The items that it replaces once accepted; known under the tenant's lock only.
+        needs_approval: Whether nothing but an approved request puts it in force; likewise.
+        approved: The request that was approved for this version; likewise.
+        constraints: What its text says, in the step that puts it in force.
     """
 
     id: UUID
@@ -71,6 +87,9 @@ class Stored:
     created_at: datetime
     updated_at: datetime
     supersedes: frozenset[UUID] = frozenset()
+    needs_approval: bool = False
+    approved: Approved | None = None
+    constraints: Written | None = None
 
     @property
     def subject(self) -> str:

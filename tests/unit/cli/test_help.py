@@ -6,13 +6,18 @@ from typer.testing import CliRunner
 from cli.main import app
 
 COMMANDS = {
-    (): "serve migrate health demo release memory knowledge changes tenant token audit",
+    (): "serve migrate health demo release memory knowledge changes tenant token audit approval"
+    " constraint",
     ("serve",): "all memory knowledge governance sync",
     ("release",): "deploy rollback status",
     ("memory",): "add get list search update delete promote history",
     ("knowledge",): "create get list update propose accept reject deprecate search history relate",
     ("tenant",): "create get list suspend resume",
     ("audit",): "list verify record",
+    ("constraint",): "create update delete list show resolve check conflicts drift reports",
+    (
+        "approval",
+    ): "request list show approve reject withdraw apply delegate delegations undelegate",
 }
 LEAVES = [
     (*group, name)

@@ -90,6 +90,7 @@ class AdaptiveDetector:
         "_spread",
         "_surprises",
         "_told",
+        "_usual",
         "score",
         "surprise",
     )
@@ -106,7 +107,7 @@ class AdaptiveDetector:
         self._since: datetime | None = None
         self._lasted, self._told = 0, 0.0  # how long, and how far away when it was told
         self._last = self._fast = self._middle = self._slow = self._low = self._high = 0.0
-        self._spread = self._lasting = self._lasting_long = 0.0
+        self._usual = self._spread = self._lasting = self._lasting_long = 0.0
 
     def update(self, moment: datetime, value: float) -> Alarm | None:
         """See `Detector`."""
@@ -121,18 +122,19 @@ class AdaptiveDetector:
         self.surprise = surprise = sum(surprises)
         self.score = self._patience.score(surprise, self._place)
         self._learn(value)
-        self._follow(moment, surprise, residual)
+        self._follow(moment, surprise, value)
         if self.score < 1 and not (self._told and self._lasted == _LONG):
             return None
-        self._told = self._told or residual
+        if not self._told:
+            self._told, self._usual = residual, value - residual
         score = max(self.score, surprise / self._bar)
         return self._alarm(moment, value, value - residual, score)
 
-    def _follow(self, moment: datetime, surprise: float, residual: float) -> None:
+    def _follow(self, moment: datetime, surprise: float, value: float) -> None:
         """Since when, and for how many points, the series has been unusual: after an alarm it
-        still is while it stays half as far away as it was then."""
+        still is while it stays half as far away from what was usual then."""
         if self._told:
-            unusual = residual * self._told > 0 and abs(residual) > abs(self._told) / 2
+            unusual = (value - self._usual) / self._told > 0.5
         else:
             unusual = surprise >= self._bar * _RAISED
         if unusual:
@@ -220,6 +222,7 @@ _MEANS = (
     "spread",
     "lasting",
     "lasting_long",
+    "usual",
 )
 
 

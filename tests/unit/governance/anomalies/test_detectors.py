@@ -85,13 +85,15 @@ def test_a_level_that_stays_is_told_at_once_and_once_more() -> None:
     assert alarms[1][1].since == _START + 1000 * _STEP
 
 
-def test_a_small_change_of_level_is_found_once_it_lasts() -> None:
+def test_a_slope_is_found_once_it_lasts() -> None:
     detector = AdaptiveDetector()
     feed(detector, noise(1000))
 
-    alarms = feed(detector, noise(100, seed=2, level=104), begin=1000)
+    slope = [value + place * 0.3 for place, value in enumerate(noise(60, seed=2))]
+    alarms = feed(detector, slope, begin=1000)
 
-    assert Kind.SUSTAINED in [alarm.kind for _, alarm in alarms]
+    assert alarms[0][0] < 1030
+    assert {alarm.kind for _, alarm in alarms} == {Kind.SUSTAINED}
 
 
 def test_the_plain_rule_calls_a_row_sustained() -> None:

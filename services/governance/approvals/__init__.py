@@ -1,0 +1,1 @@
+"""Approvals: who asks, who decides, by when, and what comes of it."""

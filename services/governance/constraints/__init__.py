@@ -1,0 +1,1 @@
+"""What policies demand: keeping them, resolving them, checking change sets, measuring drift."""
