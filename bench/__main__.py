@@ -19,6 +19,7 @@ class Name(StrEnum):
     SEARCH = "search"
     ADD = "add"
     ROUTING = "routing"
+    DECISIONS = "decisions"
     RETRIEVAL = "retrieval"
     CACHE = "cache"
     NEAR_DUPLICATES = "near-duplicates"

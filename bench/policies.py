@@ -155,6 +155,7 @@ class Oracle:
         own = "\n".join(f'@id("{name}")\n{text}' for name, text in texts.items())
         self.text = policies_text() + own
         self._actions = list(actions().rows.values())
+        self._policies = cedarpy.PolicySet.from_str(self.text)
 
     def __call__(self, question: Question) -> tuple[bool, tuple[str, ...]]:
         """Whether it is allowed, and the policies that decide."""
@@ -171,7 +172,26 @@ class Oracle:
         person = person_actor(principal, principal.roles_for(question.thing))
         return [person, *([agent_actor(principal, principal.agent)] if principal.agent else [])]
 
+    def parsed(
+        self, question: Question
+    ) -> list[tuple[dict[str, Any], cedarpy.PolicySet, cedarpy.Entities]]:
+        """What Cedar is asked, with everything parsed before and nothing left out."""
+        return [self._parsed(actor, question) for actor in self._actors(question)]
+
+    def _parsed(
+        self, actor: Actor, question: Question
+    ) -> tuple[dict[str, Any], cedarpy.PolicySet, cedarpy.Entities]:
+        request, rows = self._asked(actor, question.action, question.thing)
+        return request, self._policies, cedarpy.Entities.from_json_str(json.dumps(rows))
+
     def _ask(self, actor: Actor, action: str, thing: Thing) -> tuple[bool, Sequence[str]]:
+        request, rows = self._asked(actor, action, thing)
+        answer = cedarpy.is_authorized(request, self.text, json.dumps(rows))
+        names = answer.diagnostics.id_annotations_by_reason
+        return answer.allowed, [names[each] for each in answer.diagnostics.reasons]
+
+    def _asked(self, actor: Actor, action: str, thing: Thing) -> tuple[dict[str, Any], list[Any]]:
+        """A request, and the entities that it is about."""
         resource = entity(thing.kind, thing.name)
         request = {
             "principal": actor.uid,
@@ -182,6 +202,4 @@ class Oracle:
         attributes = {name: getattr(thing, name) for name in ATTRIBUTES[thing.kind]}
         rows: list[Any] = [actor.json(), *self._actions]
         rows.append({"uid": resource, "attrs": attributes, "parents": []})
-        answer = cedarpy.is_authorized(request, self.text, json.dumps(rows))
-        names = answer.diagnostics.id_annotations_by_reason
-        return answer.allowed, [names[each] for each in answer.diagnostics.reasons]
+        return request, rows

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from cli import (
+    access,
+    agents,
     anomalies,
     approval,
     audit,
@@ -22,6 +24,8 @@ from cli import (
     memory_settings,
     operate,
     operations,
+    policies,
+    roles,
     serve,
     tenants,
 )
@@ -101,6 +105,12 @@ command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output 
     changes.follow
 )
 app.add_typer(tenants.app, name="tenant", rich_help_panel=_GOVERN)
+app.add_typer(roles.app, name="role", rich_help_panel=_GOVERN)
+app.add_typer(agents.app, name="agent", rich_help_panel=_GOVERN)
+app.add_typer(policies.app, name="policy", rich_help_panel=_GOVERN)
+command(app, "check", panel=_GOVERN, example="aeterna check alice read memories --team payments")(
+    access.check
+)
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 app.add_typer(anomalies.app, name="anomaly", rich_help_panel=_GOVERN)

@@ -1,7 +1,7 @@
 """Which columns a list of each kind of message has."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from google.longrunning import operations_pb2
@@ -10,10 +10,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
 from aeterna.governance.v1 import (
+    agents_pb2,
     anomalies_pb2,
     approvals_pb2,
     audit_pb2,
+    authorization_policies_pb2,
     constraints_pb2,
+    roles_pb2,
     tenants_pb2,
 )
 from aeterna.knowledge.v1 import knowledge_pb2
@@ -33,7 +36,7 @@ def _time(moment: Timestamp) -> str:
     return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ") if moment.seconds else ""
 
 
-def _scope(scope: scope_pb2.Scope) -> str:
+def _scope(scope: scope_pb2.Scope | roles_pb2.RoleScope) -> str:
     return " ".join(
         f"{field.name.removesuffix('_id')}={value}" for field, value in scope.ListFields()
     )
@@ -109,6 +112,15 @@ def operation_metadata(message: Any) -> operation_pb2.OperationMetadata:
     metadata = operation_pb2.OperationMetadata()
     message.metadata.Unpack(metadata)
     return metadata
+
+
+def _policy_state(state: int) -> str:
+    return _enum(authorization_policies_pb2.AuthorizationPolicyState, state)
+
+
+def _answer(allowed: bool, policies: Sequence[str]) -> str:
+    """What is decided and by which policies."""
+    return " ".join(["allowed" if allowed else "denied", *(policies or ["(none permits)"])])
 
 
 _OPERATION: Columns = {
@@ -246,6 +258,52 @@ _COLUMNS: dict[type[Message], Columns] = {
         "EPOCH": lambda each: str(each.placement.epoch),
         "CREATED": lambda each: _time(each.create_time),
         "DISPLAY NAME": lambda each: each.display_name,
+    },
+    roles_pb2.RoleBinding: {
+        "NAME": lambda each: each.name,
+        "USER": lambda each: each.user,
+        "ROLE": lambda each: _enum(roles_pb2.Role, each.role),
+        "SCOPE": lambda each: _scope(each.scope),
+        "UNTIL": lambda each: _time(each.expire_time),
+        "GRANTED BY": lambda each: each.granted_by,
+    },
+    roles_pb2.SuspendedUser: {
+        "USER": lambda each: each.user,
+        "SINCE": lambda each: _time(each.suspend_time),
+        "SUSPENDED BY": lambda each: each.suspended_by,
+    },
+    agents_pb2.Agent: {
+        "NAME": lambda each: each.name,
+        "STATE": lambda each: _enum(agents_pb2.AgentState, each.state),
+        "OWNER": lambda each: each.owner,
+        "DEPTH": lambda each: str(each.max_delegation_depth),
+        "UNTIL": lambda each: _time(each.expire_time),
+        "CAPABILITIES": lambda each: " ".join(each.capabilities),
+    },
+    authorization_policies_pb2.AuthorizationPolicy: {
+        "NAME": lambda each: each.name,
+        "STATE": lambda each: _policy_state(each.state),
+        "ACTIVE": lambda each: str(each.active_version or ""),
+        "NEWEST": lambda each: str(each.latest_version),
+        "UPDATED": lambda each: _time(each.update_time),
+        "DESCRIPTION": lambda each: each.description,
+    },
+    authorization_policies_pb2.AuthorizationPolicyVersion: {
+        "V": lambda each: str(each.version),
+        "STATE": lambda each: _policy_state(each.state),
+        "AUTHOR": lambda each: each.author,
+        "CREATED": lambda each: _time(each.create_time),
+        "ACTIVATED": lambda each: _time(each.activate_time),
+        "DESCRIPTION": lambda each: each.description,
+        "TEXT": lambda each: each.text,
+    },
+    authorization_policies_pb2.ChangedDecision: {
+        "COUNT": lambda each: str(each.count),
+        "PRINCIPAL": lambda each: each.principal,
+        "ACTION": lambda each: each.action,
+        "RESOURCE": lambda each: each.resource,
+        "NOW": lambda each: _answer(each.allowed_now, each.policies_now),
+        "THEN": lambda each: _answer(each.allowed_then, each.policies_then),
     },
     audit_pb2.AuditEntry: {
         **_CHANGED,

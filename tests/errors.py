@@ -30,6 +30,11 @@ def status_of(error: Any) -> Any:
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
     """The reason in ErrorInfo; the error is checked to have one and to leak nothing."""
+    return str(info_of(error).reason)
+
+
+def info_of(error: grpc.aio.AioRpcError) -> Any:
+    """The ErrorInfo of an error, which is checked to have one and to leak nothing."""
     status = status_of(error)
     assert status is not None, error
     infos = [
@@ -40,7 +45,7 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     infos[0].Unpack(info)
     assert info.domain == "aeterna.io"
     assert not any(word in str(status) for word in _CLEAN), status
-    return str(info.reason)
+    return info
 
 
 def fields_of(error: grpc.aio.AioRpcError) -> list[str]:

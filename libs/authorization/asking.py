@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from libs.auth.identity import Identity, Role
+from libs.auth.identity import Identity
+from libs.auth.roles import Role
 from libs.authorization.rules import MAX_DEPTH, AgentGrant, AgentState, Binding, TenantRules
 from libs.authorization.things import Thing
 

@@ -6,7 +6,7 @@ Cedar gives for all policies.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,35 +32,51 @@ class Policy:
     """One policy.
 
     Attributes:
+        json: By its id, for any action: it is asked for those that its scope admits only.
         actions: Those that its scope admits; None for all.
-        principal: What its scope says of the principal: ("==", uid), ("in", uid), ("is", (type,
-            "")); None for nothing.
+        principals: What it needs of the principal: ("==", uid), ("in", uid), ("is", (type, "")).
+        kind: The type of the resource that its scope admits, "" for all.
         guards: Attributes of the resource, each with the one text for which it can hold.
         reads: Attributes of the resource that its conditions read.
         about_resource: Whether it says anything of the resource.
+        about_action: Whether its conditions say anything of the action.
         tenant: Whether it is a tenant's, or else the suite's own.
     """
 
     id: str
     permits: bool
-    body: Json
+    json: str
     actions: frozenset[str] | None
-    principal: tuple[str, Uid] | None
+    principals: tuple[tuple[str, Uid], ...]
+    kind: str
     guards: tuple[tuple[str, str], ...]
     reads: frozenset[str]
     about_resource: bool
+    about_action: bool
     tenant: bool
 
-    def fits(self, kind: str, name: str, roles: frozenset[str]) -> bool:
-        """Whether its scope admits a principal."""
-        if self.principal is None:
-            return True
-        operator, uid = self.principal
-        if operator == "is":
-            return uid[0] == kind
-        if operator == "in" and uid[0] == "Aeterna::Role":
-            return uid[1] in roles
-        return uid == (kind, name)
+    def fits(self, kind: str, name: str, roles: Set[str]) -> bool:
+        """Whether it can hold for a principal."""
+        for operator, uid in self.principals:
+            if operator == "is":
+                if uid[0] != kind:
+                    return False
+            elif uid != (kind, name) and not (operator == "in" and _is_one_of(uid, roles)):
+                return False
+        return True
+
+    def meets(self, kind: str, attributes: Mapping[str, object]) -> bool:
+        """Whether it can hold for a resource with these attributes."""
+        if self.kind not in ("", kind):
+            return False
+        for name, value in self.guards:  # noqa: SIM110 - asked often: a generator costs as much
+            if attributes.get(name) != value:
+                return False
+        return True
+
+
+def _is_one_of(uid: Uid, roles: Set[str]) -> bool:
+    return uid[0] == "Aeterna::Role" and uid[1] in roles
 
 
 def read_policies(
@@ -111,16 +127,19 @@ def _policy(
     clauses = [(each["kind"] == "when", each["body"]) for each in body["conditions"]]
     needed = [part for when, clause in clauses if when for part in _conjuncts(clause)]
     named = [*_named(body["principal"]), *filter(None, map(_principal, needed))]
+    named.sort(key=lambda each: ("==", "in", "is").index(each[0]))
     scope = body["resource"]
     return Policy(
         id=name,
         permits=body["effect"] == "permit",
-        body=body,
+        json=f"{json.dumps(name)}: {json.dumps({**body, 'action': {'op': 'All'}})}",
         actions=_actions(body["action"], members),
-        principal=min(named, key=lambda each: ("==", "in", "is").index(each[0]), default=None),
+        principals=tuple(dict.fromkeys(named)),
+        kind=scope.get("entity_type", ""),
         guards=tuple(filter(None, map(_guard, needed))),
         reads=frozenset(_reads(body["conditions"])),
         tenant=tenant,
+        about_action=_mentions(body["conditions"], "action"),
         about_resource=scope["op"] != "All" or _mentions(body["conditions"], "resource"),
     )
 
@@ -136,13 +155,15 @@ def _actions(scope: Json, members: Mapping[str, frozenset[str]]) -> frozenset[st
 
 
 def _named(scope: Json) -> Iterator[tuple[str, Uid]]:
-    """What a scope demands of the principal; `is A in B` demands both, of which B says more."""
+    """What a scope demands of the principal."""
     match scope:
         case {"op": "==" | "in", "entity": entity}:
             yield scope["op"], _uid(entity)
         case {"op": "is", "entity_type": kind, **rest}:
             inside = rest.get("in")
-            yield ("in", _uid(inside["entity"])) if inside else ("is", (kind, ""))
+            yield "is", (kind, "")
+            if inside:
+                yield "in", _uid(inside["entity"])
 
 
 def _conjuncts(expression: Any) -> Iterator[Any]:

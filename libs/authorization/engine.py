@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import cedarpy
 
-from libs.auth.identity import Role
+from libs.auth.roles import Role
 from libs.authorization.asking import (
     NOTHING_PERMITS,
     Actor,
@@ -32,12 +32,13 @@ _CHOSEN = 2_000  # sets of policies that are kept parsed
 _KNOWN = 200  # things whose decisions a principal's are kept for
 _OWN = "policy:administer"  # the group that tenants' policies say nothing about
 # Conditions that policies are found by, the most telling first.
-_TELLING = ("project", "team", "session", "user", "agent", "org", "status", "layer")
+_SELDOM = ("project", "team", "session", "user", "agent", "org")
+_TELLING = (*_SELDOM, "status", "layer")
 
 _NUMBERS = count(1)  # of engines: what one decided says nothing of another
 
 # In the text that Cedar itself gives of a schema.
-_ON_TENANT = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[Tenant\]')
+_APPLIES = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[(\w+)\]')
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -74,11 +75,15 @@ class Actions:
             for parent in row["parents"]:
                 members[parent["id"]].add(action)
         self.members = {group: frozenset(each) for group, each in members.items()}
-        self._on_tenant = frozenset(_ON_TENANT.findall(str(self.schema)))
+        self._kinds: dict[str, str] = dict(_APPLIES.findall(str(self.schema)))
 
     def on_tenant(self, action: str) -> bool:
         """Whether it is done to the tenant as a whole."""
-        return action in self._on_tenant
+        return self.kind(action) == TENANT
+
+    def kind(self, action: str) -> str | None:
+        """What it is done to; None for what is no action of its own."""
+        return self._kinds.get(action)
 
     def closed(self, action: str) -> list[Json]:
         """The entities of an action and of its groups."""
@@ -123,12 +128,14 @@ class _Index:
 
     def candidates(self, actor: Actor, thing: Thing) -> Sequence[Policy]:
         """Those that may hold."""
-        kind, roles = f"Aeterna::{actor.kind}", frozenset(actor.roles)
-        found: list[Policy] = []
-        for key in self._keys(actor, thing):
-            if bucket := self._buckets.get(key):
-                found += [each for each in bucket if each.fits(kind, actor.name, roles)]
-        return found
+        kind, name, roles = f"Aeterna::{actor.kind}", actor.name, actor.roles
+        there, attributes = f"Aeterna::{thing.kind}", thing.attributes()
+        return [
+            each
+            for key in self._keys(actor, thing)
+            for each in self._buckets.get(key, ())
+            if each.meets(there, attributes) and each.fits(kind, name, roles)
+        ]
 
     def _keys(self, actor: Actor, thing: Thing) -> Iterator[Key]:
         kind = f"Aeterna::{actor.kind}"
@@ -142,35 +149,46 @@ class _Index:
 
     def fitting(self, actor: Actor) -> list[Policy]:
         """Those whose scope admits the actor, whatever the thing."""
-        kind, roles = f"Aeterna::{actor.kind}", frozenset(actor.roles)
-        return [each for each in self.policies if each.fits(kind, actor.name, roles)]
+        kind = f"Aeterna::{actor.kind}"
+        return [each for each in self.policies if each.fits(kind, actor.name, actor.roles)]
 
 
 def _key(policy: Policy) -> Key:
-    if policy.principal and policy.principal[0] == "==":
-        return ("==", *policy.principal[1])
-    guards = {name: value for name, value in policy.guards if name in _TELLING}
-    for name in _TELLING[:6]:
-        if name in guards:
+    """The most telling of what it needs."""
+    operator, uid = policy.principals[0] if policy.principals else ("any", ("", ""))
+    if operator == "==":
+        return ("==", *uid)
+    guards = dict(policy.guards)
+    for name in (each for each in _TELLING if each in guards):
+        if name in _SELDOM or operator != "in":
             return ("guard", name, guards[name])
-    if policy.principal and policy.principal[0] == "in":
-        return ("in", *policy.principal[1])
-    for name in _TELLING[6:]:
-        if name in guards:
-            return ("guard", name, guards[name])
-    return (policy.principal[0], *policy.principal[1]) if policy.principal else ("any", "", "")
+    return (operator, *uid)
+
+
+def _read(name: str, text: str) -> list[Policy]:
+    return read_policies({name: text}, actions().members, tenant=True)
 
 
 class Engine:
     """The suite's policies and those of one tenant."""
 
-    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, texts: Mapping[str, str] | None = None, before: "Engine | None" = None
+    ) -> None:
         """
+        Args:
+            texts: The tenant's policies by id.
+            before: What it has read already is not read again.
+
         Raises:
             PoliciesUnusable: A text is no Cedar policy.
         """
-        own = read_policies(texts or {}, actions().members, tenant=True)
         self.number = next(_NUMBERS)
+        known = before.read if before else {}
+        self.read: dict[tuple[str, str], list[Policy]] = {
+            each: known.get(each) or _read(*each) for each in (texts or {}).items()
+        }
+        own = (policy for policies in self.read.values() for policy in policies)
         self._policies = (*_base(), *own)
         self._indexes: dict[str, _Index] = {}
         self._chosen = Bounded[tuple[str, ...], cedarpy.PolicySet](_CHOSEN)
@@ -195,9 +213,9 @@ class Engine:
 
 
 def _policy_set(policies: Sequence[Policy]) -> cedarpy.PolicySet:
-    bodies = {each.id: each.body for each in policies}
+    bodies = ", ".join(each.json for each in policies)
     return cedarpy.PolicySet.from_json_str(
-        json.dumps({"staticPolicies": bodies, "templates": {}, "templateLinks": []})
+        f'{{"staticPolicies": {{{bodies}}}, "templates": {{}}, "templateLinks": []}}'
     )
 
 
@@ -207,6 +225,7 @@ class Asker:
     def __init__(self, engine: Engine, principal: Principal) -> None:
         self._engine, self.principal = engine, principal
         self._decided = Bounded[tuple[str, Thing], Decision](_KNOWN)
+        self._evaluated = Bounded[Hashable, Decision](_KNOWN)
         self._admitted: dict[str, Decision] = {}
         self._entities: dict[tuple[str, Actor], cedarpy.Entities] = {}
 
@@ -270,25 +289,44 @@ class Asker:
     def _evaluate(
         self, action: str, actor: Actor, thing: Thing, candidates: Sequence[Policy]
     ) -> Decision:
+        """By these policies, all that may hold. What they do not read is left out, so that
+        questions that differ in nothing else are one."""
         if not candidates:
             return NOTHING_PERMITS
+        read = frozenset[str]().union(*(each.reads for each in candidates))
+        there = thing.attributes()
+        attributes = {name: there[name] for name in there if "*" in read or name in read}
+        by_action = action if any(each.about_action for each in candidates) else ""
+        policies = tuple(each.id for each in candidates)
+        key = by_action, actor, thing.kind, thing.name, policies, tuple(attributes.items())
+        return self._evaluated.get(
+            key, lambda: self._cedar(by_action, actor, thing, attributes, candidates)
+        )
+
+    def _cedar(
+        self,
+        action: str,
+        actor: Actor,
+        thing: Thing,
+        attributes: Mapping[str, str | bool],
+        candidates: Sequence[Policy],
+    ) -> Decision:
         resource = entity(thing.kind, thing.name)
         request = {
             "principal": actor.uid,
             "action": entity("Action", action),
             "resource": resource,
-            "context": "{}",
         }
-        row = {"uid": resource, "attrs": thing.attributes(), "parents": []}
+        row = {"uid": resource, "attrs": attributes, "parents": []}
         entities = self._known(action, actor).with_added_json_str(json.dumps([row]))
         result = cedarpy.is_authorized(request, self._engine.chosen(candidates), entities)
         return _decision(result.allowed, result.diagnostics.reasons)
 
     def _known(self, action: str, actor: Actor) -> cedarpy.Entities:
-        """The actor and the action, to which the thing is added."""
+        """The actor, and the action if that is asked for, to which the thing is added."""
         key = action, actor
         if key not in self._entities:
-            rows = [actor.json(), *actions().closed(action)]
+            rows = [actor.json(), *(actions().closed(action) if action else ())]
             self._entities[key] = cedarpy.Entities.from_json_str(json.dumps(rows))
         return self._entities[key]
 

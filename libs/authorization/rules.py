@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from libs.auth.identity import Role
+from libs.auth.roles import Role
 
 # What an agent can be allowed; a service's policies say which actions need which.
 CAPABILITIES = frozenset(
@@ -31,7 +31,7 @@ class AgentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A role of a user or an agent inside a scope; "" for an id: all of them.
+    """A role of a user inside a scope; "" for an id: all of them.
 
     `expires_at`: when it ends by itself; None for never.
     """
@@ -47,7 +47,7 @@ class Binding:
 class AgentGrant:
     """A registered agent: who answers for it, and what it may do at most.
 
-    `max_depth` is how many agents may stand one behind the other when it acts; 1: itself alone.
+    `max_depth` is how many agents may stand one behind the other when it acts, itself included.
     """
 
     owner: str
@@ -64,7 +64,7 @@ class TenantRules:
     Attributes:
         version: Another one whenever any of it is; for nothing but comparing.
         policies: The active policies of the tenant, each one Cedar statement, by id.
-        bindings: By the id of the user or agent.
+        bindings: By the id of the user.
         agents: Those that were registered, by id.
         suspended: Users who may do nothing.
         lapses_at: When a binding or an agent ends by itself next: read again then.

@@ -12,41 +12,48 @@ from libs.spine import read
 from libs.tenancy import Route
 
 # What lapses changes what is loaded, too, without a change of a row: it counts in the version.
-_LOAD = """
-    SELECT now() AS now,
-        (SELECT number FROM aeterna.authorization_state WHERE tenant_id = $1) AS number,
-        (SELECT count(*) FROM aeterna.role_binding
-            WHERE tenant_id = $1 AND expires_at <= now()) AS lapsed,
-        (SELECT jsonb_object_agg(p.id, v.text)
+# Subqueries are run when they are needed: not for what is known already.
+_LOAD = f"""
+    WITH state AS MATERIALIZED (
+        SELECT coalesce((SELECT number FROM aeterna.authorization_state WHERE tenant_id = $1), 0)
+            * {1 << 20} + (SELECT count(*) FROM aeterna.role_binding
+                WHERE tenant_id = $1 AND expires_at <= now())
+            + (SELECT count(*) FROM aeterna.agent
+                WHERE tenant_id = $1 AND expires_at <= now()) AS version)
+    SELECT now() AS now, state.version,
+        CASE WHEN state.version <> $2 THEN (SELECT json_object_agg(p.id, v.text)
             FROM aeterna.authorization_policy AS p JOIN aeterna.authorization_policy_version AS v
                 ON v.tenant_id = $1 AND v.policy_id = p.id AND v.version = p.active_version
-            WHERE p.tenant_id = $1) AS policies,
-        (SELECT jsonb_agg(jsonb_build_array(
+            WHERE p.tenant_id = $1) END AS policies,
+        CASE WHEN state.version <> $2 THEN (SELECT json_agg(json_build_array(
                 user_id, role, org_id, team_id, project_id, expires_at))
             FROM aeterna.role_binding
-            WHERE tenant_id = $1 AND (expires_at IS NULL OR expires_at > now())) AS bindings,
-        (SELECT jsonb_agg(jsonb_build_array(
-                id, owner, to_jsonb(capabilities), max_depth, state, expires_at))
-            FROM aeterna.agent WHERE tenant_id = $1) AS agents,
-        (SELECT array_agg(user_id)
-            FROM aeterna.suspended_user WHERE tenant_id = $1) AS suspended
+            WHERE tenant_id = $1 AND (expires_at IS NULL OR expires_at > now())) END AS bindings,
+        CASE WHEN state.version <> $2 THEN (SELECT json_agg(json_build_array(
+                id, owner, to_json(capabilities), max_depth, state, expires_at))
+            FROM aeterna.agent WHERE tenant_id = $1) END AS agents,
+        CASE WHEN state.version <> $2 THEN (SELECT array_agg(user_id)
+            FROM aeterna.suspended_user WHERE tenant_id = $1) END AS suspended
+    FROM state
 """
-_LAPSES = 1 << 20  # more bindings than a tenant can have
+_NONE = -1  # no version
 
 
-async def load_rules(route: Route) -> TenantRules:
-    """The rules as they hold now, in one round trip.
+async def load_rules(route: Route, known: TenantRules | None = None) -> TenantRules:
+    """The rules as they hold now, in one round trip; `known` itself while it holds.
 
     Raises:
         StoreUnavailable: The shard cannot be reached.
     """
-    (row,) = await read(route, _LOAD)
+    (row,) = await read(route, _LOAD, known.version if known else _NONE)
+    if known and row["version"] == known.version:
+        return known
     bindings = _bindings(json.loads(row["bindings"] or "[]"))
     agents = {each[0]: _agent(each) for each in json.loads(row["agents"] or "[]")}
     ends = [each.expires_at for several in bindings.values() for each in several]
     ends += [agent.expires_at for agent in agents.values()]
     return TenantRules(
-        version=(row["number"] or 0) * _LAPSES + row["lapsed"],
+        version=row["version"],
         policies=json.loads(row["policies"] or "{}"),
         bindings=bindings,
         agents=agents,
@@ -57,8 +64,13 @@ async def load_rules(route: Route) -> TenantRules:
 
 def _bindings(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[Binding, ...]]:
     found: dict[str, list[Binding]] = defaultdict(list)
-    for user, role, org, team, project, expires_at in rows:
-        found[user].append(Binding(Role(role), org, team, project, _moment(expires_at)))
+    same: dict[tuple[Any, ...], Binding] = {}  # many have what others have
+    for user, *values in rows:
+        key = tuple(values)
+        if key not in same:
+            role, org, team, project, expires_at = values
+            same[key] = Binding(Role(role), org, team, project, _moment(expires_at))
+        found[user].append(same[key])
     return {user: tuple(several) for user, several in found.items()}
 
 

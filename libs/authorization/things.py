@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 TENANT, MEMORY, KNOWLEDGE_ITEM = "Tenant", "Memory", "KnowledgeItem"
+ROLE_BINDING = "RoleBinding"
 PERSONAL = frozenset({"agent", "user", "session"})  # layers that belong to one person
 
 
@@ -37,6 +38,11 @@ class Thing:
         """The id of the entity: tenants alone can be told apart by it."""
         return self.tenant if self.kind == TENANT else ""
 
+    @property
+    def role(self) -> str:
+        """Of a role binding: which role it gives."""
+        return self.status
+
     def attributes(self) -> dict[str, str | bool]:
         """What policies may read."""
         values: dict[str, str | bool] = {
@@ -52,6 +58,7 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
         *("personal", "status"),
     ),
     KNOWLEDGE_ITEM: ("tenant", "layer", "org", "team", "project", "status"),
+    ROLE_BINDING: ("tenant", "org", "team", "project", "user", "role"),
 }
 PLACE = tuple(each.name for each in fields(Thing) if each.name not in ("kind", "tenant", "unknown"))
 

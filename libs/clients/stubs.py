@@ -10,10 +10,14 @@ import grpc
 from google.longrunning import operations_pb2_grpc
 
 from aeterna.governance.v1 import (
+    access_pb2_grpc,
+    agents_pb2_grpc,
     anomalies_pb2_grpc,
     approvals_pb2_grpc,
     audit_pb2_grpc,
+    authorization_policies_pb2_grpc,
     constraints_pb2_grpc,
+    roles_pb2_grpc,
     tenants_pb2_grpc,
 )
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
@@ -59,6 +63,26 @@ class Stubs:
     @property
     def anomalies(self) -> anomalies_pb2_grpc.AnomalyServiceAsyncStub:
         return anomalies_pb2_grpc.AnomalyServiceStub(self.channels["governance"])
+
+    @property
+    def roles(self) -> roles_pb2_grpc.RoleServiceAsyncStub:
+        return roles_pb2_grpc.RoleServiceStub(self.channels["governance"])
+
+    @property
+    def agents(self) -> agents_pb2_grpc.AgentServiceAsyncStub:
+        return agents_pb2_grpc.AgentServiceStub(self.channels["governance"])
+
+    @property
+    def authorization_policies(
+        self,
+    ) -> authorization_policies_pb2_grpc.AuthorizationPolicyServiceAsyncStub:
+        return authorization_policies_pb2_grpc.AuthorizationPolicyServiceStub(
+            self.channels["governance"]
+        )
+
+    @property
+    def access(self) -> access_pb2_grpc.AccessServiceAsyncStub:
+        return access_pb2_grpc.AccessServiceStub(self.channels["governance"])
 
     @property
     def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:

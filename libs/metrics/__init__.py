@@ -30,6 +30,7 @@ AUDIT_CHECKPOINTS = Counter("aeterna_audit_checkpoints", "Checkpoints of audit t
 AUDIT_BROKEN = Counter(
     "aeterna_audit_broken", "Times that an audit trail was found altered when it was to be signed."
 )
+DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
 WAKEUPS_CONNECTED = Gauge(

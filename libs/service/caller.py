@@ -8,10 +8,13 @@ from typing import Self
 from libs.auth import Identity
 from libs.authorization.asking import Decision
 from libs.authorization.engine import Asker
+from libs.authorization.recording import NoRecorder, Recorder
 from libs.authorization.things import TENANT, Thing
 from libs.changes import Origin
 from libs.errors import AppError, Kind
 from libs.tenancy import Route, TenantId, TenantNotFound
+
+_NO_RECORDER = NoRecorder()
 
 
 class PermissionDenied(AppError):
@@ -45,6 +48,8 @@ class Caller:
     Attributes:
         asker: Answers by the rules as they were when the call began.
         ask: What answers by those that hold now, for calls that go on.
+        denied: Hears of each denial: of which action, and why.
+        recorder: Hears what is demanded and how that is decided.
     """
 
     identity: Identity
@@ -53,6 +58,8 @@ class Caller:
     resolved: Route | None
     asker: Asker
     ask: Callable[[], Awaitable[Asker]]
+    denied: Callable[[str, Decision], None]
+    recorder: Recorder = _NO_RECORDER
 
     @property
     def route(self) -> Route:
@@ -67,11 +74,16 @@ class Caller:
 
     def demand(self, action: str, thing: Thing | None = None) -> None:
         """Raises PermissionDenied unless the caller may do this to the thing, or to the tenant."""
-        self.heed(action, self.asker.decide(action, thing or Thing(TENANT, self.tenant)))
+        about = thing or Thing(TENANT, self.tenant)
+        decision = self.asker.decide(action, about)
+        self.recorder.record(self.resolved, self.asker.principal, action, about, decision)
+        self.heed(action, decision)
 
     def admit(self, action: str) -> None:
         """Raises PermissionDenied if there is nothing that the caller may do this to."""
-        self.heed(action, self.asker.admits(action))
+        decision = self.asker.admits(action)
+        self.recorder.record(self.resolved, self.asker.principal, action, None, decision)
+        self.heed(action, decision)
 
     def may(self, action: str, thing: Thing | None = None) -> bool:
         """Whether the caller may do this to the thing, or to the tenant."""
@@ -80,6 +92,7 @@ class Caller:
     def heed(self, action: str, decision: Decision) -> None:
         """Raises PermissionDenied if the decision denies."""
         if not decision.allowed:
+            self.denied(action, decision)
             raise PermissionDenied(action, decision)
 
 

@@ -20,8 +20,11 @@ from google.protobuf.message import DecodeError, Message
 from protovalidate import Validator
 
 from libs.auth import Authenticator, Identity, Role
+from libs.authorization.asking import Decision
 from libs.authorization.authority import Authority
+from libs.authorization.denials import Denial, Denials
 from libs.authorization.engine import actions
+from libs.authorization.recording import Recorder
 from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind, bound
@@ -98,6 +101,8 @@ class Pipeline(grpc.aio.ServerInterceptor):
         authenticator: Authenticator,
         directory: Directory,
         authority: Authority,
+        denials: Denials,
+        recorder: Recorder,
         write_timeout: timedelta,
         traffic: Traffic,
         methods: Mapping[str, str],
@@ -106,6 +111,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         """`methods`: the action of each, by path."""
         self._service, self._unrouted, self._traffic = service, unrouted, traffic
         self._authority, self._actions = authority, methods
+        self._denials, self._recorder = denials, recorder
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
         self._validator = Validator()
@@ -191,15 +197,26 @@ class Pipeline(grpc.aio.ServerInterceptor):
         policies."""
         metadata = dict(_metadata(context))
         identity = await self._authenticator.authenticate(_token(metadata))
-        tenant = _named_tenant(metadata, identity.tenant, identity.roles)
+        origin = Origin(identity.actor, current_trace_id())
         routed = method[1:].partition("/")[0] not in self._unrouted
+        try:
+            tenant = _named_tenant(metadata, identity.tenant, identity.roles)
+        except ForeignTenant as exc:
+            denial = Decision(allowed=False, reason=str(exc))
+            self._deny(identity.tenant, origin, self._actions[method], denial)
+            raise
         route = await self._directory.route(tenant) if routed else None
         ask = partial(self._authority.asker, route or await self._home(identity), identity)
-        origin = Origin(identity.actor, current_trace_id())
-        current = Caller(identity, tenant, origin, route, await ask(), ask)
+        deny = partial(self._deny, tenant if routed else identity.tenant, origin)
+        current = Caller(identity, tenant, origin, route, await ask(), ask, deny, self._recorder)
         bind(current)
         structlog.contextvars.bind_contextvars(tenant=tenant)
         _authorize(current, self._actions[method])
+
+    def _deny(self, tenant: TenantId, origin: Origin, action: str, decision: Decision) -> None:
+        """Tells the trail of the tenant."""
+        denial = Denial(tenant, origin.actor, action, decision.policies, decision.reason)
+        self._denials.note(denial, origin.trace_id)
 
     async def _home(self, identity: Identity) -> Route | None:
         """The way to the caller's own tenant; there need be none of platform administrators."""

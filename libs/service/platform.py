@@ -9,6 +9,8 @@ from threadpoolctl import threadpool_limits
 from libs.auth.authenticator import Authenticator, open_authenticator
 from libs.auth.clock import utc_now
 from libs.authorization.authority import Authority
+from libs.authorization.denials import Denials, open_denials
+from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
@@ -41,6 +43,8 @@ class Platform:
     keyring: Keyring
     wakeups: Wakeups
     authority: Authority
+    denials: Denials
+    recorder: Recorder
     traffic: Traffic
 
 
@@ -59,11 +63,20 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
-        keyring = Keyring(kms, PostgresKeyStore())
         traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
-        authority = Authority(wakeups)
+        denials = await stack.enter_async_context(open_denials(wakeups, directory))
+        recorder = await stack.enter_async_context(open_recorder())
         yield Platform(
-            settings, authenticator, directory, kms, keyring, wakeups, authority, traffic
+            settings,
+            authenticator,
+            directory,
+            kms,
+            Keyring(kms, PostgresKeyStore()),
+            wakeups,
+            Authority(wakeups),
+            denials,
+            recorder,
+            traffic,
         )
 
 

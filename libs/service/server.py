@@ -135,6 +135,8 @@ def _server(
         platform.authenticator,
         platform.directory,
         platform.authority,
+        platform.denials,
+        platform.recorder,
         settings.write_timeout,
         platform.traffic,
         actions_of(each.name for each in registrations),

@@ -18,6 +18,7 @@ from services.governance.anomalies.wiring import open_anomalies
 from services.governance.api import TenantServicer
 from services.governance.approvals.wiring import open_approvals
 from services.governance.audit.wiring import open_audit
+from services.governance.authorization.wiring import authorization
 from services.governance.constraints.wiring import open_constraints
 from services.governance.operations import TenantOperations
 from services.governance.settings import Settings
@@ -52,6 +53,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 routed=False,
             ),
             audit,
+            *authorization(platform),
             constraints,
             approvals,
             anomalies,

@@ -16,10 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aeterna.governance.v1 import (
+    access_pb2,
+    agents_pb2,
     anomalies_pb2,
     approvals_pb2,
     audit_pb2,
+    authorization_policies_pb2,
     constraints_pb2,
+    roles_pb2,
     tenants_pb2,
 )
 from aeterna.knowledge.v1 import knowledge_pb2
@@ -41,6 +45,10 @@ _SERVICES = {
     "governance": [
         tenants_pb2.DESCRIPTOR,
         audit_pb2.DESCRIPTOR,
+        roles_pb2.DESCRIPTOR,
+        agents_pb2.DESCRIPTOR,
+        authorization_policies_pb2.DESCRIPTOR,
+        access_pb2.DESCRIPTOR,
         constraints_pb2.DESCRIPTOR,
         approvals_pb2.DESCRIPTOR,
         anomalies_pb2.DESCRIPTOR,
@@ -54,6 +62,13 @@ _METHODS = [
     for service in file.services_by_name.values()
     for method in service.methods
 ]
+
+
+def rpcs() -> list[tuple[str, MethodDescriptor]]:
+    """Every method of every service, with the name of the service's server."""
+    return _METHODS
+
+
 METHODS = [pytest.param(*each, id=each[1].name) for each in _METHODS]
 ROLES = (Role.TENANT_ADMIN, Role.PLATFORM_ADMIN)
 _REFUSALS = {
@@ -142,6 +157,11 @@ class Target:
             "memory_settings",
             "operation",
             "knowledge_item",
+            "role_binding",
+            "agent",
+            "suspended_user",
+            "authorization_policy",
+            "authorization_policy_version",
             "constraint_policy",
             "approval_request",
             "approval_decision",

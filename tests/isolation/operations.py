@@ -8,8 +8,16 @@ from uuid import uuid4
 from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from aeterna.governance.v1 import anomalies_pb2, audit_pb2, tenants_pb2
+from aeterna.governance.v1 import (
+    access_pb2,
+    agents_pb2,
+    anomalies_pb2,
+    audit_pb2,
+    roles_pb2,
+    tenants_pb2,
+)
 from aeterna.governance.v1 import approvals_pb2 as ab
+from aeterna.governance.v1 import authorization_policies_pb2 as policies_pb2
 from aeterna.governance.v1 import constraints_pb2 as cb
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import maintenance_pb2, settings_pb2
@@ -527,6 +535,128 @@ async def configure_anomalies(world: World, rng: random.Random, tenant: Tenant) 
     tenant.changes += ok(await world.call(tenant, update, request))
 
 
+async def give_role(world: World, rng: random.Random, tenant: Tenant) -> None:
+    scope = roles_pb2.RoleScope(org_id=rng.choice(IDS), team_id=rng.choice(IDS))
+    binding = roles_pb2.RoleBinding(user=tenant.canary, role=_value(rng, 1, 6), scope=scope)
+    request = roles_pb2.AssignRoleRequest(
+        role_binding=binding, request_id=_request_id(rng, world, tenant)
+    )
+    answer = await world.call(tenant, world.suite.roles.AssignRole, request)
+    if ok(answer):
+        tenant.bindings.add(answer.name)
+        tenant.changes += 1
+
+
+async def take_role(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, foreign = world.suite.roles, _foreign(rng, world, tenant, "bindings")
+    if foreign and rng.random() < 0.5:
+        calls: list[tuple[Any, Any]] = [
+            (stub.RevokeRole, roles_pb2.RevokeRoleRequest(name=foreign)),
+            (stub.GetRoleBinding, roles_pb2.GetRoleBindingRequest(name=foreign)),
+        ]
+        must_fail(await world.call(tenant, *rng.choice(calls)))
+        return
+    name = _own(rng, tenant.bindings, "roleBindings")
+    if ok(await world.call(tenant, stub.RevokeRole, roles_pb2.RevokeRoleRequest(name=name))):
+        tenant.bindings.discard(name)
+        tenant.changes += 1
+
+
+async def suspend_somebody(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, user = world.suite.roles, f"{tenant.canary} {rng.choice(IDS)}"
+    calls: list[tuple[Any, Any]] = [
+        (stub.SuspendUser, roles_pb2.SuspendUserRequest(user=user)),
+        (stub.ResumeUser, roles_pb2.ResumeUserRequest(user=user)),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def keep_agent(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """All tenants have agents of the same names, with owners of their own."""
+    stub, agent = world.suite.agents, f"agent-{rng.randint(1, 9)}"
+    owned = agents_pb2.Agent(owner=tenant.canary, capabilities=["memory:read"])
+    named = agents_pb2.Agent(name=f"agents/{agent}", capabilities=["org:read"])
+    calls: list[tuple[Any, Any]] = [
+        (stub.RegisterAgent, agents_pb2.RegisterAgentRequest(agent_id=agent, agent=owned)),
+        (stub.UpdateAgent, agents_pb2.UpdateAgentRequest(agent=named)),
+        (stub.SuspendAgent, agents_pb2.SuspendAgentRequest(name=named.name)),
+        (stub.ResumeAgent, agents_pb2.ResumeAgentRequest(name=named.name)),
+        (stub.RevokeAgent, agents_pb2.RevokeAgentRequest(name=named.name)),
+        (stub.GetAgent, agents_pb2.GetAgentRequest(name=named.name)),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def write_policy(world: World, rng: random.Random, tenant: Tenant) -> None:
+    policy = policies_pb2.AuthorizationPolicy(
+        text=f'forbid (principal == Aeterna::User::"{tenant.canary}", action, resource);',
+        description=tenant.text(rng),
+    )
+    request = policies_pb2.CreateAuthorizationPolicyRequest(
+        authorization_policy_id=f"p{uuid4().hex}",
+        authorization_policy=policy,
+        request_id=_request_id(rng, world, tenant),
+    )
+    stub = world.suite.authorization_policies
+    answer = await world.call(tenant, stub.CreateAuthorizationPolicy, request)
+    if ok(answer):
+        tenant.cedar_policies.add(answer.name)
+        tenant.changes += 1
+
+
+def _policy_calls(world: World, name: str) -> list[tuple[Any, Any]]:
+    stub, trial = world.suite.authorization_policies, policies_pb2.PolicyTrial(name=name, version=1)
+    return [
+        (
+            stub.ActivateAuthorizationPolicy,
+            policies_pb2.ActivateAuthorizationPolicyRequest(name=name),
+        ),
+        (
+            stub.DeactivateAuthorizationPolicy,
+            policies_pb2.DeactivateAuthorizationPolicyRequest(name=name),
+        ),
+        (
+            stub.RollbackAuthorizationPolicy,
+            policies_pb2.RollbackAuthorizationPolicyRequest(name=name),
+        ),
+        (stub.GetAuthorizationPolicy, policies_pb2.GetAuthorizationPolicyRequest(name=name)),
+        (
+            stub.ListAuthorizationPolicyVersions,
+            policies_pb2.ListAuthorizationPolicyVersionsRequest(name=name),
+        ),
+        (
+            stub.SimulateAuthorizationPolicies,
+            policies_pb2.SimulateAuthorizationPoliciesRequest(trials=[trial]),
+        ),
+    ]
+
+
+async def use_policy(world: World, rng: random.Random, tenant: Tenant) -> None:
+    foreign = _foreign(rng, world, tenant, "cedar_policies")
+    if foreign and rng.random() < 0.5:
+        must_fail(await world.call(tenant, *rng.choice(_policy_calls(world, foreign))))
+        return
+    name = _own(rng, tenant.cedar_policies, "authorizationPolicies")
+    await world.call(tenant, *rng.choice(_policy_calls(world, name)))
+
+
+async def read_access(world: World, rng: random.Random, tenant: Tenant) -> None:
+    suite, bob = world.suite, access_pb2.AccessPrincipal(user=rng.choice(IDS), roles=["viewer"])
+    check = access_pb2.CheckAccessRequest(principal=bob, action="CreateMemory")
+    calls: list[tuple[Any, Any]] = [
+        (suite.roles.ListRoleBindings, roles_pb2.ListRoleBindingsRequest()),
+        (suite.roles.ListSuspendedUsers, roles_pb2.ListSuspendedUsersRequest()),
+        (suite.agents.ListAgents, agents_pb2.ListAgentsRequest()),
+        (
+            suite.authorization_policies.ListAuthorizationPolicies,
+            policies_pb2.ListAuthorizationPoliciesRequest(),
+        ),
+        (suite.access.CheckAccess, check),
+        (suite.access.BatchCheckAccess, access_pb2.BatchCheckAccessRequest(requests=[check])),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
 async def read_changes(world: World, rng: random.Random, tenant: Tenant) -> None:
     request = sync_pb2.ListChangesRequest(since=rng.randint(0, 50), page_size=100)
     await world.call(tenant, world.suite.sync.ListChanges, request)
@@ -612,6 +742,13 @@ OPERATIONS: tuple[Operation, ...] = (
     prune_audit,
     read_anomalies,
     configure_anomalies,
+    give_role,
+    take_role,
+    suspend_somebody,
+    keep_agent,
+    write_policy,
+    use_policy,
+    read_access,
     read_changes,
     subscribe,
     administer,

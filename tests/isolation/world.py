@@ -57,6 +57,8 @@ class Tenant:
     items: set[str] = field(default_factory=set)
     relations: set[str] = field(default_factory=set)
     operations: set[str] = field(default_factory=set)
+    bindings: set[str] = field(default_factory=set)
+    cedar_policies: set[str] = field(default_factory=set)
     policies: set[str] = field(default_factory=set)
     approvals: set[str] = field(default_factory=set)
     tokens: list[str] = field(default_factory=list)
@@ -130,6 +132,8 @@ class World:
                 *other.items,
                 *other.relations,
                 *other.operations,
+                *other.bindings,
+                *other.cedar_policies,
                 *other.policies,
                 *other.approvals,
             ):

@@ -26,6 +26,8 @@ CREATE TABLE aeterna.role_binding (
 );
 CREATE UNIQUE INDEX role_binding_once
     ON aeterna.role_binding (tenant_id, user_id, role, org_id, team_id, project_id);
+CREATE INDEX role_binding_by_end
+    ON aeterna.role_binding (tenant_id, expires_at) WHERE expires_at IS NOT NULL;
 SELECT aeterna.protect('aeterna.role_binding');
 
 CREATE TABLE aeterna.agent (

@@ -88,6 +88,20 @@ async def test_what_lapses_is_gone_and_the_version_says_so(route: Route) -> None
     assert after.version != before.version
 
 
+async def test_what_is_known_is_not_loaded_again(route: Route) -> None:
+    await _execute(route, _STATE, 7)
+    await _execute(route, _BIND, uuid4(), "bob", "admin", "", SOON)
+    known = await load_rules(route)
+
+    assert await load_rules(route, known) is known
+
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    await _execute(
+        route, "UPDATE aeterna.role_binding SET expires_at = $2 WHERE tenant_id = $1", past
+    )
+    assert await load_rules(route, known) == TenantRules(version=7 * 2**20 + 1)
+
+
 async def test_the_rules_of_others_are_not_seen(new_route: Callable[[str], Any]) -> None:
     ours, theirs = await new_route("acme"), await new_route("bolt")
     await _execute(theirs, _STATE, 7)

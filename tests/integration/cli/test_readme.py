@@ -18,7 +18,7 @@ def test_the_lines_in_the_readme_store_and_find_a_memory(
     environment = {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "AETERNA_SERVER": addresses["memory"],
-        "AETERNA_TOKEN": served.run("token", "--role", "developer").out.strip(),
+        "AETERNA_TOKEN": served.run("token", "--role", "developer", "--subject", "ann").out.strip(),
     }
 
     done = subprocess.run(

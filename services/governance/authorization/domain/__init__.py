@@ -1,0 +1,1 @@
+"""What the rules say, and what may be changed in them. Pure."""
