@@ -26,6 +26,7 @@ class Name(StrEnum):
     MATRYOSHKA = "matryoshka"
     SCALE = "scale"
     ANOMALY = "anomaly"
+    ERASURE = "erasure"
     PEERS = "peers"
 
 

@@ -86,9 +86,9 @@ async def verify(
         typer.Option(help="A copy to check instead, without any server.", show_default=False),
     ] = None,
     key: Annotated[
-        str,
-        typer.Option(help="Public key (of keys) that signed the copy.", show_default="any"),
-    ] = "",
+        list[str] | None,
+        typer.Option(help="Public key that may have signed; several.", show_default="any"),
+    ] = None,
 ) -> Shown:
     """Recompute the chain of hashes; exit code 1 when an entry is missing or altered."""
     verdict = await session.audit.VerifyAuditTrail(pb.VerifyAuditTrailRequest())

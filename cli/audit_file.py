@@ -47,11 +47,11 @@ async def copy(
     return size
 
 
-def verified_offline(options: Options, file: Path | None, key: str) -> Shown | None:
+def verified_offline(options: Options, file: Path | None, key: list[str] | None) -> Shown | None:
     """The verdict on a file; None when none is named."""
     if file is None:
         return None
-    return judged(_message(_checked(file, _key(key))), options)
+    return judged(_message(_checked(file, [_key(each) for each in key or ()])), options)
 
 
 def judged(verdict: Message, options: Options) -> Shown:
@@ -68,7 +68,7 @@ def archived(path: Path, until: int) -> tuple[int, bytes]:
     Raises:
         CopyBroken, NotAnExport: It does not.
     """
-    checked = _checked(path, None)
+    checked = _checked(path, [])
     number = until or checked.extent.until
     if not checked.verdict.intact:
         raise CopyBroken(checked.verdict.broken_at)
@@ -90,17 +90,15 @@ def _target(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _checked(path: Path, key: bytes | None) -> Checked:
+def _checked(path: Path, keys: list[bytes]) -> Checked:
     try:
         with path.open("rb") as lines:
-            return check(lines, key)
+            return check(lines, keys)
     except OSError as exc:
         raise invalid("file", f"cannot be read: {exc.strerror}") from exc
 
 
-def _key(text: str) -> bytes | None:
-    if not text:
-        return None
+def _key(text: str) -> bytes:
     try:
         key = b64decode(text, validate=True)
     except Error:

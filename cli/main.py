@@ -13,8 +13,11 @@ from cli import (
     approval,
     audit,
     changes,
+    consent,
     constraint,
     demo,
+    erasure,
+    export,
     health,
     knowledge,
     memory,
@@ -116,6 +119,9 @@ app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 app.add_typer(anomalies.app, name="anomaly", rich_help_panel=_GOVERN)
 app.add_typer(approval.app, name="approval", rich_help_panel=_GOVERN)
 app.add_typer(constraint.app, name="constraint", rich_help_panel=_GOVERN)
+app.add_typer(consent.app, name="consent", rich_help_panel=_GOVERN)
+app.add_typer(export.app, name="export", rich_help_panel=_GOVERN)
+app.add_typer(erasure.app, name="erasure", rich_help_panel=_GOVERN)
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ import typer
 from google.longrunning import operations_pb2 as pb
 from google.protobuf.message import Message
 
-from aeterna.memory.v1 import maintenance_pb2  # noqa: F401 - for printing what operations answer
+# For printing what operations answer.
+from aeterna.governance.v1 import erasure_pb2, export_pb2  # noqa: F401
+from aeterna.memory.v1 import maintenance_pb2  # noqa: F401
 from cli.arguments import name
 from cli.command import command
 from cli.paging import Limit, collect
@@ -64,17 +66,20 @@ async def delete(session: Session, operation: Name) -> Shown:
     return f"{request.name} is deleted."
 
 
-async def finished(session: Session, operation: Any) -> Message:
+async def finished(session: Session, operation: Any, service: Any = None) -> Message:
     """The operation once it has ended; shows its progress until then.
 
+    Args:
+        service: The operations of the service that has it; those of memory when None.
     Raises:
         ClientError: It failed, or was cancelled.
     """
+    service = service or session.operations
     request = pb.WaitOperationRequest(name=operation.name)
     request.timeout.seconds = _SECONDS
     with progress(operation_metadata(operation).kind) as advance:
         while not operation.done:
-            operation = await session.operations.WaitOperation(request)
+            operation = await service.WaitOperation(request)
             now = operation_metadata(operation)
             advance(now.done, now.total)
     if operation.HasField("error"):

@@ -15,7 +15,9 @@ from aeterna.governance.v1 import (
     approvals_pb2,
     audit_pb2,
     authorization_policies_pb2,
+    consent_pb2,
     constraints_pb2,
+    erasure_pb2,
     roles_pb2,
     tenants_pb2,
 )
@@ -131,6 +133,13 @@ _OPERATION: Columns = {
     "UPDATED": lambda each: _time(each.update_time),
     "ACTOR": lambda each: each.actor,
 }
+_CONSENT: Columns = {
+    "SUBJECT": lambda each: each.subject,
+    "PURPOSE": lambda each: each.purpose,
+    "STATE": lambda each: _enum(consent_pb2.ConsentState, each.state),
+    "UPDATED": lambda each: _time(each.update_time),
+    "EXPIRES": lambda each: _time(each.expire_time),
+}
 
 
 def _rule(reference: constraints_pb2.RuleReference) -> str:
@@ -223,6 +232,19 @@ _APPROVALS: dict[type[Message], Columns] = {
     },
 }
 _COLUMNS: dict[type[Message], Columns] = {
+    consent_pb2.Consent: _CONSENT,
+    consent_pb2.ConsentEvent: {
+        **_of(_CONSENT, lambda each: each.consent),
+        "ACTOR": lambda each: each.actor,
+    },
+    erasure_pb2.Erasure: {
+        "NAME": lambda each: each.name,
+        "STRATEGY": lambda each: _enum(erasure_pb2.ErasureStrategy, each.strategy),
+        "STATE": lambda each: _enum(erasure_pb2.ErasureState, each.state),
+        "CREATED": lambda each: _time(each.create_time),
+        "COMPLETE": lambda each: _time(each.complete_time),
+        "REFERENCE": lambda each: each.reference,
+    },
     memory_pb2.Memory: _MEMORY,
     memory_pb2.SearchResult: {
         "SCORE": _explained,

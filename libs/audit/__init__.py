@@ -1,12 +1,15 @@
 """When an audit trail is intact: numbered without gaps, every hash over the one before, and what
 signed checkpoints say of it. Pure; used where a trail is kept and where a copy of it is checked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 CHECKPOINT = "aeterna.audit-checkpoint.v1"  # purpose of the signature
+
+Signatures = Mapping[int, bytes | None]  # signed hashes by number; None: not a valid signature
+_NONE: Signatures = {}
 
 
 class Entry(Protocol):
@@ -18,6 +21,9 @@ class Entry(Protocol):
     def hash(self) -> bytes: ...
     def follows(self, previous: bytes) -> bool:
         """Whether the hash covers this entry and `previous`, the hash of the one before."""
+
+
+E = TypeVar("E", bound=Entry)
 
 
 class Fault(StrEnum):
@@ -58,22 +64,27 @@ class Verdict:
         return replace(self, broken_at=number, fault=fault)
 
     def after(
-        self, entries: Iterable[Entry], signed: Mapping[int, bytes | None] | None = None
+        self,
+        entries: Iterable[E],
+        signed: Signatures = _NONE,
+        vouched: Callable[[E], bool] = lambda _: False,
     ) -> "Verdict":
         """The verdict once these, in order, were checked too; stops at the first broken one.
 
         Args:
-            signed: The hashes of checkpoints by number, None where a signature is not valid.
+            signed: What checkpoints say.
+            vouched: Whether an entry that the hash is not of was changed by erasing a person, as
+                a signature of the platform says.
         """
         verdict = self
         for entry in entries:
             expected = verdict.checked + 1
             if entry.number != expected:
                 return verdict.broken(expected, Fault.MISSING)
-            if not entry.follows(verdict.head):
+            if not (entry.follows(verdict.head) or vouched(entry)):
                 return verdict.broken(expected, Fault.ALTERED)
             verdict = replace(verdict, head=entry.hash, checked=expected)
-            if signed and expected in signed:
+            if expected in signed:
                 verdict = verdict.confirmed(signed[expected])
                 if not verdict.intact:
                     return verdict

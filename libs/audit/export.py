@@ -7,14 +7,15 @@ line says where the end is. Pure.
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from libs.audit import CHECKPOINT, Fault, Verdict
+from libs.audit.amendments import voucher
 from libs.errors import AppError, Kind
-from libs.signing import SignatureInvalid, Signed, Signer, key_id
+from libs.signing import PUBLIC_KEY_BYTES, SignatureInvalid, Signed, Signer, key_id
 from libs.spine.changes import LoggedChange
 
 FORMAT = "aeterna.audit-export.v1"  # of the file, and purpose of its signature
@@ -76,6 +77,7 @@ def entry_line(entry: LoggedChange) -> bytes:
         committed_at=entry.committed_at.astimezone(UTC).isoformat(timespec="microseconds"),
         details=dict(entry.details),
         hash=entry.hash.hex(),
+        amendment=base64.b64encode(entry.amendment).decode() if entry.amendment else None,
     )
 
 
@@ -89,12 +91,12 @@ def checkpoint_statement(tenant: str, number: int, digest: bytes, now: datetime)
     return {"tenant": tenant, "number": number, "hash": digest.hex(), "time": now.isoformat()}
 
 
-def check(lines: Iterable[bytes], trusted: bytes | None = None) -> Checked:
+def check(lines: Iterable[bytes], trusted: Sequence[bytes] = ()) -> Checked:
     """Whether a file is as it was written, and which entry is the first that is not.
 
     Args:
-        trusted: The public key (32 bytes) that has to have signed. None: any that the file
-            itself names, which proves that it was not damaged, not who made it.
+        trusted: The public keys (32 bytes each) that signatures have to be of. None: any that
+            the file itself names, which proves that it was not damaged, not who made it.
 
     Raises:
         NotAnExport: It does not begin like one, or its first line was not signed so.
@@ -113,15 +115,16 @@ def entry_hash(lines: Iterable[bytes], number: int) -> bytes | None:
 class _Reader:
     """Checks line after line."""
 
-    def __init__(self, trusted: bytes | None) -> None:
-        self._keys = {key_id(trusted): trusted} if trusted else {}
-        self._pinned = trusted is not None
+    def __init__(self, trusted: Sequence[bytes]) -> None:
+        self._keys = {key_id(each): each for each in trusted}
+        self._pinned = bool(trusted)
         self._checkpoints = 0
 
     def read(self, lines: Iterator[dict[str, Any]]) -> Checked:
         first = next(lines, {})
         rest = self._after_keys(lines)
         extent, signer = self._extent(first)
+        self._vouched = voucher(extent.tenant, self._keys.values())
         verdict = Verdict(extent.since_hash, extent.since)
         for line in rest:
             verdict = self._after(verdict, line, extent)
@@ -145,6 +148,8 @@ class _Reader:
             key = base64.b64decode(line["public_key"], validate=True)
         except (KeyError, TypeError, ValueError) as exc:
             raise NotAnExport from exc
+        if len(key) != PUBLIC_KEY_BYTES:
+            raise NotAnExport
         self._keys[key_id(key)] = key
 
     def _extent(self, line: dict[str, Any]) -> tuple[Extent, str]:
@@ -172,7 +177,7 @@ class _Reader:
         entry = _entry(line)
         if entry is None:
             return verdict.broken(verdict.checked + 1, Fault.ALTERED)
-        return verdict.after([entry])
+        return verdict.after([entry], vouched=self._vouched)
 
     def _confirmed(self, verdict: Verdict, line: dict[str, Any], extent: Extent) -> Verdict:
         """A checkpoint of a key that is not trusted here says nothing; a false one is a fault."""
@@ -235,10 +240,15 @@ def _entry(line: dict[str, Any]) -> LoggedChange | None:
             committed_at=datetime.fromisoformat(line["committed_at"]).astimezone(UTC),
             hash=bytes.fromhex(line["hash"]),
             details=details,
+            amendment=_amendment(line.get("amendment")),
             **texts,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
+
+
+def _amendment(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text, validate=True)
 
 
 def _line(kind: str, **values: Any) -> bytes:

@@ -125,7 +125,7 @@ E = TypeVar("E", bound=Entity)
 class Step(Generic[E]):
     """One change of one entity: what it was, what it is now, its new vector and terms if it has
     some, and the number of the change once it is in the log. `forgets`: versions before what it is
-    now are not kept."""
+    now are not kept; `nameless`: the log does not say whom it was about."""
 
     operation: Operation
     before: E | None
@@ -135,6 +135,7 @@ class Step(Generic[E]):
     indexed: bool = True  # whether the indexes must hear of it
     number: int = 0
     forgets: bool = False
+    nameless: bool = False
 
     @property
     def entity(self) -> E:

@@ -16,7 +16,10 @@ from aeterna.governance.v1 import (
     approvals_pb2_grpc,
     audit_pb2_grpc,
     authorization_policies_pb2_grpc,
+    consent_pb2_grpc,
     constraints_pb2_grpc,
+    erasure_pb2_grpc,
+    export_pb2_grpc,
     roles_pb2_grpc,
     tenants_pb2_grpc,
 )
@@ -83,6 +86,23 @@ class Stubs:
     @property
     def access(self) -> access_pb2_grpc.AccessServiceAsyncStub:
         return access_pb2_grpc.AccessServiceStub(self.channels["governance"])
+
+    @property
+    def exports(self) -> export_pb2_grpc.ExportServiceAsyncStub:
+        return export_pb2_grpc.ExportServiceStub(self.channels["governance"])
+
+    @property
+    def consents(self) -> consent_pb2_grpc.ConsentServiceAsyncStub:
+        return consent_pb2_grpc.ConsentServiceStub(self.channels["governance"])
+
+    @property
+    def erasures(self) -> erasure_pb2_grpc.ErasureServiceAsyncStub:
+        return erasure_pb2_grpc.ErasureServiceStub(self.channels["governance"])
+
+    @property
+    def governance_operations(self) -> Any:
+        """`google.longrunning.Operations` of the governance service, which has no types."""
+        return operations_pb2_grpc.OperationsStub(self.channels["governance"])
 
     @property
     def constraints(self) -> constraints_pb2_grpc.ConstraintServiceAsyncStub:

@@ -5,7 +5,7 @@ Knows nothing of fields or of what subject keys are used for.
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
@@ -13,6 +13,7 @@ from libs.encryption.cache import KeyCache
 from libs.encryption.errors import KeyDestroyed, TenantKeyMissing
 from libs.encryption.kms import Context, Kms, WrappedKey
 from libs.encryption.primitives import KEY_BYTES, unwrap_key, wrap_key
+from libs.encryption.shares import Shares, needs_share
 from libs.encryption.store import KeyStore, StoredSubjectKey, StoredTenantKey
 from libs.tenancy import Route
 
@@ -23,9 +24,15 @@ class TenantKeys:
     """The upper half of the hierarchy: KMS key > tenant key > (wraps) subject key."""
 
     def __init__(
-        self, kms: Kms, store: KeyStore, clock: Callable[[], float], capacity: int, ttl: float
+        self,
+        kms: Kms,
+        store: KeyStore,
+        clock: Callable[[], float],
+        capacity: int,
+        ttl: float,
+        shares: Shares | None = None,
     ) -> None:
-        self._kms = kms
+        self._kms, self._shares = kms, shares
         self._store = store
         self._cache = KeyCache[dict[int, bytes]](clock, capacity, ttl)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -49,16 +56,40 @@ class TenantKeys:
         if not versions:
             raise TenantKeyMissing(route.tenant)
         newest = max(versions)
-        wrapped = wrap_key(versions[newest], secrets.token_bytes(KEY_BYTES))
-        return StoredSubjectKey(subject, version, uuid4(), newest, wrapped)
+        identity, secret = uuid4(), secrets.token_bytes(KEY_BYTES)
+        if self._shares and needs_share(subject):
+            secret = wrap_key(await self._shares.make(route, identity), secret)
+        return StoredSubjectKey(
+            subject, version, identity, newest, wrap_key(versions[newest], secret)
+        )
 
     async def unwrap(self, route: Route, stored: StoredSubjectKey) -> bytes:
-        """A subject's key in the clear.
+        """As `unwrap_all`, of one."""
+        return (await self.unwrap_all(route, [stored]))[0]
+
+    async def unwrap_all(self, route: Route, stored: Sequence[StoredSubjectKey]) -> list[bytes]:
+        """Subjects' keys in the clear.
 
         Raises:
-            KeyDestroyed: the version of the tenant key that wrapped it is gone.
-            DecryptionFailed: the wrapped key was altered.
+            KeyDestroyed: the version of the tenant key that wrapped one is gone, or its share is.
+            DecryptionFailed: a wrapped key was altered.
         """
+        secrets = [await self._without_tenant_key(route, each) for each in stored]
+        shared = [
+            each.id for each, secret in zip(stored, secrets, strict=True) if len(secret) > KEY_BYTES
+        ]
+        if not shared:
+            return secrets
+        shares = await self._shares.find(route, shared) if self._shares else {}
+        if gone := set(shared) - shares.keys():
+            raise KeyDestroyed(gone)
+        return [
+            unwrap_key(shares[each.id], secret) if each.id in shares else secret
+            for each, secret in zip(stored, secrets, strict=True)
+        ]
+
+    async def _without_tenant_key(self, route: Route, stored: StoredSubjectKey) -> bytes:
+        """What the tenant's key has wrapped: the key, or the key wrapped by its share."""
         versions = await self._load(route, stored.tenant_key_version)
         try:
             tenant_key = versions[stored.tenant_key_version]

@@ -20,6 +20,7 @@ from libs.encryption.hierarchy import TenantKeys
 from libs.encryption.kms import Kms
 from libs.encryption.primitives import KEY_BYTES, NONCE_BYTES, hkdf_sha256
 from libs.encryption.registry import Field
+from libs.encryption.shares import Shares
 from libs.encryption.store import KeyStore, StoredSubjectKey
 from libs.tenancy import Route
 
@@ -68,6 +69,7 @@ class Keyring:
         capacity: The most keys kept, of each kind.
         uses_block: Encryptions reserved in the store at a time; what a process leaves is lost.
         uses_limit: Encryptions that may be reserved of a key before a new version takes over.
+        shares: Where the other halves of people's keys are; None: keys are in one piece.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Keyring:
         capacity: int = 10_000,
         uses_block: int = USES_BLOCK,
         uses_limit: int = USES_LIMIT,
+        shares: Shares | None = None,
     ) -> None:
         if not 0 < uses_block <= uses_limit <= USES_LIMIT:
             raise ValueError("need 0 < uses_block <= uses_limit <= USES_LIMIT")
@@ -87,7 +90,7 @@ class Keyring:
         self._clock = clock
         self._uses_block = uses_block
         self._uses_limit = uses_limit
-        self._tenant_keys = TenantKeys(kms, store, clock, capacity, ttl_seconds)
+        self._tenant_keys = TenantKeys(kms, store, clock, capacity, ttl_seconds, shares)
         self._primaries = KeyCache[_Primary](clock, capacity, ttl_seconds)
         self._data_keys = KeyCache[DataKey](clock, capacity, ttl_seconds)
         self._mac_keys = KeyCache[bytes](clock, capacity, ttl_seconds)
@@ -222,10 +225,16 @@ class Keyring:
         stored = await self._store.subject_keys(route, list(wanted))
         if gone := wanted - {key.id for key in stored}:
             raise KeyDestroyed(gone)
-        return {key.id.bytes: await self._data_key(route, key, began) for key in stored}
+        secrets = await self._tenant_keys.unwrap_all(route, stored)
+        return {
+            key.id.bytes: self._keep(route, key, secret, began)
+            for key, secret in zip(stored, secrets, strict=True)
+        }
 
     async def _data_key(self, route: Route, stored: StoredSubjectKey, began: Began) -> DataKey:
-        secret = await self._tenant_keys.unwrap(route, stored)
+        return self._keep(route, stored, await self._tenant_keys.unwrap(route, stored), began)
+
+    def _keep(self, route: Route, stored: StoredSubjectKey, secret: bytes, began: Began) -> DataKey:
         key = DataKey(route.tenant, stored.id, stored.version, secret)
         self._data_keys.put((route.tenant, stored.id.bytes), key, began)
         return key

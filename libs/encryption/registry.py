@@ -16,6 +16,7 @@ MEMORY_AUTHOR = Field("memory", "author")
 MEMORY_SOURCE = Field("memory", "source")
 KNOWLEDGE_ITEM_TITLE = Field("knowledge_item", "title")
 KNOWLEDGE_ITEM_CONTENT = Field("knowledge_item", "content")
+EXPORT_PART_DATA = Field("export_part", "data")
 CONSTRAINT_POLICY_DOCUMENT = Field("constraint_policy", "document")
 APPROVAL_TITLE = Field("approval_request", "title")
 APPROVAL_DESCRIPTION = Field("approval_request", "description")
@@ -35,6 +36,7 @@ ENCRYPTED_FIELDS = frozenset(
         MEMORY_SOURCE,
         KNOWLEDGE_ITEM_TITLE,
         KNOWLEDGE_ITEM_CONTENT,
+        EXPORT_PART_DATA,
         CONSTRAINT_POLICY_DOCUMENT,
         APPROVAL_TITLE,
         APPROVAL_DESCRIPTION,

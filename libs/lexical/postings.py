@@ -29,13 +29,23 @@ _COUNT = """
     ON CONFLICT (tenant_id, collection) DO UPDATE
     SET documents = l.documents + excluded.documents, length = l.length + excluded.length
 """
+# One posting after the other, by its key, behind fences of OFFSET: where it knows little of a table
+# the planner would hold every posting of the tenant against every document.
 _DROP = """
-    DELETE FROM aeterna.posting AS p
-    USING aeterna.document AS d, unnest(d.terms) AS old (term)
-    WHERE d.tenant_id = $1 AND d.collection = $2 AND d.entity_id = ANY($3::uuid[])
-      AND p.tenant_id = $1 AND p.collection = $2 AND p.term = old.term
-      AND p.entity_id = d.entity_id
-      AND (p.entity_id, p.term) NOT IN (SELECT * FROM unnest($4::uuid[], $5::bigint[]))
+    DELETE FROM aeterna.posting WHERE ctid = ANY(ARRAY(
+        SELECT found.place
+        FROM (
+            SELECT d.entity_id, old.term
+            FROM aeterna.document AS d, unnest(d.terms) AS old (term)
+            WHERE d.tenant_id = $1 AND d.collection = $2 AND d.entity_id = ANY($3::uuid[])
+              AND (d.entity_id, old.term) NOT IN (SELECT * FROM unnest($4::uuid[], $5::bigint[]))
+            OFFSET 0
+        ) AS gone, LATERAL (
+            SELECT p.ctid AS place FROM aeterna.posting AS p
+            WHERE p.tenant_id = $1 AND p.collection = $2 AND p.term = gone.term
+              AND p.entity_id = gone.entity_id OFFSET 0
+        ) AS found
+    ))
 """
 _PUT = """
     INSERT INTO aeterna.posting (tenant_id, collection, entity_id, term, frequency, length)

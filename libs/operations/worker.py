@@ -40,7 +40,7 @@ class OperationWorker:
         operations: Operations,
         directory: Directory,
         handlers: Sequence[Handler],
-        interval: timedelta = timedelta(seconds=1),
+        interval: timedelta = timedelta(milliseconds=300),
     ) -> None:
         self._operations, self._directory, self._interval = operations, directory, interval
         self._handlers: Mapping[str, Handler] = {each.kind: each for each in handlers}

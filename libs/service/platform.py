@@ -14,6 +14,7 @@ from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
 from libs.encryption.kms_local import LocalKms
+from libs.encryption.shares import ControlShares
 from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
@@ -66,12 +67,13 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
         recorder = await stack.enter_async_context(open_recorder())
+        keyring = Keyring(kms, PostgresKeyStore(), shares=ControlShares(directory.control))
         yield Platform(
             settings,
             authenticator,
             directory,
             kms,
-            Keyring(kms, PostgresKeyStore()),
+            keyring,
             wakeups,
             Authority(wakeups),
             denials,

@@ -16,13 +16,28 @@ from uuid import UUID
 import asyncpg
 
 from libs.changes import Change
+from libs.errors import AppError, Kind
 from libs.postgres import Connection, StoreUnavailable, lend, roll_back, store_errors
 from libs.tenancy import Route, TenantMoved, TenantNotFound, TenantSuspended
 
-_REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended]] = {
+
+class SubjectErased(AppError):
+    """A write about a person who was erased, or in that person's name."""
+
+    kind, reason = Kind.PRECONDITION, "SUBJECT_ERASED"
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(
+            f"A person that this is about, or in whose name it is, was erased from {tenant}.",
+            tenant=tenant,
+        )
+
+
+_REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended | SubjectErased]] = {
     "AE001": TenantNotFound,
     "AE002": TenantMoved,
     "AE003": TenantSuspended,
+    "AE006": SubjectErased,
 }
 _NO_SETTINGS: Mapping[str, str] = {}
 _REPLAN_SELDOM = "SET LOCAL plan_cache_mode = auto"  # a write goes by keys, whatever the tenant
@@ -173,7 +188,7 @@ async def writing(route: Route, *, durable: bool = True) -> AsyncIterator[Write]
 
     Raises:
         TenantMoved: The route's epoch is not the shard's.
-        TenantSuspended, TenantNotFound: As they say.
+        TenantSuspended, TenantNotFound, SubjectErased: As they say.
         StoreUnavailable: The shard cannot be reached; the outcome of a commit may be unknown.
     """
     begin = (
@@ -221,7 +236,7 @@ async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
 
 @contextmanager
 def _refusals(route: Route) -> Iterator[None]:
-    """Turns what begin_write refuses into the errors that callers know."""
+    """Turns what the database refuses on purpose into the errors that callers know."""
     try:
         yield
     except asyncpg.PostgresError as exc:

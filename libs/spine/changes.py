@@ -11,11 +11,13 @@ import asyncpg
 from libs.spine import read, reading
 from libs.tenancy import Route
 
+_AMENDMENT = b"aeterna.amendment.v1\0"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A moment that Python cannot express is nobody's commit: brought into its calendar, the row can be
 # read and its hash shows that it was altered.
 COLUMNS = """number, resource, operation, actor, subject, layer, trace_id, request_id, event,
-    greatest('0001-01-02Z', least('9999-12-30Z', committed_at)) AS committed_at, hash, details"""
+    greatest('0001-01-02Z', least('9999-12-30Z', committed_at)) AS committed_at, hash, details,
+    amendment"""
 _SINCE = f"""
     SELECT {COLUMNS} FROM aeterna.change
     WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3
@@ -31,7 +33,10 @@ _HEAD = "SELECT seq FROM aeterna.tenant_state WHERE tenant_id = $1"
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
     """One row of the change log as it was read: a later release, or somebody who should not, may
-    have written an operation that `Operation` does not know."""
+    have written an operation that `Operation` does not know.
+
+    `amendment`: the signature of the platform, where erasing a person has changed the row.
+    """
 
     number: int
     resource: str
@@ -45,10 +50,18 @@ class LoggedChange:
     committed_at: datetime
     hash: bytes
     details: Mapping[str, str] = field(default_factory=dict)
+    amendment: bytes | None = None
+
+    def amended_form(self, tenant: str) -> bytes:
+        """What the platform signs for a row whose people became pseudonyms: the row as it is, in
+        the place of the one that the hash is of."""
+        return _AMENDMENT + tenant.encode() + b"\0" + self.hash + self._canonical()
 
     def follows(self, previous: bytes) -> bool:
-        """Whether the hash covers this row and `previous`, the hash of the row before it."""
-        return self.hash == hashlib.sha256(previous + self._canonical()).digest()
+        """Whether the hash covers this row and `previous`, the hash of the row before it; that of
+        an amended row does not."""
+        expected = hashlib.sha256(previous + self._canonical()).digest()
+        return self.amendment is None and self.hash == expected
 
     def _canonical(self) -> bytes:
         """The text that the database hashed: see aeterna.chain in the spine's third migration."""

@@ -199,7 +199,7 @@ class Entities(Generic[E, Body]):
                 resource=f"{self._table.collection}/{step.entity.id}",
                 operation=step.operation,
                 origin=work.command.origin,
-                subject=step.entity.subject,
+                subject="" if step.nameless else step.entity.subject,
                 layer=step.entity.layer_name,
             )
             for step in work.steps

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from libs.errors import AppError
+from libs.spine import SubjectErased
 from libs.tenancy import Route, TenantId
 
 log = structlog.get_logger(__name__)
@@ -108,7 +109,7 @@ class GroupCommit(Generic[Command, Result]):
 
     async def _write(self, group: list[tuple[Route, Command, asyncio.Future[Result]]]) -> None:
         route, futures = group[0][0], [future for _, _, future in group]
-        run = self._spawn(self._run(route, [command for _, command, _ in group]))
+        run = self._spawn(self._outcomes(route, [command for _, command, _ in group]))
         waiting = _cancel_when_all_are_done(run, futures)
         try:
             outcomes = await run
@@ -121,6 +122,17 @@ class GroupCommit(Generic[Command, Result]):
                 _fail(future, exc)
             return
         self._spawn(self._answer(route, futures, outcomes))
+
+    async def _outcomes(
+        self, route: Route, commands: Sequence[Command]
+    ) -> Sequence[Result | AppError]:
+        """One that names an erased person does not take the others with it."""
+        try:
+            return await self._run(route, commands)
+        except SubjectErased as error:
+            if len(commands) == 1:
+                return [error]
+            return [(await self._outcomes(route, [each]))[0] for each in commands]
 
     async def _answer(
         self,

@@ -19,6 +19,20 @@ class AuditSettings(BaseModel, frozen=True):
     retention: timedelta = timedelta(days=90)  # archived or not
 
 
+class ErasureSettings(BaseModel, frozen=True):
+    """How erasures are kept to be done again after a restore."""
+
+    kept: timedelta = timedelta(days=90)  # longer than any backup of a shard
+    replay_interval: timedelta = timedelta(seconds=10)  # between looks at the shards
+
+
+class ExportSettings(BaseModel, frozen=True):
+    """How the files of exports are kept."""
+
+    kept: timedelta = timedelta(days=7)  # then they are deleted
+    interval: timedelta = timedelta(minutes=5)  # between looks for what is over
+
+
 class Settings(BaseSettings):
     """Everything that the governance service reads from outside."""
 
@@ -27,6 +41,8 @@ class Settings(BaseSettings):
     )
 
     platform: PlatformSettings
+    erasure: ErasureSettings = ErasureSettings()
+    exports: ExportSettings = ExportSettings()
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
     signing_key: Path | None = None  # Ed25519, PEM; null: one of the suite's own
     audit: AuditSettings = AuditSettings()

@@ -160,10 +160,14 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
         await self._access.demand(current, "ListKnowledgeItemRevisions", item_id)
         history = await self._items.history(current.route, item_id, since, page.limit)
         shown, token = page.cut(
-            history, lambda revision: revision[0].number, lambda revision: _size(revision[1])
+            history,
+            lambda revision: revision[0].number,
+            lambda revision: _size(revision[1]) if revision[1] else 0,
         )
         revisions = [
-            pb.KnowledgeItemRevision(change=change_to(change), knowledge_item=_item(item))
+            pb.KnowledgeItemRevision(
+                change=change_to(change), knowledge_item=_item(item) if item else None
+            )
             for change, item in shown
         ]
         return pb.ListKnowledgeItemRevisionsResponse(revisions=revisions, next_page_token=token)

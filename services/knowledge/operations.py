@@ -25,7 +25,7 @@ from services.knowledge.domain.item import Item, Kind, Layer, Stored, View, chec
 from services.knowledge.domain.relations import Link, Relation, RelationKind, Unlink
 from services.knowledge.domain.status import Status
 from services.knowledge.errors import ItemNotFound
-from services.knowledge.ports import Items, Relations
+from services.knowledge.ports import Consenting, Items, Relations
 
 SERVICE = "service:knowledge"
 _JUDGED = (Operation.PROPOSED, Operation.ACCEPTED)
@@ -61,10 +61,12 @@ class ItemOperations:
     constraining: Constraining
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
+    consents: Consenting
 
     async def create(self, route: Route, asked: Asked, draft: Draft, by: str) -> Item:
         """Stores a draft; the request calls it `knowledge_item`."""
         check_scope(draft.layer, draft.scope, "knowledge_item.scope")
+        await self._require_consent(route, by)
         at = self.now()
         item = Stored(
             id=self.new_id(),
@@ -110,6 +112,8 @@ class ItemOperations:
         content: str | None,
     ) -> Item:
         """Replaces what is given in a draft."""
+        for before in await self.items.get_many(route, [item_id]):
+            await self._require_consent(route, before.author)
         sealed = await self._seal(route, item_id, title, content)
         body = Update(item_id, version, self.now(), sealed.get(_TITLE), sealed.get(_CONTENT))
         return await self._change(route, asked, body)
@@ -135,17 +139,21 @@ class ItemOperations:
         self, route: Route, query: str, view: View, limit: int, min_score: float
     ) -> list[Found]:
         """The items nearest in meaning, best first."""
+        consents = await self.consents.get(route)
+        if consents.policy.knowledge_authors:
+            view = replace(view, consent=consents.retrievable(self.now()))
         text = Text(query, view.scope.user_id)
         (vector,) = await self.embedder.embed(route, [text], Purpose.QUERY)
-        nearest = await self.nearest(route, vector, view.filter(), limit)
+        nearest = await self.nearest(route, vector, view.filter(), view.deep(limit))
         shown = [each for each in nearest if each.score >= min_score and view.shows(each.entity)]
         items = await opened(self.keyring, route, [each.entity for each in shown[:limit]])
         return [Found(item, each.score) for item, each in zip(items, shown, strict=False)]
 
     async def history(
         self, route: Route, item_id: UUID, since: int, limit: int
-    ) -> list[tuple[LoggedChange, Item]]:
-        """What happened to an item after the change `since`, oldest first.
+    ) -> list[tuple[LoggedChange, Item | None]]:
+        """What happened to an item after the change `since`, oldest first; without the item where
+        an erasure has left no version.
 
         Raises:
             ItemNotFound: There is no such item.
@@ -155,7 +163,14 @@ class ItemOperations:
             raise ItemNotFound(item_id)
         numbers = [change.number for change in changes]
         stored = await self.items.versions(route, item_id, numbers)
-        return list(zip(changes, await opened(self.keyring, route, stored), strict=True))
+        items = {each.stored.number: each for each in await opened(self.keyring, route, stored)}
+        return [(change, items.get(change.number)) for change in changes]
+
+    async def _require_consent(self, route: Route, author: str) -> None:
+        """Where knowledge is about its author: raises ConsentMissing."""
+        consents = await self.consents.get(route)
+        if consents.policy.knowledge_authors:
+            consents.require_to_store({author}, self.now())
 
     async def _change(self, route: Route, asked: Asked, body: Body) -> Item:
         written = await self.items.submit(route, Command(asked.origin, asked.request, body))

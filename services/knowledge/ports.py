@@ -6,10 +6,18 @@ from uuid import UUID
 
 from libs.aip.filtering import Condition
 from libs.changes import Command
+from libs.consent import Consents
 from libs.tenancy import Route
 from services.knowledge.domain import changes, relations
 from services.knowledge.domain.item import Stored
 from services.knowledge.domain.relations import Relation
+
+
+class Consenting(Protocol):
+    """What people allow."""
+
+    async def get(self, route: Route) -> Consents:
+        """As it is now, or was at most a second ago; raises StoreUnavailable."""
 
 
 class Items(Protocol):
@@ -32,6 +40,9 @@ class Items(Protocol):
         self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
     ) -> list[Stored]:
         """Newest first, those older than `before`, at most `limit`."""
+
+    async def all_versions(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        """The versions before the current ones, as far as they are kept."""
 
     async def places(
         self, route: Route, columns: Sequence[str], most: int

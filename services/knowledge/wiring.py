@@ -4,14 +4,24 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from google.protobuf.struct_pb2 import Struct
+
 from aeterna.knowledge.v1 import knowledge_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.approvals import Kind
 from libs.approvals.worker import ApprovalWorker
 from libs.auth.clock import utc_now
 from libs.changes import Origin
+from libs.consent.known import KnownConsents
 from libs.constraints.store import PolicyTable
 from libs.embedding.settings import open_embedder
+from libs.erasure import ERASE_KNOWLEDGE
+from libs.erasure.ledger import Ledger
+from libs.erasure.walking import Walking
+from libs.exports import EXPORT_KNOWLEDGE, Gathering, Parts
+from libs.operations import Handler
+from libs.operations.store import Operations
+from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
@@ -22,6 +32,8 @@ from libs.vectors.settings import open_index
 from services.knowledge.access import Access
 from services.knowledge.api import KnowledgeServicer
 from services.knowledge.constraints import Constraining
+from services.knowledge.erasing import ErasedKnowledge
+from services.knowledge.gathering import OwnItems
 from services.knowledge.operations import SERVICE, ItemOperations, RelationOperations
 from services.knowledge.settings import Settings
 from services.knowledge.store.items import PostgresItems
@@ -47,6 +59,17 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         stack.push_async_callback(relations.close)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
+        ledger = Ledger(platform.directory.control, platform.kms)
+        erased = ErasedKnowledge(items, platform.keyring, embedder)
+        gathering = Gathering(Parts(platform.keyring), [OwnItems(items, platform.keyring)])
+        handlers = [
+            Handler(ERASE_KNOWLEDGE, Struct, Walking(ledger, erased)),
+            Handler(EXPORT_KNOWLEDGE, Struct, gathering),
+        ]
+        long_running = OperationWorker(
+            Operations(platform.wakeups, Uuid7()), platform.directory, handlers
+        )
+        await stack.enter_async_context(background(long_running.run()))
         new_id = Uuid7()
         operations = ItemOperations(
             items,
@@ -56,6 +79,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Constraining(PolicyTable(), relations, platform.keyring),
             new_id,
             utc_now,
+            KnownConsents(platform.wakeups, utc_now),
         )
         approvals = ApprovalWorker(
             platform.directory, Kind.KNOWLEDGE, Origin(SERVICE), operations.apply

@@ -18,7 +18,7 @@ from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, 
 from services.memory.duplicates import Duplicates
 from services.memory.indexing import indexed_terms
 from services.memory.opening import opened
-from services.memory.ports import Memories
+from services.memory.ports import Consenting, Memories
 from services.memory.sealing import sealed
 from services.memory.tenant_settings.domain import NearDuplicates
 
@@ -97,6 +97,7 @@ class Creation:
     keyring: Keyring
     embedder: TenantEmbedder
     duplicates: Duplicates
+    consents: Consenting
     new_id: Callable[[], UUID]
     now: Callable[[], datetime]
 
@@ -113,6 +114,7 @@ class Creation:
             path = field.format(place)
             draft.scope.demand(REQUIRED[draft.layer], draft.layer, f"{path}.scope")
             check_validity(draft, path)
+        await self.consents.require_to_store(route, {draft.scope.user_id for draft in drafts})
         vectors = await self.embedder.embed(
             route, [draft.about for draft in drafts], Purpose.DOCUMENT
         )

@@ -85,6 +85,7 @@ class MemoryOperations:
         if draft.valid_from == EVER:
             draft = replace(draft, valid_from=self.now())
         check_validity(draft, "memory")
+        await self.create.consents.require_to_store(route, {draft.scope.user_id})
         (vector,) = await self.embedder.embed(route, [draft.about], Purpose.DOCUMENT)
         (terms,) = await indexed_terms(self.keyring, route, [draft.searchable])
         (stored,) = await sealed(self.keyring, route, self.create.unsealed([draft]))
@@ -103,6 +104,7 @@ class MemoryOperations:
     ) -> Memory:
         """Replaces what the patch gives; `trusting`: the trust may be raised."""
         current = await self._one(route, memory_id)
+        await self.create.consents.require_to_store(route, {current.subject})
         revival = vector = terms = None
         if patch.content is None:
             revival = await self.indexing.revival(route, current)

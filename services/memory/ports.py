@@ -1,6 +1,6 @@
 """What the operations need from the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -18,6 +18,13 @@ class Near(NamedTuple):
     memory: Stored
     before: Sequence[UUID]
     after: Sequence[UUID]
+
+
+class Consenting(Protocol):
+    """What people allow."""
+
+    async def require_to_store(self, route: Route, subjects: Collection[str]) -> None:
+        """Raises ConsentMissing unless all of these people allow what storing needs."""
 
 
 class Memories(Protocol):
@@ -56,6 +63,9 @@ class Memories(Protocol):
     async def earlier(self, route: Route, memory: UUID, limit: int) -> list[Stored]:
         """Of the versions before the current one, one for each that reads otherwise, at most
         `limit`."""
+
+    async def all_versions(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        """The versions before the current ones, as far as they are kept."""
 
     async def versions(self, route: Route, memory: UUID, numbers: Sequence[int]) -> list[Stored]:
         """The versions that these changes made, as far as they are kept."""

@@ -25,7 +25,7 @@ from services.memory.domain.memory import Memory, Stored, Texts
 from services.memory.errors import MemoryNotFound, TextChanged
 from services.memory.indexing import Indexing
 from services.memory.opening import opened
-from services.memory.ports import Memories
+from services.memory.ports import Consenting, Memories
 from services.memory.sealing import plain_of
 
 _ROUNDS = 5  # of redacting again what changed meanwhile
@@ -52,6 +52,7 @@ class Promotion:
     memories: Memories
     keyring: Keyring
     indexing: Indexing
+    consents: Consenting
 
     async def __call__(
         self, route: Route, asked: Asked, move: Promote, *, redacting: bool, trial: bool
@@ -73,6 +74,7 @@ class Promotion:
         found = await self.memories.get_many(route, [move.id])
         if not found:
             raise MemoryNotFound(move.id)
+        await self.consents.require_to_store(route, {found[0].subject})
         body, kinds = await self._body(route, move, found[0], redacting=redacting)
         if trial:
             stored = [_tried(found[0], body)]

@@ -138,7 +138,7 @@ class Search:
         vector = await self.retriever.vector(route, query.view, query.text)
         where = query.view.filter()
         nearest = await self.retriever.nearest(
-            route, vector, where, query.limit, self.retriever.reach
+            route, vector, where, query.view.deep(query.limit), self.retriever.reach
         )
         order = [_single(SEMANTIC, each.entity.id, each.score) for each in nearest]
         rows = {each.entity.id: each.entity for each in nearest}
@@ -146,7 +146,7 @@ class Search:
 
     async def _lexical(self, route: Route, query: Query) -> Results:
         hashes = await self.retriever.hashes(route, query.text)
-        limit = query.limit + _SPARE
+        limit = query.view.deep(query.limit) + _SPARE
         matches = await self.retriever.matches(route, query.view, hashes, limit)
         order = [_single(LEXICAL, each.id, each.score) for each in matches.best]
         wanted = await self.retriever.memories.get_many(route, [each.id for each in matches.best])
@@ -154,7 +154,7 @@ class Search:
 
     async def _hybrid(self, route: Route, query: Query) -> Results:
         """By words and meaning; by words alone while meaning cannot be had."""
-        depth = max(DEPTH, query.limit)
+        depth = query.view.deep(max(DEPTH, query.limit))
         haul = await self.retriever.haul(route, query.view, query.text, depth)
         missing = () if haul.meaning else (SEMANTIC,)
         if not haul.candidates:

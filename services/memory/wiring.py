@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from google.protobuf.struct_pb2 import Struct
+
 from aeterna.memory.v1 import (
     maintenance_pb2,
     maintenance_pb2_grpc,
@@ -13,9 +15,14 @@ from aeterna.memory.v1 import (
 from aeterna.memory.v1 import memory_pb2_grpc as pb_grpc
 from libs.aip.ids import Uuid7
 from libs.auth.clock import utc_now
+from libs.consent.known import KnownConsents
 from libs.embedding.cache import lookup
 from libs.embedding.cache.policy import Invalidations
 from libs.embedding.settings import local_words, open_embedder
+from libs.erasure import ERASE_MEMORIES
+from libs.erasure.ledger import Ledger
+from libs.erasure.walking import Walking
+from libs.exports import EXPORT_MEMORIES, Gathering, Parts, Source
 from libs.lexical.postings import Postings
 from libs.llm.settings import ModelSettings, open_model
 from libs.operations import Handler
@@ -52,6 +59,9 @@ from services.memory.maintenance.walk import Walk
 from services.memory.operations import MemoryOperations
 from services.memory.planning import Model, Planner, Rules
 from services.memory.policies import Policies
+from services.memory.privacy.api import line
+from services.memory.privacy.erasing import ErasedMemories
+from services.memory.privacy.gathering import EarlierVersions, Memories
 from services.memory.promotion import Promotion
 from services.memory.reasoning import Reasoning
 from services.memory.retrieval import Retriever
@@ -96,7 +106,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         policies = Policies(layouts, collection)
         least = settings.embedding.worth_comparing
         duplicates = Duplicates(nearest, platform.keyring, policies, least)
-        create = Creation(memories, platform.keyring, embedder, duplicates, Uuid7(), utc_now)
+        consents = KnownConsents(platform.wakeups, utc_now)
+        create = Creation(
+            memories, platform.keyring, embedder, duplicates, consents, Uuid7(), utc_now
+        )
         indexing = Indexing(platform.keyring, embedder)
         operations = MemoryOperations(
             memories, platform.keyring, embedder, COLLECTION, utc_now, create, indexing
@@ -113,6 +126,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         handlers = [
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
             *_maintenance(memories, indexing, postings, projector, life_of),
+            *_privacy(platform, memories, indexing),
         ]
         shown = await stack.enter_async_context(open_operations(platform, long_running, handlers))
         maintenance = MemoryMaintenanceServicer(long_running, shown, platform.keyring, utc_now)
@@ -124,7 +138,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Invalidations(platform.wakeups),
             platform.keyring,
             aging,
-            Promotion(memories, platform.keyring, indexing),
+            Promotion(memories, platform.keyring, indexing, consents),
+            consents,
             Access(memories),
         )
         settings_servicer = MemorySettingsServicer(settings_of, index_length, platform.keyring)
@@ -167,6 +182,20 @@ def _maintenance(
             maintenance_pb2.PruneMemoriesResponse,
             Walk(memories, pruning, EXPIRED, cutoffs),
         ),
+    ]
+
+
+def _privacy(platform: Platform, memories: PostgresMemories, indexing: Indexing) -> list[Handler]:
+    """What governance begins here about a person."""
+    ledger = Ledger(platform.directory.control, platform.kms)
+    erased = ErasedMemories(memories, platform.keyring, indexing, Invalidations(platform.wakeups))
+    sources: list[Source] = [
+        Memories(memories, platform.keyring, line),
+        EarlierVersions(memories, platform.keyring, line),
+    ]
+    return [
+        Handler(ERASE_MEMORIES, Struct, Walking(ledger, erased)),
+        Handler(EXPORT_MEMORIES, Struct, Gathering(Parts(platform.keyring), sources)),
     ]
 
 

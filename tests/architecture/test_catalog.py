@@ -7,6 +7,7 @@ import pytest
 
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2
 from libs.encryption.registry import ENCRYPTED_FIELDS, Field
+from libs.erasure.registry import CONTROL, TABLES, Treatment
 from libs.postgres import CONTROL_ROLE, SERVICE_ROLE
 from libs.postgres.bootstrap import OWNER_ROLE
 from tests.databases import Database
@@ -109,6 +110,8 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "tenants_with_due_approvals",
         "tenants_with_approvals",
         "tenants_with_deliveries",
+        "amend_changes",
+        "tenants_with_old_exports",
     }
     for row in rows:
         assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]
@@ -120,6 +123,9 @@ _NOT_SEALED = {
     ("subject_key", "wrapped"),
     ("change", "hash"),
     ("change_floor", "hash"),
+    ("change", "amendment"),
+    ("erasure_salt", "salt"),
+    ("erased_subject", "digest"),
     ("request", "fingerprint"),
 }
 
@@ -140,6 +146,7 @@ _WITHOUT_VERSIONS = {
     "drift_report",
     "drift_suppression",
     "webhook",
+    "export_part",
 }
 
 
@@ -149,6 +156,52 @@ def _versions() -> Iterator[Field]:
         if field.table.endswith("_version") or field.table in _WITHOUT_VERSIONS:
             continue  # all that it says is in its versions, or it has none
         yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
+
+
+async def test_every_store_says_what_becomes_of_an_erased_person(database: Database) -> None:
+    """A table that is missing in the registry is one that erasure would pass by."""
+    sql = """
+        SELECT relname AS name, has_table_privilege($2, oid, 'SELECT') AS readable
+        FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p')
+    """
+    async with database.connect() as superuser:
+        for schema, registry in (("aeterna", TABLES), ("control", CONTROL)):
+            rows = await superuser.fetch(sql, schema, CONTROL_ROLE)
+            assert {row["name"] for row in rows} == set(registry), schema
+            assert [row["name"] for row in rows if not row["readable"]] == [], schema
+
+
+def test_every_sealed_text_is_erased_by_somebody() -> None:
+    """By the service that owns it, with its rows, or by governance as the registry says."""
+    for field in ENCRYPTED_FIELDS:
+        store = TABLES[field.table]
+        by_governance = field.column in store.sealed
+        assert by_governance or store.treatment is Treatment.ERASED or store.rows, field
+
+
+async def test_what_the_registry_renames_is_there(database: Database) -> None:
+    """Each column exists, has a type that erasure can rename, and may be changed by governance."""
+    sql = """
+        SELECT format_type(a.atttypid, NULL) AS type,
+            has_column_privilege($2, a.attrelid, a.attname, 'UPDATE') AS writable,
+            has_table_privilege($2, a.attrelid, 'DELETE') AS deletable
+        FROM pg_attribute AS a WHERE a.attrelid = $1::regclass AND a.attname = $3
+    """
+    async with database.connect() as superuser:
+        for schema, registry in (("aeterna", TABLES), ("control", CONTROL)):
+            for name, store in registry.items():
+                columns = {
+                    **dict.fromkeys((*store.people, *store.actors, *store.rows), "text"),
+                    **dict.fromkeys(store.documents, "jsonb"),
+                    **dict.fromkeys(store.lists, "text[]"),
+                    **dict.fromkeys(store.sealed, "bytea"),
+                }
+                for column, kind in columns.items():
+                    row = await superuser.fetchrow(sql, f"{schema}.{name}", CONTROL_ROLE, column)
+                    assert row, f"{name}.{column}"
+                    assert row["type"] == kind, f"{name}.{column}"
+                    allowed = row["deletable" if column in store.rows else "writable"]
+                    assert allowed or name == "change", f"{name}.{column}"
 
 
 async def test_a_tenant_adds_nothing_to_the_catalog(suite: Suite) -> None:

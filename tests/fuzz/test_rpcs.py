@@ -22,7 +22,10 @@ from aeterna.governance.v1 import (
     approvals_pb2,
     audit_pb2,
     authorization_policies_pb2,
+    consent_pb2,
     constraints_pb2,
+    erasure_pb2,
+    export_pb2,
     roles_pb2,
     tenants_pb2,
 )
@@ -31,6 +34,7 @@ from aeterna.memory.v1 import maintenance_pb2, memory_pb2, settings_pb2
 from aeterna.sync.v1 import sync_pb2
 from libs.auth import Role
 from tests.errors import reason_of
+from tests.eventually import eventually
 from tests.fuzz.messages import garbage, messages
 from tests.suite import Metadata, Suite
 
@@ -49,6 +53,9 @@ _SERVICES = {
         agents_pb2.DESCRIPTOR,
         authorization_policies_pb2.DESCRIPTOR,
         access_pb2.DESCRIPTOR,
+        erasure_pb2.DESCRIPTOR,
+        consent_pb2.DESCRIPTOR,
+        export_pb2.DESCRIPTOR,
         constraints_pb2.DESCRIPTOR,
         approvals_pb2.DESCRIPTOR,
         anomalies_pb2.DESCRIPTOR,
@@ -90,6 +97,7 @@ _CHANGES = """(
     SELECT count(*) FROM aeterna.change
     WHERE tenant_id = $1 AND NOT (resource LIKE 'operations/%' AND operation = 'updated')
 )"""
+_SAGAS = ("EraseSubject", "ExportSubject")  # whose operations write as they go on
 _STREAM_SECONDS = 0.5  # a subscription never ends by itself
 
 
@@ -110,6 +118,8 @@ class Target:
 
     def send(self, data: bytes) -> grpc.aio.AioRpcError | None:
         """Calls; the error if it is refused. A refusal is precise and has written nothing."""
+        if self._method.name in _SAGAS:
+            self._runner.run(eventually(self._settled))
         before = self._runner.run(self._written())
         error = self._runner.run(self.call(data))
         if error is not None:
@@ -148,6 +158,11 @@ class Target:
         except TimeoutError:
             call.cancel()
 
+    async def _settled(self) -> bool:
+        """Whether nothing goes on that an earlier call began."""
+        sql = "SELECT count(*) FROM aeterna.operation WHERE tenant_id = $1 AND due_at IS NOT NULL"
+        return bool(await self._superuser.fetchval(sql, self.tenant) == 0)
+
     async def _written(self) -> tuple[int, ...]:
         tables = (
             "request",
@@ -162,6 +177,10 @@ class Target:
             "suspended_user",
             "authorization_policy",
             "authorization_policy_version",
+            "consent",
+            "consent_event",
+            "consent_policy",
+            "erased_subject",
             "constraint_policy",
             "approval_request",
             "approval_decision",

@@ -13,6 +13,9 @@ from aeterna.governance.v1 import (
     agents_pb2,
     anomalies_pb2,
     audit_pb2,
+    consent_pb2,
+    erasure_pb2,
+    export_pb2,
     roles_pb2,
     tenants_pb2,
 )
@@ -490,6 +493,36 @@ async def record_event(world: World, rng: random.Random, tenant: Tenant) -> None
     tenant.changes += ok(await world.call(tenant, world.suite.audit.RecordAuditEvent, request))
 
 
+async def consents(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """Each tenant's people have the same ids, and its own purposes."""
+    stub, subject = world.suite.consents, f"{rng.choice(IDS)}{tenant.canary}"
+    grant = consent_pb2.GrantConsentRequest(
+        subject=subject, purpose="analytics", request_id=_request_id(rng, world, tenant)
+    )
+    if ok(await world.call(tenant, stub.GrantConsent, grant)):
+        tenant.changes += 1
+    await world.call(tenant, stub.ListConsents, consent_pb2.ListConsentsRequest())
+    events = consent_pb2.ListConsentEventsRequest(subject=subject)
+    await world.call(tenant, stub.ListConsentEvents, events)
+    check = consent_pb2.CheckConsentRequest(subject=subject, purpose="analytics")
+    await world.call(tenant, stub.CheckConsent, check)
+    for other in world.others(tenant):
+        asked = consent_pb2.ListConsentsRequest(subject=f"{rng.choice(IDS)}{other.canary}")
+        answer = await world.call(tenant, stub.ListConsents, asked)
+        if ok(answer) and answer.consents:
+            raise Leak("ListConsents: consents of another tenant")
+
+
+async def foreign_privacy(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """Erasures and exports are found by their own tenant alone."""
+    erasures, exports = world.suite.erasures, world.suite.exports
+    get = erasure_pb2.GetErasureRequest(name=f"erasures/{uuid4()}")
+    must_fail(await world.call(tenant, erasures.GetErasure, get))
+    await world.call(tenant, erasures.ListErasures, erasure_pb2.ListErasuresRequest())
+    delete = export_pb2.DeleteSubjectExportRequest(name=f"subjectExports/{uuid4()}")
+    must_fail(await world.call(tenant, exports.DeleteSubjectExport, delete))
+
+
 async def read_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
     stub = world.suite.audit
     calls: list[tuple[Any, Any]] = [
@@ -737,6 +770,8 @@ OPERATIONS: tuple[Operation, ...] = (
     read_approvals,
     foreign_approval,
     record_event,
+    consents,
+    foreign_privacy,
     read_audit,
     copy_audit,
     prune_audit,

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from libs.audit import CHECKPOINT, Fault, Verdict
+from libs.audit import CHECKPOINT, Fault, Signatures, Verdict
 from libs.audit.export import (
     Extent,
     checkpoint_line,
@@ -23,7 +23,7 @@ from services.governance.audit.errors import (
     EntryPruned,
     TrailBroken,
 )
-from services.governance.audit.ports import Checkpoint, Checkpoints, Ends, Trail
+from services.governance.audit.ports import Checkpoint, Checkpoints, Ends, Trail, Vouchers
 
 _PRUNED_AT_ONCE = 5000  # entries, while the tenant's writers wait
 _BLOCK = 256 * 1024  # bytes of an export that go out at once
@@ -35,6 +35,7 @@ class AuditOperations:
 
     trail: Trail
     checkpoints: Checkpoints
+    vouchers: Vouchers
     signer: Signer
     retention: timedelta
     now: Callable[[], datetime]
@@ -119,17 +120,18 @@ class AuditOperations:
         self,
         route: Route,
         verdict: Verdict,
-        signed: Mapping[int, bytes | None],
+        signed: Signatures,
         until: int | None = None,
     ) -> Verdict:
+        vouched = await self.vouchers.voucher(route.tenant)
         async for entries in self.trail.since(route, verdict.checked):
             wanted = [each for each in entries if until is None or each.number <= until]
-            verdict = verdict.after(wanted, signed)
+            verdict = verdict.after(wanted, signed, vouched)
             if not verdict.intact or len(wanted) < len(entries):
                 break
         return verdict
 
-    async def _signed(self, route: Route) -> dict[int, bytes | None]:
+    async def _signed(self, route: Route) -> Signatures:
         """What was signed, by number; None where the signature is not valid."""
         keys = {**await self.checkpoints.keys(), self.signer.key_id: self.signer.public_key}
         known = await self.checkpoints.all(route.tenant)
@@ -162,7 +164,7 @@ class AuditOperations:
         return (await self._entry(route, number)).hash
 
 
-def _beginning(ends: Ends, signed: Mapping[int, bytes | None]) -> Verdict:
+def _beginning(ends: Ends, signed: Signatures) -> Verdict:
     """What is known before the first entry. Where entries were pruned a signature says what the
     last one of them was; without it nobody knows what is gone."""
     verdict = Verdict(ends.floor_hash, ends.floor)
@@ -173,7 +175,7 @@ def _beginning(ends: Ends, signed: Mapping[int, bytes | None]) -> Verdict:
     return replace(verdict, proved=ends.floor)
 
 
-def _ended(verdict: Verdict, ends: Ends, signed: Mapping[int, bytes | None]) -> Verdict:
+def _ended(verdict: Verdict, ends: Ends, signed: Signatures) -> Verdict:
     """A tail that was removed with its numbers is known by what was signed."""
     return verdict.ending(max(ends.given, *signed, 0), ends.newest)
 

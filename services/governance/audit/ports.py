@@ -1,6 +1,6 @@
 """What the operations need from the outside."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -63,6 +63,13 @@ class Trail(Protocol):
     async def pruned(self, route: Route, asked: Asked, until: int) -> int:
         """Prunes entries up to `until` and notes that in the log, once for a request; the number
         of the last entry that is gone."""
+
+
+class Vouchers(Protocol):
+    """The platform's signatures under entries that erasing a person has changed."""
+
+    async def voucher(self, tenant: TenantId) -> Callable[[LoggedChange], bool]:
+        """Says whether an entry is as it was signed; raises StoreUnavailable."""
 
 
 class Lengths(Protocol):

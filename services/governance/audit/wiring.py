@@ -18,6 +18,7 @@ from services.governance.audit.checkpoints import CheckpointWorker
 from services.governance.audit.domain import Checkpointing
 from services.governance.audit.operations import AuditOperations
 from services.governance.audit.store import PostgresCheckpoints, PostgresTrail
+from services.governance.erasure.signing import SignedAmendments
 from services.governance.settings import AuditSettings
 from services.governance.store.governing import GoverningShards
 
@@ -36,7 +37,14 @@ async def open_audit(
         trail = PostgresTrail(platform.wakeups, GoverningShards(control, pools))
         stack.push_async_callback(trail.close)
         checkpoints = PostgresCheckpoints(control)
-        operations = AuditOperations(trail, checkpoints, signer, settings.retention, utc_now)
+        operations = AuditOperations(
+            trail,
+            checkpoints,
+            SignedAmendments(control),
+            signer,
+            settings.retention,
+            utc_now,
+        )
         worker = CheckpointWorker(
             operations,
             checkpoints,

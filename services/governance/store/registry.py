@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -146,6 +146,13 @@ class PostgresRegistry:
 
     control: asyncpg.Pool
     pools: ShardPools
+
+    async def own_route(self, route: Route) -> Route:
+        """The same way, with the role of governance."""
+        with store_errors():
+            async with lend(self.control) as conn:
+                dsn = await conn.fetchval(_DSN, route.shard)
+        return replace(route, pool=await self.pools.get(route.shard, dsn))
 
     @asynccontextmanager
     async def changing(

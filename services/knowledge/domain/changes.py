@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.approvals import ApprovalRequired, Kind
-from libs.changes import Operation, Step
+from libs.changes import Operation, Step, Vector
 from services.knowledge.domain.item import Stored, Written
 from services.knowledge.domain.status import Status, after
 from services.knowledge.errors import ItemNotFound, SelfReview, VersionMismatch
@@ -45,7 +45,19 @@ class Move:
     constraints: Written | None = None
 
 
-Body = Create | Update | Move
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Replace the texts of an item, in whatever status, and forget its earlier versions: what
+    erasing a person makes of it. Not if it has changed since `version`."""
+
+    id: UUID
+    version: int
+    title: bytes
+    content: bytes
+    vector: Vector
+
+
+Body = Create | Update | Move | Rewrite
 
 
 def targets(body: Body) -> Sequence[UUID]:
@@ -65,6 +77,8 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> list[Step[Stored]]:
             return [Step(Operation.CREATED, None, body.item)]
         case Update():
             return [_updated(_expect(current, body.id, body.version), body)]
+        case Rewrite():
+            return [_rewritten(_expect(current, body.id, body.version), body)]
         case Move():
             return _moved(current, _expect(current, body.id, body.version), body)
 
@@ -83,6 +97,13 @@ def _updated(before: Stored, update: Update) -> Step[Stored]:
     title = before.title if update.title is None else update.title
     content = before.content if update.content is None else update.content
     return replace(step, after=replace(step.entity, title=title, content=content))
+
+
+def _rewritten(before: Stored, rewrite: Rewrite) -> Step[Stored]:
+    after = replace(
+        before, version=before.version + 1, title=rewrite.title, content=rewrite.content
+    )
+    return Step(Operation.UPDATED, before, after, rewrite.vector, forgets=True)
 
 
 def _moved(current: Mapping[UUID, Stored], before: Stored, move: Move) -> list[Step[Stored]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from libs.approvals import Approved
 from libs.authorization.things import EVERYTHING, Sight, Thing
 from libs.changes import Indexes
+from libs.consent import Retrievable
 from libs.constraints import Merge, Mode
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope
@@ -44,6 +45,7 @@ BINDING: Mapping[Layer, tuple[str, ...]] = {
     Layer.ORG: ("org_id",),
     Layer.COMPANY: (),
 }
+_DEEPER = 4
 TABLE = "aeterna.knowledge_item"
 ITEM_IDS = ("org_id", "team_id", "project_id")
 
@@ -140,12 +142,13 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a search may show; `kinds` is empty for all of them, `sight` is what the caller may see
-    at all."""
+    at all, `consent` whose items may be shown, by their authors; None: everybody's."""
 
     scope: Scope
     statuses: Collection[Status]
     kinds: Collection[Kind] = ()
     sight: Sight = EVERYTHING
+    consent: Retrievable | None = None
 
     def shows(self, item: Stored) -> bool:
         """Whether the item is of these kinds and statuses and not bound to something else."""
@@ -154,7 +157,12 @@ class View:
             and (not self.kinds or item.kind in self.kinds)
             and self.scope.admits(item.bound())
             and self.sight.shows(item.place())
+            and (self.consent is None or self.consent.shows(item.author))
         )
+
+    def deep(self, count: int) -> int:
+        """How many the index is asked for where `count` are wanted: it does not know authors."""
+        return _DEEPER * count if self.consent else count
 
     def filter(self) -> dict[str, Condition]:
         """The same for the vector index."""

@@ -10,7 +10,7 @@ from libs.changes import Command, Operation, Origin, Step
 from libs.constraints import Layer, Merge, Mode
 from libs.constraints.store import PolicyTable
 from libs.constraints.stored import Stored as Policy
-from libs.spine import Write
+from libs.spine import Write, read
 from libs.spine.entities import Entities, Rules
 from libs.spine.versioned import VersionedTable
 from libs.tenancy import Route
@@ -38,6 +38,10 @@ _LOAD = """
       AND i.id = ANY($2::uuid[] || ARRAY(SELECT unnest(b.supersedes) FROM asked AS b))
 """
 
+_ALL_EARLIER = """
+    SELECT * FROM aeterna.knowledge_version WHERE tenant_id = $1 AND id = ANY($2::uuid[])
+"""
+
 
 _ORIGIN = Origin(SERVICE)  # what follows from a change that somebody asked for
 _ACCEPTABLE = (Status.DRAFT, Status.PROPOSED)  # a draft may be proposed before, in the same write
@@ -59,6 +63,9 @@ class PostgresItems(VersionedTable[Stored]):
 
     async def submit(self, route: Route, command: Command[Body]) -> Sequence[Stored]:
         return await self._entities.submit(route, command)
+
+    async def all_versions(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        return [self.entity(row) for row in await read(route, _ALL_EARLIER, list(ids))]
 
     async def load(self, write: Write, ids: Sequence[UUID]) -> Mapping[UUID, Stored]:
         rows = await write.conn.fetch(_LOAD, write.route.tenant, ids)

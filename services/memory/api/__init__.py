@@ -15,6 +15,7 @@ from libs.aip.paging import Page
 from libs.auth.clock import utc_now
 from libs.authorization.things import MEMORY, Thing
 from libs.changes import Asked
+from libs.consent.known import KnownConsents
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
@@ -50,7 +51,7 @@ from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
 from services.memory.reasoning import HOPS, Reasoning, Step
-from services.memory.search import Strategy
+from services.memory.search import Query, Strategy
 from services.memory.tenant_settings.domain import DefaultStrategy, NearDuplicates
 from services.memory.tenant_settings.ports import SettingsStore
 
@@ -70,12 +71,13 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         keyring: Keyring,
         aging: AgingOf,
         promote: Promotion,
+        consents: KnownConsents,
         access: Access,
     ) -> None:
         self._do, self._reasoning, self._policies = operations, reasoning, policies
         self._promote, self._access = promote, access
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
-        self._aging = aging
+        self._aging, self._consents = aging, consents
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(), request)
@@ -209,7 +211,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         current = caller()
         route = current.route
         strategy = STRATEGIES.get(request.strategy) or await self._default_strategy(route)
-        query = query_from(request, strategy, await self._access.sight(current, "SearchMemories"))
+        sight = await self._access.sight(current, "SearchMemories")
+        query = await self._consented(route, query_from(request, strategy, sight))
         async with self._policies.use(route, query, *policy_from(request)) as used:
             reasoning = _reaching(self._reasoning, used)
             if strategy is Strategy.REASONED:
@@ -226,6 +229,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         current = caller()
         route, sight = current.route, await self._access.sight(current, "SearchMemories")
         query = query_from(request.search, Strategy.REASONED, sight)
+        query = await self._consented(route, query)
         aging, explain = await self._aging(route), request.search.explain
         async with self._policies.use(route, query, *policy_from(request.search)) as used:
             async for event in _reaching(self._reasoning, used).steps(route, query, budget):
@@ -293,6 +297,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
 
     async def _shown(self, route: Route, memory: Memory) -> pb.Memory:
         return memory_to(memory, await self._aging(route))
+
+    async def _consented(self, route: Route, query: Query) -> Query:
+        """The query, which shows only the memories of people who allow that."""
+        consent = await self._consents.retrievable(route)
+        return replace(query, view=replace(query.view, consent=consent))
 
     async def _default_strategy(self, route: Route) -> Strategy:
         chosen = (await self._settings.get(route)).values.default_search_strategy

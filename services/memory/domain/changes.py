@@ -10,6 +10,7 @@ from libs.changes import Operation, Step, Terms, Vector
 from libs.errors import invalid
 from libs.scope import SCOPE_IDS, Scope
 from services.memory.domain.duplicates import still_holds
+from services.memory.domain.erased import Erase, without
 from services.memory.domain.feedback import Feedback, counted
 from services.memory.domain.memory import NARROW_TO_BROAD, REQUIRED, Layer, Stored, Texts, Tier
 from services.memory.domain.upkeep import Entry, Prune, Retier, pruned, retiered
@@ -118,7 +119,7 @@ _REPLACED = (
     *("content", "metadata", "importance", "event_at"),
     *("trust", "valid_from", "valid_until"),
 )
-Body = Create | Update | Supersede | Rate | Delete | Promote | Retier | Prune
+Body = Create | Update | Supersede | Rate | Delete | Promote | Retier | Prune | Erase
 
 
 def targets(body: Body) -> Sequence[UUID]:
@@ -126,7 +127,7 @@ def targets(body: Body) -> Sequence[UUID]:
     match body:
         case Create():
             return [each.id for each in body.merged.values()]
-        case Retier() | Prune():
+        case Retier() | Prune() | Erase():
             return body.ids
     return (body.id,)
 
@@ -136,7 +137,7 @@ def weigh(body: Body) -> int:
     match body:
         case Create():
             return len(body.memories)
-        case Retier() | Prune():
+        case Retier() | Prune() | Erase():
             return len(body.ids)
         case Supersede():
             return 2
@@ -179,6 +180,8 @@ def decide(current: Mapping[UUID, Stored], body: Body) -> Iterable[Step[Stored]]
             return retiered(current, body)
         case Prune():
             return pruned(current, body)
+        case Erase():
+            return without(current, body)
 
 
 def _created(current: Mapping[UUID, Stored], body: Create) -> Iterator[Step[Stored]]:

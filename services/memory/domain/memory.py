@@ -11,6 +11,7 @@ from uuid import UUID
 from libs.aip.filtering import Among, Condition
 from libs.authorization.things import EVERYTHING, OWNER, Sight, Thing, values_of
 from libs.changes import Indexes
+from libs.consent import Retrievable
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import After, Filter, Rows, Until, time_text
 from services.memory.domain.access import COLUMNS, place
@@ -44,6 +45,7 @@ _INDEXES: Mapping[Tier, Indexes] = {
     Tier.WARM: Indexes.WORDS,
     Tier.ARCHIVED: Indexes.NONE,
 }
+_DEEPER = 4
 EVER = datetime.min.replace(tzinfo=UTC)  # an open beginning of validity
 NEVER = datetime.max.replace(tzinfo=UTC)  # an open end
 
@@ -187,13 +189,15 @@ def searchable(author: str, content: str) -> str:
 @dataclass(frozen=True, slots=True)
 class View:
     """What a search may show: what is valid `at` a time; `layers` is empty for all of them; `rows`
-    are what the caller filters by, `sight` is what it may see at all."""
+    are what the caller filters by, `sight` is what it may see at all; `consent` is whose memories
+    may be shown, None: everybody's."""
 
     scope: Scope
     at: datetime
     layers: Collection[Layer] = ()
     rows: Rows | None = None
     sight: Sight = EVERYTHING
+    consent: Retrievable | None = None
 
     def shows(self, memory: Stored) -> bool:
         """Whether the memory is valid, not archived, among these layers and not bound to somebody
@@ -203,6 +207,7 @@ class View:
             and memory.valid_from <= self.at < memory.valid_until
             and (not self.layers or memory.layer in self.layers)
             and self.scope.admits(memory.bound())
+            and (self.consent is None or self.consent.shows(memory.subject))
             and (not self.rows or all(holds(each, memory) for each in self.rows.comparisons))
             and self.sight.shows(memory.place())
         )
@@ -220,12 +225,23 @@ class View:
             **({"rows": rows} if rows else {}),
         }
 
+    def deep(self, count: int) -> int:
+        """How many an index is asked for where `count` are wanted: what it finds of people who do
+        not consent is left out, and it does not know of all of them."""
+        return _DEEPER * count if self.consent else count
+
     def _owners(self) -> dict[str, tuple[str, ...]]:
         """Points have the ids of users in personal layers only."""
         owner, asked = self.sight.owner, self.scope.user_id
-        if owner is None:
+        named = self.consent.named() if self.consent else None
+        if owner is None and named is None:
             return {}
-        return {"user_id": ("", owner) if asked in ("", owner) else ("",)}
+        wanted = {"", owner} if owner is not None else set(named or ())
+        if asked:
+            wanted &= {"", asked}
+        if named is not None:
+            wanted &= set(named)
+        return {"user_id": tuple(sorted(wanted))}
 
     def _rows(self) -> Rows | None:
         """What rows have to hold."""

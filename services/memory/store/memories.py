@@ -59,6 +59,7 @@ _EARLIER = """
     SELECT DISTINCT ON (content, metadata, author, source) * FROM aeterna.memory_version
     WHERE tenant_id = $1 AND id = $2 LIMIT $3
 """
+_ALL_EARLIER = "SELECT * FROM aeterna.memory_version WHERE tenant_id = $1 AND id = ANY($2::uuid[])"
 # Those of memories that have a vector.
 _HOT_IDS = """
     SELECT id FROM aeterna.memory
@@ -116,6 +117,10 @@ class PostgresMemories(VersionedTable[Stored]):
 
     async def earlier(self, route: Route, memory: UUID, limit: int) -> list[Stored]:
         return [self.entity(row) for row in await read(route, _EARLIER, memory, limit)]
+
+    async def all_versions(self, route: Route, ids: Sequence[UUID]) -> list[Stored]:
+        rows = await read(route, _ALL_EARLIER, list(ids)) if ids else []
+        return [self.entity(row) for row in rows]
 
     async def submit(self, route: Route, command: Command[Body]) -> Sequence[Stored]:
         return await self._entities.submit(route, command)

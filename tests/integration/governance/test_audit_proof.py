@@ -146,7 +146,7 @@ async def test_a_copy_proves_itself_without_the_suite(proving: Suite, pool: asyn
 
     lines = await auditor.export()
 
-    found = check(lines, await auditor.key())
+    found = check(lines, [await auditor.key()])
     assert (found.verdict.intact, found.verdict.checked) == (True, 2500)
     assert found.checkpoints
     del lines[1200]
@@ -156,7 +156,7 @@ async def test_a_copy_proves_itself_without_the_suite(proving: Suite, pool: asyn
 async def test_a_part_of_a_trail_is_copied(proving: Suite, pool: asyncpg.Pool) -> None:
     auditor = await grown(proving, pool, "acme")
 
-    found = check(await auditor.export(3, 7), await auditor.key())
+    found = check(await auditor.export(3, 7), [await auditor.key()])
 
     assert (found.extent.since, found.verdict.checked, found.verdict.intact) == (3, 7, True)
     with fails_with("AUDIT_ENTRY_NOT_FOUND", code=grpc.StatusCode.NOT_FOUND):
@@ -176,7 +176,7 @@ async def test_what_is_archived_is_pruned_and_the_rest_stays_provable(
     found = await auditor.verify()
     assert (found.intact, found.pruned, found.proved >= 6) == (True, 6, True)
     assert check(archive).verdict.intact
-    rest = check(await auditor.export(), await auditor.key())
+    rest = check(await auditor.export(), [await auditor.key()])
     assert (rest.extent.since, rest.verdict.intact) == (6, True)
     with fails_with("ENTRIES_PRUNED", code=grpc.StatusCode.FAILED_PRECONDITION):
         await auditor.export(2)

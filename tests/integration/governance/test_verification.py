@@ -40,6 +40,7 @@ _TAMPERING = {
         "'20000-01-01'",
     ],
     "hash": ["sha256('x')", "''", "hash || '\\x00'"],
+    "amendment": ["''", "sha256('x')"],
     "details": [
         "NULL",
         "'{}'",

@@ -80,7 +80,7 @@ def test_an_untouched_copy_is_intact(
 ) -> None:
     entries = chained(rows, since)
 
-    for trusted in (None, _SIGNER.public_key):
+    for trusted in ((), (_SIGNER.public_key,)):
         found = check(copy(entries), trusted)
 
         assert (found.verdict.intact, found.verdict.checked) == (True, entries[-1].number)
@@ -172,7 +172,7 @@ def test_a_chain_that_was_made_anew_contradicts_a_checkpoint(
     honest, made_anew = copy(chained(rows), every=2), copy(chained(forged), every=1000)
     lines = [honest[0], *made_anew[1:]]  # the signed beginning cannot be made anew
 
-    verdict = check(lines, _SIGNER.public_key).verdict
+    verdict = check(lines, [_SIGNER.public_key]).verdict
 
     assert (verdict.intact, verdict.fault) == (False, Fault.REWRITTEN)
     assert verdict.broken_at <= number
@@ -207,7 +207,7 @@ def test_who_signed_must_be_who_is_trusted() -> None:
 
     assert check(lines).key_id == _STRANGER.key_id
     with pytest.raises(NotAnExport):
-        check(lines, _SIGNER.public_key)
+        check(lines, [_SIGNER.public_key])
 
 
 @pytest.mark.parametrize("lines", [[], [b""], [b"{}"], [b"\x00"], [b'{"kind": "export"}']])
@@ -230,3 +230,20 @@ def test_the_signed_beginning_cannot_be_changed(
 
     with pytest.raises(NotAnExport):
         check(lines)
+
+
+@given(trails, st.data())
+def test_an_entry_that_erasing_a_person_changed_is_vouched_for(
+    rows: list[tuple[str, str, dict[str, str]]], data: st.DataObject
+) -> None:
+    entries = chained(rows)
+    place = data.draw(st.integers(0, len(rows) - 1))
+    pseudonym = replace(entries[place], actor=entries[place].actor + " gone")
+    form = pseudonym.amended_form("acme")
+    signatures = {each: each.private.sign(form) for each in (_SIGNER, _STRANGER)}
+
+    for signer, intact in ((_SIGNER, True), (_STRANGER, False)):
+        entries[place] = replace(pseudonym, amendment=signatures[signer])
+        verdict = check(copy(entries), [_SIGNER.public_key]).verdict
+        assert verdict.intact == intact
+        assert verdict.broken_at == (0 if intact else place + 1)

@@ -1,0 +1,1 @@
+"""Where erasure reads and rewrites."""
