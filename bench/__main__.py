@@ -27,6 +27,7 @@ class Name(StrEnum):
     SCALE = "scale"
     ANOMALY = "anomaly"
     ERASURE = "erasure"
+    BUDGETS = "budgets"
     PEERS = "peers"
 
 

@@ -11,7 +11,7 @@ from cli.paging import Limit, collect
 from cli.session import Session
 from cli.show import Shown, plain
 
-app = typer.Typer(help="See what is unusual in calls, errors and latency.", no_args_is_help=True)
+app = typer.Typer(help="See what is unusual in calls and their cost.", no_args_is_help=True)
 
 
 @command(app, "list", example="aeterna anomaly list --filter 'severity = \"high\"'")
@@ -53,7 +53,7 @@ async def detectors(session: Session) -> Shown:
 @command(app, "configure", example="aeterna anomaly configure latency --sensitivity 0.5")
 async def configure(
     session: Session,
-    metric: Annotated[str, typer.Argument(help="volume, error-rate or latency.")],
+    metric: Annotated[str, typer.Argument(help="volume, error-rate, latency or cost.")],
     sensitivity: Annotated[
         float | None, typer.Option(help="Adaptive rule: 2 halves the bar.", show_default=False)
     ] = None,

@@ -24,6 +24,7 @@ COMPONENTS = (
     "libs.operations",
     "libs.constraints",
     "libs.alerts",
+    "libs.usage",
     "libs.authorization",
     "libs.traffic",
     "libs.approvals",

@@ -11,12 +11,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
 from aeterna.governance.v1 import (
     agents_pb2,
+    alerts_pb2,
     anomalies_pb2,
     approvals_pb2,
     audit_pb2,
     authorization_policies_pb2,
+    budgets_pb2,
     consent_pb2,
     constraints_pb2,
+    costs_pb2,
     erasure_pb2,
     roles_pb2,
     tenants_pb2,
@@ -36,6 +39,20 @@ def _enum(kind: Any, value: int) -> str:
 
 def _time(moment: Timestamp) -> str:
     return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ") if moment.seconds else ""
+
+
+def money(amount: Any) -> str:
+    """`2.50 USD`, with as many decimals as it needs."""
+    nanos = f"{amount.nanos:09d}".rstrip("0").ljust(2, "0")
+    return f"{amount.units}.{nanos} {amount.currency_code}" if amount.currency_code else ""
+
+
+def _for(budget: Any) -> str:
+    """Whom and what a budget is for."""
+    names = ("org_id", "team_id", "project_id", "model")
+    return " ".join(
+        f"{name.removesuffix('_id')}={value}" for name in names if (value := getattr(budget, name))
+    )
 
 
 def _scope(scope: scope_pb2.Scope | roles_pb2.RoleScope) -> str:
@@ -365,6 +382,48 @@ _COLUMNS: dict[type[Message], Columns] = {
         "VALUE": lambda each: f"{each.value:.4g}",
     },
     change_pb2.Change: _CHANGE,
+    costs_pb2.Cost: {
+        "FROM": lambda each: _time(each.start_time),
+        "SERVICE": lambda each: each.service,
+        "KIND": lambda each: each.kind,
+        "FOR": _for,
+        "QUANTITY": lambda each: each.quantity,
+        "COST": lambda each: money(each.cost),
+        "UNPRICED": lambda each: each.unpriced_quantity,
+    },
+    budgets_pb2.Budget: {
+        "NAME": lambda each: each.name,
+        "FOR": _for,
+        "PERIOD": lambda each: _enum(budgets_pb2.BudgetPeriod, each.period),
+        "ACTION": lambda each: _enum(budgets_pb2.BudgetAction, each.action),
+        "LIMIT": lambda each: money(each.limit),
+        "SPENT": lambda each: money(each.spent),
+        "RESERVED": lambda each: money(each.reserved),
+        "REACHED": lambda each: f"{each.reached_percent:g} %" if each.reached_percent else "",
+    },
+    alerts_pb2.Alert: {
+        "NAME": lambda each: each.name,
+        "RAISED": lambda each: _time(each.raise_time),
+        "SEVERITY": lambda each: _enum(alerts_pb2.AlertSeverity, each.severity),
+        "KIND": lambda each: each.kind,
+        "RESOURCE": lambda each: each.resource,
+        "FACTS": lambda each: " ".join(f"{key}={value}" for key, value in each.facts.items()),
+    },
+    alerts_pb2.Webhook: {
+        "NAME": lambda each: each.name,
+        "KINDS": lambda each: " ".join(each.kinds) or "all",
+        "SENDS": lambda each: "no" if each.disabled else "yes",
+        "URL": lambda each: each.url,
+    },
+    alerts_pb2.WebhookDelivery: {
+        "NAME": lambda each: each.name,
+        "WEBHOOK": lambda each: each.webhook,
+        "STATE": lambda each: _enum(alerts_pb2.WebhookDeliveryState, each.state),
+        "TRIES": lambda each: str(each.attempts),
+        "STATUS": lambda each: str(each.last_status or ""),
+        "PROBLEM": lambda each: each.problem,
+        "NEXT": lambda each: _time(each.next_attempt_time),
+    },
     **_CONSTRAINTS,
     **_APPROVALS,
 }

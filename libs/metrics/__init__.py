@@ -9,6 +9,9 @@ REQUESTS = Counter("aeterna_requests", "Calls that ended.", ["service", "method"
 REQUEST_SECONDS = Histogram(
     "aeterna_request_seconds", "How long calls took.", ["service", "method"], buckets=_SECONDS
 )
+REQUESTS_LIMITED = Counter(
+    "aeterna_requests_limited", "Calls refused because the tenant makes too many.", ["service"]
+)
 REQUESTS_OPEN = Gauge("aeterna_requests_open", "Calls under way.", ["service"])
 WRITE_GROUP = Histogram(
     "aeterna_write_group_size",
@@ -86,4 +89,14 @@ MODEL_COST = Counter(
 ALERTS = Counter("aeterna_alerts", "Alerts raised.", ["kind", "severity"])
 DELIVERIES = Counter(
     "aeterna_webhook_deliveries", "Attempts to send alerts to webhooks.", ["outcome"]
+)
+USAGE_WRITTEN = Counter("aeterna_usage_written", "Lines of usage that were written down.")
+USAGE_DROPPED = Counter(
+    "aeterna_usage_dropped", "Lines of usage that could not be kept: must stay 0."
+)
+BUDGET_DECISIONS = Counter(
+    "aeterna_budget_decisions", "Reservations: OK, or why not.", ["request", "outcome"]
+)
+BUDGET_SECONDS = Histogram(
+    "aeterna_budget_seconds", "How long they took.", ["request"], buckets=_SECONDS
 )

@@ -1,4 +1,4 @@
-"""What every call passes: trace, metrics, authentication, tenant, authorization, validation,
+"""What every call passes: trace, metrics, authentication, tenant, rate, authorization, validation,
 errors. Knows no service.
 
 One interceptor wraps each method once; the steps are plain functions, in the order in which they
@@ -29,6 +29,7 @@ from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind, bound
 from libs.service.errors import abort, code_of, expected
+from libs.service.limits import Limits
 from libs.service.observe import Observed, Outcome
 from libs.tenancy import (
     Route,
@@ -51,7 +52,6 @@ _FAILURES = frozenset(
         grpc.StatusCode.UNKNOWN,
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.DATA_LOSS,
     }
 )
@@ -106,11 +106,15 @@ class Pipeline(grpc.aio.ServerInterceptor):
         write_timeout: timedelta,
         traffic: Traffic,
         methods: Mapping[str, str],
-        unrouted: frozenset[str] = frozenset(),
+        unrouted: frozenset[str],
+        limits: Limits,
+        used: Callable[[TenantId, str], None],
     ) -> None:
-        """`methods`: the action of each, by path."""
+        """`methods`: the action of each, by path. `used` is told of each call that is about a
+        tenant's own data."""
         self._service, self._unrouted, self._traffic = service, unrouted, traffic
         self._authority, self._actions = authority, methods
+        self._limits, self._used = limits, used
         self._denials, self._recorder = denials, recorder
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
@@ -205,7 +209,10 @@ class Pipeline(grpc.aio.ServerInterceptor):
             denial = Decision(allowed=False, reason=str(exc))
             self._deny(identity.tenant, origin, self._actions[method], denial)
             raise
+        self._limits.admit(tenant, self._service)
         route = await self._directory.route(tenant) if routed else None
+        if route:
+            self._used(tenant, self._service)
         ask = partial(self._authority.asker, route or await self._home(identity), identity)
         deny = partial(self._deny, tenant if routed else identity.tenant, origin)
         current = Caller(identity, tenant, origin, route, await ask(), ask, deny, self._recorder)

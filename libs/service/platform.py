@@ -20,6 +20,7 @@ from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
 from libs.traffic import Traffic, open_traffic
+from libs.usage.till import Spending, open_spending
 from libs.wakeups import Wakeups
 from libs.wakeups.settings import open_wakeups
 
@@ -43,6 +44,7 @@ class Platform:
     kms: Kms
     keyring: Keyring
     wakeups: Wakeups
+    spending: Spending
     authority: Authority
     denials: Denials
     recorder: Recorder
@@ -55,6 +57,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
 
     Raises:
         KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
+        PricesInvalid: The file of prices cannot be used.
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
@@ -65,6 +68,8 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
+        prices = settings.prices.open()
+        spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
         recorder = await stack.enter_async_context(open_recorder())
         keyring = Keyring(kms, PostgresKeyStore(), shares=ControlShares(directory.control))
@@ -75,6 +80,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
             kms,
             keyring,
             wakeups,
+            spending,
             Authority(wakeups),
             denials,
             recorder,

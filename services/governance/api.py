@@ -50,7 +50,7 @@ class TenantServicer(tenants_pb2_grpc.TenantServiceServicer):
         self, request: tenants_pb2.ListTenantsRequest, context: Context
     ) -> tenants_pb2.ListTenantsResponse:
         page = Page.asked(request.page_size, request.page_token, binding="ListTenants")
-        tenants = await self._registry.page(_after(page), page.limit)
+        tenants = await self._registry.page(after_label(page), page.limit)
         shown, token = page.cut(tenants, lambda tenant: tenant.id)
         return tenants_pb2.ListTenantsResponse(tenants=map(_tenant, shown), next_page_token=token)
 
@@ -82,8 +82,8 @@ def _tenant_id(name: str) -> TenantId:
     return TenantId(resource_id(name, COLLECTION))
 
 
-def _after(page: Page) -> str:
-    """The id in a page token; "" for the first page."""
+def after_label(page: Page) -> str:
+    """The id in a page token of a list that is ordered by labels; "" for the first page."""
     match page.key:
         case None:
             return ""

@@ -1,6 +1,7 @@
 """Settings of the governance service, from the environment: GOVERNANCE_SERVER__ADDRESS etc."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -47,6 +48,9 @@ class Settings(BaseSettings):
     signing_key: Path | None = None  # Ed25519, PEM; null: one of the suite's own
     audit: AuditSettings = AuditSettings()
     anomaly_interval: timedelta = timedelta(seconds=30)  # between looks for ended periods
+    usage_kept_for: timedelta = timedelta(days=30)  # raw events; hours are kept
+    rollup: timedelta = timedelta(seconds=30)  # how often events are added up by the hour
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # allowed though not public
 
     @property
     def control(self) -> DatabaseSettings:

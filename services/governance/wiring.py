@@ -24,6 +24,7 @@ from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
+from services.governance.alerts.wiring import open_alerts
 from services.governance.anomalies.wiring import open_anomalies
 from services.governance.api import TenantServicer
 from services.governance.approvals.wiring import open_approvals
@@ -32,6 +33,7 @@ from services.governance.authorization.wiring import authorization
 from services.governance.consent.api import ConsentServicer
 from services.governance.consent.store import PostgresConsents
 from services.governance.constraints.wiring import open_constraints
+from services.governance.costs.wiring import open_costs
 from services.governance.erasure.api import ErasureServicer
 from services.governance.erasure.operations import Erasures
 from services.governance.erasure.replaying import replaying
@@ -65,6 +67,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         anomalies = await stack.enter_async_context(watching)
         constraints = await stack.enter_async_context(open_constraints(platform))
         approvals = await stack.enter_async_context(open_approvals(platform))
+        costs = await stack.enter_async_context(open_costs(settings, platform))
+        alerts = await stack.enter_async_context(open_alerts(settings, platform))
         long_running = Operations(platform.wakeups, Uuid7())
         ledger = WrittenLedger(control, platform.kms)
         routes = registry.own_route
@@ -114,5 +118,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             constraints,
             approvals,
             anomalies,
+            *costs,
+            alerts,
             shown.registration,
         ]

@@ -58,9 +58,19 @@ _ADD = f"""
     INSERT INTO aeterna.anomaly (tenant_id, {_COLUMNS})
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12)
 """
+# Money of calls: what is stored is charged once an hour, which says nothing of five minutes.
 _TRAFFIC = """
-    SELECT period, calls, failures, seconds FROM aeterna.traffic
-    WHERE tenant_id = $1 AND period >= $2 AND period < $3 ORDER BY period
+    SELECT period, sum(calls)::bigint, sum(failures)::bigint, sum(seconds), sum(cost) FROM (
+        SELECT period, calls, failures, seconds, 0::float8 AS cost FROM aeterna.traffic
+        WHERE tenant_id = $1 AND period >= $2 AND period < $3
+        UNION ALL
+        SELECT date_bin('5 minutes', used_at, '1970-01-01Z'), 0, 0, 0, amount::float8
+        FROM aeterna.usage_event
+        WHERE tenant_id = $1 AND used_at >= $2 AND used_at < $3 AND amount IS NOT NULL
+            AND kind = ANY('{embedding_tokens,input_tokens,output_tokens,requests}')
+            AND currency = (SELECT currency FROM aeterna.usage_event WHERE tenant_id = $1
+                ORDER BY number DESC LIMIT 1)
+    ) AS p GROUP BY period ORDER BY period
 """
 _FIRST = "SELECT min(period) FROM aeterna.traffic WHERE tenant_id = $1"
 _FORGET = "DELETE FROM aeterna.traffic WHERE tenant_id = $1 AND period < $2"

@@ -36,6 +36,9 @@ CREATE TABLE aeterna.anomaly_series (
 );
 SELECT aeterna.protect('aeterna.anomaly_series');
 
+-- What calls cost is looked up by the time of usage.
+CREATE INDEX usage_event_by_time ON aeterna.usage_event (tenant_id, used_at);
+
 -- What was found.
 CREATE TABLE aeterna.anomaly (
     tenant_id text COLLATE "C" NOT NULL,

@@ -146,6 +146,28 @@ TABLE = """
     DownloadSubjectExport         . . . . M T P .
     DeleteSubjectExport           . . . . M T P .
 
+    QueryCosts                    . . L A M T P .
+    ListTopConsumers              . . L A M T P .
+    ForecastCosts                 . . L A M T P .
+    ListPrices                    . . L A M T P .
+    CreateBudget                  . . . . M T P .
+    GetBudget                     V D L A M T P G
+    ListBudgets                   V D L A M T P G
+    UpdateBudget                  . . . . M T P .
+    DeleteBudget                  . . . . M T P .
+    ReserveBudget                 . D L A M T P G
+    SettleReservation             . D L A M T P G
+    ReleaseReservation            . D L A M T P G
+    ListAlerts                    . . L A M T P .
+    CreateWebhook                 . . . . M T P .
+    GetWebhook                    . . . . M T P .
+    ListWebhooks                  . . . . M T P .
+    UpdateWebhook                 . . . . M T P .
+    DeleteWebhook                 . . . . M T P .
+    TestWebhook                   . . . . M T P .
+    ListWebhookDeliveries         . . . . M T P .
+    RedeliverWebhookDelivery      . . . . M T P .
+
     ListChanges                   V D L A M T P G
     Subscribe                     V D L A M T P G
 

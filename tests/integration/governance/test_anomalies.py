@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -29,6 +30,11 @@ _PUT = """
     SELECT $1, t.period, t.calls, t.failures, t.seconds
     FROM unnest($2::timestamptz[], $3::bigint[], $4::bigint[], $5::float8[])
         AS t (period, calls, failures, seconds)
+"""
+_USE = """
+    INSERT INTO aeterna.usage_event (tenant_id, number, used_at, service, kind, model, org_id,
+        team_id, project_id, quantity, estimated, amount, currency, prices)
+    VALUES ($1, $2, $3, 'memory', $5, 'm', '', '', '', 1, false, $4, 'USD', '1')
 """
 
 
@@ -144,6 +150,21 @@ async def test_errors_and_latency_are_series_of_their_own(watched: Watched) -> N
     assert found == {pb.METRIC_ERROR_RATE: 0.6, pb.METRIC_LATENCY: 3000}
 
 
+async def test_what_calls_cost_is_a_series(watched: Watched) -> None:
+    begin = period_of(watched.now)
+    await watched.call(usual(301))
+    costs = [*(0.5 + place % 3 / 100 for place in range(300)), 40.0]
+    async with writing(watched.route) as write:
+        for place, cost in enumerate(costs):
+            write.add(_USE, place + 1, begin + PERIOD * place, Decimal(str(cost)), "input_tokens")
+        write.add(_USE, 1000, begin + PERIOD * 100, Decimal(900), "vector_hours")
+
+    await watched.judge()
+
+    (anomaly,) = await watched.anomalies()
+    assert (anomaly.metric, anomaly.observed) == (pb.METRIC_COST, 40.0)
+
+
 async def test_every_period_is_judged_once_wherever_it_ends(watched: Watched) -> None:
     series = [*usual(300), 900, *usual(50)]
     for begin in range(0, len(series), 45):
@@ -185,7 +206,7 @@ async def test_the_plain_rule_is_there_for_who_wants_it(watched: Watched) -> Non
 async def test_detectors_are_as_usual_until_changed(watched: Watched) -> None:
     found = await watched.detectors()
 
-    names = [f"anomalyDetectors/{each}" for each in ("volume", "error-rate", "latency")]
+    names = [f"anomalyDetectors/{each}" for each in ("volume", "error-rate", "latency", "cost")]
     assert list(found) == names
     assert all(each.adaptive.sensitivity == 1 and not each.version for each in found.values())
 
@@ -216,7 +237,7 @@ async def test_a_change_is_checked_and_made_once(watched: Watched) -> None:
 async def test_only_administrators_configure(watched: Watched) -> None:
     watched.metadata = watched.suite.auth("acme", "bob", (Role.DEVELOPER,))
 
-    assert len(await watched.detectors()) == 3
+    assert len(await watched.detectors()) == 4
     with fails_with("PERMISSION_DENIED"):
         await watched.configure(pb.AnomalyDetector(name="anomalyDetectors/volume", muted=True))
 

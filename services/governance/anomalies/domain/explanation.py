@@ -10,6 +10,7 @@ _SUBJECTS = {
     Metric.VOLUME: "The number of calls in five minutes",
     Metric.ERROR_RATE: "The share of calls that failed through no fault of the caller",
     Metric.LATENCY: "The mean time of a call",
+    Metric.COST: "What calls cost in five minutes",
 }
 _SHAPES = {
     Kind.SPIKE: "a spike",
@@ -35,6 +36,8 @@ def readable(metric: Metric, value: float) -> str:
     """A value with its unit."""
     if metric is Metric.ERROR_RATE:
         return f"{value:.1%}"
+    if metric is Metric.COST:
+        return f"{value:.2f}"
     return f"{value:.0f} ms" if metric is Metric.LATENCY else f"{value:.0f}"
 
 

@@ -21,6 +21,7 @@ class Metric(StrEnum):
     VOLUME = "volume"  # calls
     ERROR_RATE = "error_rate"  # share of calls that failed through no fault of the caller, 0 to 1
     LATENCY = "latency"  # mean milliseconds of a call
+    COST = "cost"  # money of calls, in the currency of the newest usage
 
     @property
     def label(self) -> str:
@@ -36,11 +37,14 @@ class Traffic:
     calls: int = 0
     failures: int = 0
     seconds: float = 0.0
+    cost: float = 0.0
 
     def value(self, metric: Metric) -> float | None:
         """The value of the series; None where the period says nothing of it."""
         if metric is Metric.VOLUME:
             return float(self.calls)
+        if metric is Metric.COST:
+            return self.cost
         if not self.calls:
             return None
         if metric is Metric.ERROR_RATE:
@@ -48,8 +52,8 @@ class Traffic:
         return self.seconds / self.calls * 1000
 
 
-# Deviations that nobody would want to hear of: calls, share, milliseconds.
-_FLOORS = {Metric.VOLUME: 5.0, Metric.ERROR_RATE: 0.01, Metric.LATENCY: 5.0}
+# Deviations that nobody would want to hear of: calls, share, milliseconds, money.
+_FLOORS = {Metric.VOLUME: 5.0, Metric.ERROR_RATE: 0.01, Metric.LATENCY: 5.0, Metric.COST: 0.01}
 
 
 @dataclass(frozen=True, slots=True)

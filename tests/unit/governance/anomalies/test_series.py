@@ -23,11 +23,11 @@ from services.governance.anomalies.domain.sigma import SigmaDetector, SigmaRule
 _PERIOD = datetime(2026, 1, 5, 12, 5, tzinfo=UTC)
 
 
-def test_a_period_without_calls_has_a_volume_and_nothing_else() -> None:
-    quiet, busy = Traffic(_PERIOD), Traffic(_PERIOD, 200, 10, 4.0)
+def test_a_period_without_calls_has_no_errors_and_no_latency() -> None:
+    quiet, busy = Traffic(_PERIOD), Traffic(_PERIOD, 200, 10, 4.0, 1.5)
 
-    assert [quiet.value(metric) for metric in Metric] == [0.0, None, None]
-    assert [busy.value(metric) for metric in Metric] == [200.0, 0.05, 20.0]
+    assert [quiet.value(metric) for metric in Metric] == [0.0, None, None, 0.0]
+    assert [busy.value(metric) for metric in Metric] == [200.0, 0.05, 20.0, 1.5]
 
 
 @pytest.mark.parametrize("rule", [Adaptive(2.0, 3.0), SigmaRule(50, 3.0, 0.5)])
@@ -59,6 +59,7 @@ def test_a_metric_has_a_floor_of_its_own() -> None:
     [
         (Metric.VOLUME, Adaptive(), ["was 812", "about 120 is usual", "a spike of high severity"]),
         (Metric.ERROR_RATE, SigmaRule(), ["81200.0%", "2 standard deviations over the 100"]),
+        (Metric.COST, Adaptive(), ["What calls cost", "812.00", "120.00"]),
         (Metric.LATENCY, Adaptive(0.5), ["812 ms", "120 ms", "sensitivity 0.5"]),
     ],
 )
