@@ -10,6 +10,7 @@ from cli import (
     access,
     agents,
     alerts,
+    anomalies,
     approval,
     audit,
     budgets,
@@ -118,6 +119,7 @@ command(app, "check", panel=_GOVERN, example="aeterna check alice read memories 
 )
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(anomalies.app, name="anomaly", rich_help_panel=_GOVERN)
 app.add_typer(costs.app, name="cost", rich_help_panel=_GOVERN)
 app.add_typer(budgets.app, name="budget", rich_help_panel=_GOVERN)
 app.add_typer(alerts.app, name="webhook", rich_help_panel=_GOVERN)

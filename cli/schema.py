@@ -26,6 +26,7 @@ COMPONENTS = (
     "libs.alerts",
     "libs.usage",
     "libs.authorization",
+    "libs.traffic",
     "libs.approvals",
     "libs.erasure",
     "libs.consent",

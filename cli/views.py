@@ -1,5 +1,6 @@
 """Which columns a list of each kind of message has."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
 from aeterna.governance.v1 import (
     agents_pb2,
     alerts_pb2,
+    anomalies_pb2,
     approvals_pb2,
     audit_pb2,
     authorization_policies_pb2,
@@ -115,6 +117,13 @@ def _explained(result: memory_pb2.SearchResult) -> str:
     """The score, with what it is made of, if that was asked for."""
     parts = [f"{each.contribution:+.2f} {each.name}" for each in result.signals]
     return " ".join([f"{result.score:.3f}", *parts])
+
+
+def _watching(detector: anomalies_pb2.AnomalyDetector) -> str:
+    """How a series is judged."""
+    if detector.WhichOneof("rule") == "sigma":
+        return f"{detector.sigma.factor:g} sigma over {detector.sigma.window}"
+    return f"adaptive, sensitivity {detector.adaptive.sensitivity:g}"
 
 
 def operation_metadata(message: Any) -> operation_pb2.OperationMetadata:
@@ -339,6 +348,38 @@ _COLUMNS: dict[type[Message], Columns] = {
         **_CHANGED,
         "EVENT": lambda each: each.event,
         "HASH": lambda each: each.hash.hex()[:12],
+    },
+    audit_pb2.AuditCheckpoint: {
+        "NUMBER": lambda each: str(each.number),
+        "SIGNED": lambda each: _time(each.create_time),
+        "KEY": lambda each: each.key_id,
+        "HASH": lambda each: each.hash.hex(),
+    },
+    audit_pb2.SigningKey: {
+        "KEY": lambda each: each.key_id,
+        "CURRENT": lambda each: "yes" if each.current else "no",
+        "PUBLIC KEY": lambda each: b64encode(each.public_key).decode(),
+    },
+    anomalies_pb2.Anomaly: {
+        "NAME": lambda each: each.name,
+        "PERIOD": lambda each: _time(each.period_time),
+        "METRIC": lambda each: _enum(anomalies_pb2.Metric, each.metric),
+        "KIND": lambda each: _enum(anomalies_pb2.AnomalyKind, each.kind),
+        "SEVERITY": lambda each: _enum(anomalies_pb2.AnomalySeverity, each.severity),
+        "OBSERVED": lambda each: f"{each.observed:.4g}",
+        "EXPECTED": lambda each: f"{each.expected:.4g}",
+        "SCORE": lambda each: f"{each.score:.2f}",
+    },
+    anomalies_pb2.AnomalyDetector: {
+        "NAME": lambda each: each.name,
+        "RULE": _watching,
+        "FLOOR": lambda each: f"{each.floor:g}",
+        "MUTED": lambda each: "yes" if each.muted else "no",
+        "V": lambda each: str(each.version),
+    },
+    anomalies_pb2.SeriesPoint: {
+        "PERIOD": lambda each: _time(each.period_time),
+        "VALUE": lambda each: f"{each.value:.4g}",
     },
     change_pb2.Change: _CHANGE,
     costs_pb2.Cost: {

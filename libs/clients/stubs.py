@@ -13,6 +13,7 @@ from aeterna.governance.v1 import (
     access_pb2_grpc,
     agents_pb2_grpc,
     alerts_pb2_grpc,
+    anomalies_pb2_grpc,
     approvals_pb2_grpc,
     audit_pb2_grpc,
     authorization_policies_pb2_grpc,
@@ -64,6 +65,10 @@ class Stubs:
     @property
     def audit(self) -> audit_pb2_grpc.AuditServiceAsyncStub:
         return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
+
+    @property
+    def anomalies(self) -> anomalies_pb2_grpc.AnomalyServiceAsyncStub:
+        return anomalies_pb2_grpc.AnomalyServiceStub(self.channels["governance"])
 
     @property
     def costs(self) -> costs_pb2_grpc.CostServiceAsyncStub:

@@ -82,6 +82,7 @@ TABLES: Mapping[str, Store] = {
         people=("subject",),
         actors=("actor",),
     ),
+    "change_floor": none("numbers and hashes"),
     "request": none("ids, versions and keyed hashes; forgotten after a day"),
     "projection_queue": none("ids of entities"),
     "tenant_key": none("keys of the tenant"),
@@ -124,6 +125,10 @@ TABLES: Mapping[str, Store] = {
     "drift_report": names(sealed=("report",)),
     "drift_suppression": names("author", sealed=("document",)),
     "alert": none("numbers, codes and names of resources; never people"),
+    "traffic": none("counts"),
+    "anomaly_detector": none("settings of the tenant"),
+    "anomaly_series": none("numbers"),
+    "anomaly": none("numbers and codes"),
     "webhook": names(sealed=("url", "secret"), row="row_id"),
     "webhook_delivery": none("ids and codes"),
     "usage_state": none("amounts by organisation, team, project and model"),
@@ -157,6 +162,7 @@ CONTROL: Mapping[str, Store] = {
     "key_share": Store(Treatment.SHREDDED, "shares of the person's keys are destroyed"),
     "pseudonym": none("sealed, for PSEUDONYMIZE alone, until its key is destroyed"),
     "signing_key": none("keys of the platform"),
+    "audit_checkpoint": none("hashes and signatures of the platform"),
 }
 
 # What is not a table.

@@ -29,6 +29,10 @@ OPERATIONS = Counter("aeterna_operations", "Long-running operations that ended."
 OPERATION_FAILURES = Counter(
     "aeterna_operation_failures", "Steps of operations that are tried again.", ["kind"]
 )
+AUDIT_CHECKPOINTS = Counter("aeterna_audit_checkpoints", "Checkpoints of audit trails signed.")
+AUDIT_BROKEN = Counter(
+    "aeterna_audit_broken", "Times that an audit trail was found altered when it was to be signed."
+)
 DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")

@@ -27,7 +27,7 @@ from libs.authorization.engine import actions
 from libs.authorization.recording import Recorder
 from libs.changes import Origin
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
-from libs.service.caller import Caller, ForeignTenant, bind
+from libs.service.caller import Caller, ForeignTenant, bind, bound
 from libs.service.errors import abort, code_of, expected
 from libs.service.limits import Limits
 from libs.service.observe import Observed, Outcome
@@ -41,9 +41,20 @@ from libs.tenancy import (
 )
 from libs.tenancy.directory import Directory
 from libs.tracing import current_trace_id
+from libs.traffic import Traffic
 
 TENANT_HEADER = "x-aeterna-tenant"
 _OPEN = ("/grpc.health.", "/grpc.reflection.")  # to all: what is called tells nothing of tenants
+
+_FAILURES = frozenset(
+    {
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[Any, Context], Any]
@@ -93,6 +104,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         denials: Denials,
         recorder: Recorder,
         write_timeout: timedelta,
+        traffic: Traffic,
         methods: Mapping[str, str],
         unrouted: frozenset[str],
         limits: Limits,
@@ -100,7 +112,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
     ) -> None:
         """`methods`: the action of each, by path. `used` is told of each call that is about a
         tenant's own data."""
-        self._service, self._unrouted = service, unrouted
+        self._service, self._unrouted, self._traffic = service, unrouted, traffic
         self._authority, self._actions = authority, methods
         self._limits, self._used = limits, used
         self._denials, self._recorder = denials, recorder
@@ -143,7 +155,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Context) -> Any:
-            with Observed(self._service, method, _metadata(context)) as outcome:
+            with Observed(self._service, method, _metadata(context), self._count) as outcome:
                 try:
                     await self._admit(method, context)
                     return await behaviour(self._checked(request), context)
@@ -151,6 +163,12 @@ class Pipeline(grpc.aio.ServerInterceptor):
                     await self._refuse(context, exc, outcome)
 
         return call
+
+    def _count(self, code: grpc.StatusCode, seconds: float) -> None:
+        """Counts a call of a tenant; what the caller did wrong is no failure."""
+        current = bound()
+        if current and current.resolved:
+            self._traffic.count(current.tenant, seconds, failed=code in _FAILURES)
 
     def _stream(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Context) -> None:

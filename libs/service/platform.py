@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.auth.clock import utc_now
 from libs.authorization.authority import Authority
 from libs.authorization.denials import Denials, open_denials
 from libs.authorization.recording import Recorder, open_recorder
@@ -18,6 +19,7 @@ from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
+from libs.traffic import Traffic, open_traffic
 from libs.usage.till import Spending, open_spending
 from libs.wakeups import Wakeups
 from libs.wakeups.settings import open_wakeups
@@ -46,6 +48,7 @@ class Platform:
     authority: Authority
     denials: Denials
     recorder: Recorder
+    traffic: Traffic
 
 
 @asynccontextmanager
@@ -64,6 +67,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
+        traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
         prices = settings.prices.open()
         spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
@@ -80,6 +84,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
             Authority(wakeups),
             denials,
             recorder,
+            traffic,
         )
 
 

@@ -139,6 +139,7 @@ def _server(
         platform.denials,
         platform.recorder,
         settings.write_timeout,
+        platform.traffic,
         actions_of(each.name for each in registrations),
         unrouted,
         Limits(settings.calls_per_second, settings.calls_at_once),

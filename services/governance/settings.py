@@ -2,12 +2,22 @@
 
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.service.settings import PlatformSettings, ServerSettings
+
+
+class AuditSettings(BaseModel, frozen=True):
+    """When trails are signed, and how long their entries are kept at least."""
+
+    checkpoint_entries: int = 1000  # signed when it has grown by so many,
+    checkpoint_after: timedelta = timedelta(hours=1)  # or by any so long after the last time
+    checkpoint_interval: timedelta = timedelta(minutes=1)  # between looks at all trails
+    retention: timedelta = timedelta(days=90)  # archived or not
 
 
 class ErasureSettings(BaseModel, frozen=True):
@@ -35,6 +45,9 @@ class Settings(BaseSettings):
     erasure: ErasureSettings = ErasureSettings()
     exports: ExportSettings = ExportSettings()
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
+    signing_key: Path | None = None  # Ed25519, PEM; null: one of the suite's own
+    audit: AuditSettings = AuditSettings()
+    anomaly_interval: timedelta = timedelta(seconds=30)  # between looks for ended periods
     usage_kept_for: timedelta = timedelta(days=30)  # raw events; hours are kept
     rollup: timedelta = timedelta(seconds=30)  # how often events are added up by the hour
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # allowed though not public

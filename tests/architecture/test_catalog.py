@@ -102,6 +102,9 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
     assert {row["proname"] for row in rows} == {
         "begin_write",
         "append_changes",
+        "prune_changes",
+        "log_lengths",
+        "tenants_with_traffic",
         "tenants_to_project",
         "tenants_with_operations",
         "tenants_with_due_approvals",
@@ -121,6 +124,7 @@ _NOT_SEALED = {
     ("tenant_key", "wrapped"),
     ("subject_key", "wrapped"),
     ("change", "hash"),
+    ("change_floor", "hash"),
     ("change", "amendment"),
     ("erasure_salt", "salt"),
     ("erased_subject", "digest"),

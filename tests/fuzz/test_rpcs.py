@@ -19,6 +19,7 @@ from aeterna.governance.v1 import (
     access_pb2,
     agents_pb2,
     alerts_pb2,
+    anomalies_pb2,
     approvals_pb2,
     audit_pb2,
     authorization_policies_pb2,
@@ -63,6 +64,7 @@ _SERVICES = {
         export_pb2.DESCRIPTOR,
         constraints_pb2.DESCRIPTOR,
         approvals_pb2.DESCRIPTOR,
+        anomalies_pb2.DESCRIPTOR,
     ],
     "sync": [sync_pb2.DESCRIPTOR],
 }

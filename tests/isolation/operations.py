@@ -13,6 +13,7 @@ from aeterna.governance.v1 import (
     access_pb2,
     agents_pb2,
     alerts_pb2,
+    anomalies_pb2,
     audit_pb2,
     budgets_pb2,
     consent_pb2,
@@ -531,8 +532,44 @@ async def read_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
     calls: list[tuple[Any, Any]] = [
         (stub.ListAuditEntries, audit_pb2.ListAuditEntriesRequest(page_size=50)),
         (stub.VerifyAuditTrail, audit_pb2.VerifyAuditTrailRequest()),
+        (stub.ListAuditCheckpoints, audit_pb2.ListAuditCheckpointsRequest()),
+        (stub.ListSigningKeys, audit_pb2.ListSigningKeysRequest()),
     ]
     await world.call(tenant, *rng.choice(calls))
+
+
+async def copy_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
+    world.operations += 1
+    request = audit_pb2.ExportAuditTrailRequest()
+    call = world.suite.audit.ExportAuditTrail(request, metadata=tenant.reviewer, timeout=30)
+    async for part in call:
+        world.inspect(tenant, request, part.SerializeToString())
+
+
+async def prune_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = audit_pb2.PruneAuditTrailRequest(until=rng.randint(1, 50), hash=rng.randbytes(32))
+    must_fail(await world.call(tenant, world.suite.audit.PruneAuditTrail, request))
+
+
+async def read_anomalies(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, name = world.suite.anomalies, f"anomalies/{uuid4()}"
+    calls: list[tuple[Any, Any]] = [
+        (stub.ListAnomalies, anomalies_pb2.ListAnomaliesRequest(page_size=50)),
+        (stub.ListAnomalyDetectors, anomalies_pb2.ListAnomalyDetectorsRequest()),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+    must_fail(await world.call(tenant, stub.GetAnomaly, anomalies_pb2.GetAnomalyRequest(name=name)))
+    request = anomalies_pb2.ExplainAnomalyRequest(name=name)
+    must_fail(await world.call(tenant, stub.ExplainAnomaly, request))
+
+
+async def configure_anomalies(world: World, rng: random.Random, tenant: Tenant) -> None:
+    detector = anomalies_pb2.AnomalyDetector(name="anomalyDetectors/volume", muted=True)
+    request = anomalies_pb2.UpdateAnomalyDetectorRequest(
+        anomaly_detector=detector, request_id=_request_id(rng, world, tenant)
+    )
+    update = world.suite.anomalies.UpdateAnomalyDetector
+    tenant.changes += ok(await world.call(tenant, update, request))
 
 
 async def give_role(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -813,6 +850,10 @@ OPERATIONS: tuple[Operation, ...] = (
     consents,
     foreign_privacy,
     read_audit,
+    copy_audit,
+    prune_audit,
+    read_anomalies,
+    configure_anomalies,
     budgets,
     reservations,
     foreign_reservation,

@@ -60,6 +60,15 @@ TABLE = """
     RecordAuditEvent              . D L A M T P G
     ListAuditEntries              . . L A M T P .
     VerifyAuditTrail              . . L A M T P .
+    ExportAuditTrail              . . L A M T P .
+    PruneAuditTrail               . . . . M T P .
+    ListAuditCheckpoints          . . L A M T P .
+    ListSigningKeys               V D L A M T P G
+    ListAnomalies                 V D L A M T P G
+    GetAnomaly                    V D L A M T P G
+    ExplainAnomaly                V D L A M T P G
+    ListAnomalyDetectors          V D L A M T P G
+    UpdateAnomalyDetector         . . . . M T P .
 
     AssignRole                    . . . . M T P .
     GetRoleBinding                V D L A M T P G
