@@ -100,7 +100,7 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale
+.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale bench-anomaly bench-budgets
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
@@ -116,8 +116,14 @@ bench-near-duplicates: setup ## Measure how near-duplicates are told on question
 bench-matryoshka: setup ## Measure shorter vectors in the searched index at 100,000 vectors (QUICK=1: at few)
 	$(BIN)/python -m bench matryoshka $(if $(QUICK),--quick)
 
+bench-anomaly: setup ## Measure anomaly detection on labelled series (NAB=DIR with data/ and labels/: on these)
+	NAB=$(NAB) $(BIN)/python -m bench anomaly
+
 bench-scale: setup ## Measure what the number of tenants costs (SCALE_MEMORIES=n SCALE_TENANTS=n,n; QUICK=1: small)
 	SCALE_MEMORIES=$(SCALE_MEMORIES) SCALE_TENANTS=$(SCALE_TENANTS) $(BIN)/python -m bench scale $(if $(QUICK),--quick)
+
+bench-budgets: setup ## Measure reservations of 4 x 100 reservers, and kill them at random (QUICK=1: shorter)
+	$(BIN)/python -m bench budgets $(if $(QUICK),--quick)
 
 ##@ Leave no trace
 

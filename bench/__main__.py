@@ -25,7 +25,9 @@ class Name(StrEnum):
     NEAR_DUPLICATES = "near-duplicates"
     MATRYOSHKA = "matryoshka"
     SCALE = "scale"
+    ANOMALY = "anomaly"
     ERASURE = "erasure"
+    BUDGETS = "budgets"
     PEERS = "peers"
 
 

@@ -10,14 +10,22 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
+from typing import Any
 
 import cedarpy
 
-from bench.policies import Oracle, random_policies, random_question
+from bench.policies import TENANT_ID, Oracle, random_policies, random_question
 from bench.report import Report, Row, Section
+from libs.auth import Identity, Role
+from libs.authorization.authority import Authority
 from libs.authorization.engine import Engine
+from libs.authorization.rules import TenantRules
+from libs.authorization.things import MEMORY, Thing
+from libs.tenancy import Route, ShardId, TenantId
+from libs.wakeups import Wakeups
 
 POLICIES, LIMIT_P50, LIMIT_P99 = 1_000, 80.0, 1_000.0  # µs
 _SEED = 6
@@ -28,11 +36,14 @@ _ORACLE_POLICIES = 40  # its texts are read for each question: more would take d
 async def run(*, quick: bool) -> Report:
     """One process decides; all cores ask the oracle."""
     asked, compared = (2_000, 500) if quick else (50_000, 100_000)
-    fresh, again, whole = _timings(asked)
+    fresh, busy, again, whole = _timings(asked)
+    calls = await _calls(asked)
     different = _differences(compared)
     rows: list[Row] = [
         _row("a new question", fresh, f"p50 <= {LIMIT_P50:.0f}, p99 <= {LIMIT_P99:.0f}"),
+        _row("the same, CPU alone: without what else the machine did", busy, ""),
         _row("the same again", again, ""),
+        _row("all that a call pays: rules, caller, method, thing", calls, ""),
         _row("Cedar, all policies parsed, nothing left out", whole, ""),
     ]
     summary = {
@@ -40,7 +51,10 @@ async def run(*, quick: bool) -> Report:
         "decisions": asked,
         "p50_us": round(quantile(fresh, 0.5), 1),
         "p99_us": round(quantile(fresh, 0.99), 1),
+        "cpu_p50_us": round(quantile(busy, 0.5), 1),
+        "cpu_p99_us": round(quantile(busy, 0.99), 1),
         "same_again_p50_us": round(quantile(again, 0.5), 2),
+        "call_p50_us": round(quantile(calls, 0.5), 1),
         "all_policies_p50_us": round(quantile(whole, 0.5), 1),
         "compared": compared,
         "different": different,
@@ -64,23 +78,49 @@ def _row(what: str, micros: Sequence[float], goal: str) -> Row:
     }
 
 
-def _timings(count: int) -> tuple[list[float], list[float], list[float]]:
-    """Of each question when it is new and when it is not; and of some, as Cedar answers."""
+def _timings(count: int) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Of each question when it is new, its CPU time, and when it is not new; and of some, as Cedar
+    answers."""
     random = Random(_SEED)
     texts = random_policies(random, POLICIES)
     engine = Engine(texts)
     askers = [engine.of(random_question(random).principal) for _ in range(_PRINCIPALS)]
-    fresh, again, whole = list[float](), list[float](), list[float]()
+    fresh, busy, again, whole = list[float](), list[float](), list[float](), list[float]()
     oracle = Oracle(texts)
     for number in range(count):
         asker, question = random.choice(askers), random_question(random)
         decide = partial(asker.decide, question.action, question.thing)
+        begun = time.thread_time()
         fresh.append(_timed(decide))
+        busy.append((time.thread_time() - begun) * 1e6)
         again.append(_timed(decide))
         if number % 50 == 0:
             asked = oracle.parsed(replace(question, principal=asker.principal))
             whole += [_timed(partial(cedarpy.is_authorized, *each)) for each in asked]
-    return fresh, again, whole
+    return fresh, busy, again, whole
+
+
+async def _calls(count: int) -> list[float]:
+    """What authorization adds to calls of a caller who is known."""
+    random = Random(_SEED)
+    rules = TenantRules(1, random_policies(random, POLICIES))
+
+    async def load(*_: object) -> TenantRules:
+        return rules
+
+    pool: Any = None
+    route = Route(TenantId(TENANT_ID), ShardId("one"), 1, pool)
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    ann = Identity(route.tenant, "u1", frozenset({Role.DEVELOPER}), "", (), "bench", soon)
+    authority, thing = Authority(Wakeups(), load), Thing(MEMORY, TENANT_ID, layer="company")
+    micros = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        asker = await authority.asker(route, ann)
+        asker.admits("GetMemory")
+        asker.decide("GetMemory", thing)
+        micros.append((time.perf_counter() - begun) * 1e6)
+    return micros
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -20,11 +20,12 @@ from libs.embedding.cache.policy import Invalidation, Policy
 from libs.embedding.cache.store import MemoryStore
 from libs.embedding.evidence import Evidence
 from libs.embedding.limits import RateLimiter
-from libs.embedding.usage import Meter, Prices, Tier, Usage
+from libs.embedding.usage import Meter, Tier, Usage
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms_local import LocalKms
 from libs.encryption.store_memory import MemoryKeyStore
 from libs.tenancy import Route, ShardId, TenantId
+from libs.usage.till import Unlimited
 
 _ROUTE = Route(TenantId("acme"), ShardId("main"), 1, cast(asyncpg.Pool, None))
 _ROOM = 1 << 30  # bytes
@@ -92,11 +93,11 @@ async def open_rig(
         checks: Whether hits are checked now and then.
     """
     oracle, tally = Oracle(meanings), Tally()
-    meter = Meter(MODEL, Prices(), tally)
+    meter = Meter(MODEL, Unlimited(), tally)
     with tempfile.TemporaryDirectory() as folder:
         keyring = Keyring(LocalKms.open(Path(folder, "keyring.json")), MemoryKeyStore())
         await keyring.create_tenant_key(_ROUTE)
-        async with open_batching(oracle, meter.spent, calls=1) as remote:
+        async with open_batching(oracle, meter, calls=1) as remote:
             rig = Rig(oracle, None, tally, Rules(semantic, error_bound))  # type: ignore[arg-type]
             rig.embedder = CachedEmbedder(
                 remote=remote,

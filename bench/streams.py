@@ -4,6 +4,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from statistics import fmean
 
 from bench.measure import Spread
@@ -12,8 +13,10 @@ from bench.qqp import Pair, Truth, halves, meanings, texts_of
 from bench.report import Row
 from bench.rig import Rig, open_rig
 from libs.embedding.evidence import SHIPPED, Counts, Evidence
-from libs.embedding.usage import Prices, Tier
+from libs.embedding.usage import Tier
 from libs.embedding.wording import Grade, Signature, exact_form, grade, wording
+from libs.usage import Kind
+from libs.usage.prices import BUILT_IN
 
 BOUNDS = (0.005, 0.01, 0.02, 0.05)
 _EXPONENTS = (0.6, 0.8, 1.0, 1.2)
@@ -217,4 +220,5 @@ async def _savings(
 
 def _dollars(rig: Rig, requests: int) -> float:
     saved = rig.tally.tokens[Tier.EXACT] + rig.tally.tokens[Tier.SEMANTIC]
-    return float(Prices().amount(MODEL, saved) or 0) / requests * 1_000_000
+    charge = BUILT_IN.charge(Kind.EMBEDDING_TOKENS, MODEL, saved, datetime.now(UTC))
+    return float(charge.amount or 0) / requests * 1_000_000

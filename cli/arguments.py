@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.json_format import Parse, ParseError
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
 
 from libs.errors import invalid
 
@@ -59,6 +60,14 @@ def rates(pairs: list[str], field: str) -> dict[str, float]:
         return {layer: float(rate) for layer, rate in split}
     except ValueError:
         raise invalid(field, "must be a layer and a rate as user=0.03") from None
+
+
+def money(text: str, currency: str, field: str) -> Money:
+    """`100` or `2.50`, exactly."""
+    if not re.fullmatch(r"\d{1,15}(\.\d{1,9})?", text):
+        raise invalid(field, "must be an amount as 100 or 2.50")
+    units, _, parts = text.partition(".")
+    return Money(currency_code=currency, units=int(units), nanos=int(parts.ljust(9, "0")))
 
 
 def duration(text: str, field: str) -> timedelta:

@@ -28,6 +28,7 @@ def command(
     role: str = "tenant_admin",
     example: str = "",
     panel: str | None = None,
+    offline: Callable[..., Shown | None] | None = None,
 ) -> Callable[[Function], Function]:
     """Adds the function to `app`. Its first parameter is the session; parameters whose type is a
     dataclass become one option for each field.
@@ -36,13 +37,18 @@ def command(
         role: Of the token that is minted when none is given.
         example: Shown below the help.
         panel: Where it is listed.
+        offline: Takes the options and the values first; what it returns is shown, and no service
+            is called, unless it is None.
     """
 
     def add(function: Function) -> Function:
         def run(ctx: typer.Context, **values: Any) -> None:
             options = given(ctx, values)
             with exits():
-                show(interrupts.run(_call(function, options, role, values)), options.output)
+                shown = offline(options, **values) if offline else None
+                if shown is None:
+                    shown = interrupts.run(_call(function, options, role, values))
+                show(shown, options.output)
 
         _expose(run, function)
         app.command(

@@ -18,11 +18,13 @@ from libs.encryption.settings import KmsSettings
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.postgres.bootstrap import OWNER_ROLE, ensure_database, ensure_extension, ensure_roles
 from libs.service.settings import PlatformSettings
+from libs.usage.prices import PriceSettings
 from libs.wakeups.settings import WakeupSettings
 
 DATABASE = "aeterna"
 SHARD = "local"
 # The socket's folder may be another at each start.
+_PRICES = "prices.yaml"  # in the data folder; the built-in table where there is none
 _REGISTER = """
     INSERT INTO control.shard (id, dsn) VALUES ($1, $2)
     ON CONFLICT (id) DO UPDATE SET dsn = excluded.dsn WHERE shard.dsn <> excluded.dsn
@@ -84,13 +86,14 @@ async def _register(server: PostgresServer) -> None:
 
 async def _platform(stores: Stores) -> PlatformSettings:
     """Settings of everything that the services share; keys are made at the first start."""
-    keyring = stores.folder / KEYRING
+    keyring, prices = stores.folder / KEYRING, stores.folder / _PRICES
     await LocalIssuer.open(stores.folder, LocalKms.open(keyring))
     return PlatformSettings(
         control=DatabaseSettings(dsn=_dsn(stores.postgres)),
         auth=AuthSettings(local_issuer=stores.folder),
         kms=KmsSettings(keyring=keyring),
         wakeups=WakeupSettings(transport="none"),
+        prices=PriceSettings(file=prices if prices.exists() else None),
     )
 
 

@@ -9,11 +9,15 @@ import typer
 from cli import (
     access,
     agents,
+    alerts,
+    anomalies,
     approval,
     audit,
+    budgets,
     changes,
     consent,
     constraint,
+    costs,
     demo,
     erasure,
     export,
@@ -117,6 +121,13 @@ command(app, "check", panel=_GOVERN, example="aeterna check alice read memories 
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
 app.add_typer(keys.app, name="keys", rich_help_panel=_GOVERN)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
+app.add_typer(anomalies.app, name="anomaly", rich_help_panel=_GOVERN)
+app.add_typer(costs.app, name="cost", rich_help_panel=_GOVERN)
+app.add_typer(budgets.app, name="budget", rich_help_panel=_GOVERN)
+app.add_typer(alerts.app, name="webhook", rich_help_panel=_GOVERN)
+command(app, "alerts", panel=_GOVERN, example="aeterna alerts --filter 'severity = \"high\"'")(
+    alerts.alerts
+)
 app.add_typer(approval.app, name="approval", rich_help_panel=_GOVERN)
 app.add_typer(constraint.app, name="constraint", rich_help_panel=_GOVERN)
 app.add_typer(consent.app, name="consent", rich_help_panel=_GOVERN)

@@ -1,5 +1,6 @@
 """Which columns a list of each kind of message has."""
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from aeterna.common.v1 import change_pb2, operation_pb2, scope_pb2
 from aeterna.governance.v1 import (
     agents_pb2,
+    alerts_pb2,
+    anomalies_pb2,
     approvals_pb2,
     audit_pb2,
     authorization_policies_pb2,
+    budgets_pb2,
     consent_pb2,
     constraints_pb2,
+    costs_pb2,
     erasure_pb2,
     keys_pb2,
     roles_pb2,
@@ -35,6 +40,20 @@ def _enum(kind: Any, value: int) -> str:
 
 def _time(moment: Timestamp) -> str:
     return moment.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ") if moment.seconds else ""
+
+
+def money(amount: Any) -> str:
+    """`2.50 USD`, with as many decimals as it needs."""
+    nanos = f"{amount.nanos:09d}".rstrip("0").ljust(2, "0")
+    return f"{amount.units}.{nanos} {amount.currency_code}" if amount.currency_code else ""
+
+
+def _for(budget: Any) -> str:
+    """Whom and what a budget is for."""
+    names = ("org_id", "team_id", "project_id", "model")
+    return " ".join(
+        f"{name.removesuffix('_id')}={value}" for name in names if (value := getattr(budget, name))
+    )
 
 
 def _scope(scope: scope_pb2.Scope | roles_pb2.RoleScope) -> str:
@@ -99,6 +118,13 @@ def _explained(result: memory_pb2.SearchResult) -> str:
     """The score, with what it is made of, if that was asked for."""
     parts = [f"{each.contribution:+.2f} {each.name}" for each in result.signals]
     return " ".join([f"{result.score:.3f}", *parts])
+
+
+def _watching(detector: anomalies_pb2.AnomalyDetector) -> str:
+    """How a series is judged."""
+    if detector.WhichOneof("rule") == "sigma":
+        return f"{detector.sigma.factor:g} sigma over {detector.sigma.window}"
+    return f"adaptive, sensitivity {detector.adaptive.sensitivity:g}"
 
 
 def operation_metadata(message: Any) -> operation_pb2.OperationMetadata:
@@ -348,7 +374,81 @@ _COLUMNS: dict[type[Message], Columns] = {
         "CREATED": lambda each: _time(each.create_time),
         "DELETION": lambda each: _time(each.deletion_time),
     },
+    audit_pb2.AuditCheckpoint: {
+        "NUMBER": lambda each: str(each.number),
+        "SIGNED": lambda each: _time(each.create_time),
+        "KEY": lambda each: each.key_id,
+        "HASH": lambda each: each.hash.hex(),
+    },
+    audit_pb2.SigningKey: {
+        "KEY": lambda each: each.key_id,
+        "CURRENT": lambda each: "yes" if each.current else "no",
+        "PUBLIC KEY": lambda each: b64encode(each.public_key).decode(),
+    },
+    anomalies_pb2.Anomaly: {
+        "NAME": lambda each: each.name,
+        "PERIOD": lambda each: _time(each.period_time),
+        "METRIC": lambda each: _enum(anomalies_pb2.Metric, each.metric),
+        "KIND": lambda each: _enum(anomalies_pb2.AnomalyKind, each.kind),
+        "SEVERITY": lambda each: _enum(anomalies_pb2.AnomalySeverity, each.severity),
+        "OBSERVED": lambda each: f"{each.observed:.4g}",
+        "EXPECTED": lambda each: f"{each.expected:.4g}",
+        "SCORE": lambda each: f"{each.score:.2f}",
+    },
+    anomalies_pb2.AnomalyDetector: {
+        "NAME": lambda each: each.name,
+        "RULE": _watching,
+        "FLOOR": lambda each: f"{each.floor:g}",
+        "MUTED": lambda each: "yes" if each.muted else "no",
+        "V": lambda each: str(each.version),
+    },
+    anomalies_pb2.SeriesPoint: {
+        "PERIOD": lambda each: _time(each.period_time),
+        "VALUE": lambda each: f"{each.value:.4g}",
+    },
     change_pb2.Change: _CHANGE,
+    costs_pb2.Cost: {
+        "FROM": lambda each: _time(each.start_time),
+        "SERVICE": lambda each: each.service,
+        "KIND": lambda each: each.kind,
+        "FOR": _for,
+        "QUANTITY": lambda each: each.quantity,
+        "COST": lambda each: money(each.cost),
+        "UNPRICED": lambda each: each.unpriced_quantity,
+    },
+    budgets_pb2.Budget: {
+        "NAME": lambda each: each.name,
+        "FOR": _for,
+        "PERIOD": lambda each: _enum(budgets_pb2.BudgetPeriod, each.period),
+        "ACTION": lambda each: _enum(budgets_pb2.BudgetAction, each.action),
+        "LIMIT": lambda each: money(each.limit),
+        "SPENT": lambda each: money(each.spent),
+        "RESERVED": lambda each: money(each.reserved),
+        "REACHED": lambda each: f"{each.reached_percent:g} %" if each.reached_percent else "",
+    },
+    alerts_pb2.Alert: {
+        "NAME": lambda each: each.name,
+        "RAISED": lambda each: _time(each.raise_time),
+        "SEVERITY": lambda each: _enum(alerts_pb2.AlertSeverity, each.severity),
+        "KIND": lambda each: each.kind,
+        "RESOURCE": lambda each: each.resource,
+        "FACTS": lambda each: " ".join(f"{key}={value}" for key, value in each.facts.items()),
+    },
+    alerts_pb2.Webhook: {
+        "NAME": lambda each: each.name,
+        "KINDS": lambda each: " ".join(each.kinds) or "all",
+        "SENDS": lambda each: "no" if each.disabled else "yes",
+        "URL": lambda each: each.url,
+    },
+    alerts_pb2.WebhookDelivery: {
+        "NAME": lambda each: each.name,
+        "WEBHOOK": lambda each: each.webhook,
+        "STATE": lambda each: _enum(alerts_pb2.WebhookDeliveryState, each.state),
+        "TRIES": lambda each: str(each.attempts),
+        "STATUS": lambda each: str(each.last_status or ""),
+        "PROBLEM": lambda each: each.problem,
+        "NEXT": lambda each: _time(each.next_attempt_time),
+    },
     **_CONSTRAINTS,
     **_APPROVALS,
 }

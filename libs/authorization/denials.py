@@ -87,16 +87,20 @@ class Denials:
                 async with asyncio.timeout(self._pause()):
                     await self._news.wait()
             self._news.clear()
-            now = self._clock()
-            await self.write([each for each, kind in self._kinds.items() if kind.due <= now])
+            await self.write_due()
+
+    async def write_due(self) -> None:
+        """Writes what is new, and what was counted for a window."""
+        now = self._clock()
+        await self._write([each for each, kind in self._kinds.items() if kind.due <= now])
 
     async def write_all(self) -> None:
         """Writes what there is, due or not, as far as there is time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST):
-                await self.write(list(self._kinds))
+                await self._write(list(self._kinds))
 
-    async def write(self, denials: Sequence[Denial]) -> None:
+    async def _write(self, denials: Sequence[Denial]) -> None:
         """Writes these, all of a tenant in one transaction; what fails is tried again later."""
         tenants: dict[TenantId, list[Denial]] = defaultdict(list)
         for each in denials:
@@ -106,9 +110,9 @@ class Denials:
                 del self._kinds[each]  # nobody has heard of it for a whole window
         for tenant, several in tenants.items():
             for first in range(0, len(several), _TOGETHER):
-                await self._write(tenant, several[first : first + _TOGETHER])
+                await self._record(tenant, several[first : first + _TOGETHER])
 
-    async def _write(self, tenant: TenantId, denials: Sequence[Denial]) -> None:
+    async def _record(self, tenant: TenantId, denials: Sequence[Denial]) -> None:
         kinds = [self._kinds[each] for each in denials]
         counts = [kind.count for kind in kinds]
         written, wait = await self._append(tenant, list(map(_change, denials, kinds))), _RETRY

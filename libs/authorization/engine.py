@@ -227,6 +227,7 @@ class Asker:
         self._decided = Bounded[tuple[str, Thing], Decision](_KNOWN)
         self._evaluated = Bounded[Hashable, Decision](_KNOWN)
         self._admitted: dict[str, Decision] = {}
+        self._reads: dict[tuple[str, bool], frozenset[str] | None] = {}
         self._entities: dict[tuple[str, Actor], cedarpy.Entities] = {}
 
     def decide(self, action: str, thing: Thing) -> Decision:
@@ -249,10 +250,13 @@ class Asker:
     def reads(self, action: str, *, tenant: bool) -> frozenset[str] | None:
         """Attributes of things that the policies read on which decisions of this action depend:
         those of the tenant, or the suite's own; None for no such policies. "*": more than that."""
-        index, roles = self._engine.index(action), self.principal.all_roles()
-        fitting = [each for actor in self._actors(roles) for each in index.fitting(actor)]
-        found = [each.reads for each in fitting if each.tenant is tenant]
-        return frozenset[str]().union(*found) if found else None
+        key = action, tenant
+        if key not in self._reads:
+            index, roles = self._engine.index(action), self.principal.all_roles()
+            fitting = [each for actor in self._actors(roles) for each in index.fitting(actor)]
+            found = [each.reads for each in fitting if each.tenant is tenant]
+            self._reads[key] = frozenset[str]().union(*found) if found else None
+        return self._reads[key]
 
     def _decide(self, action: str, thing: Thing) -> Decision:
         roles = self.principal.roles_for(thing)

@@ -4,7 +4,7 @@ As long as the suite's own policies decide alone, a few questions tell. Where ro
 the tenant, or the tenant has policies of its own, each place that there are things at is asked for.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ MOST = 20_000  # places that are asked for
 _NOBODY = "\0"  # no person has this id
 
 # The distinct values of these attributes that there are, each in their order, at most `MOST` + 1.
-Places = Callable[[Sequence[str]], Awaitable[Sequence[tuple[str, ...]]]]
+Places = Callable[[Sequence[str]], Awaitable[Collection[tuple[str, ...]]]]
 
 
 class TooManyPlaces(AppError):
@@ -44,8 +44,16 @@ async def sight_of(asker: Asker, action: str, kind: str, tenant: str, places: Pl
     Raises:
         TooManyPlaces: As it says.
     """
-    if asker.bound or asker.reads(action, tenant=True) is not None:
+    plain = plain_sight(asker, action, kind, tenant)
+    if plain is None:
         return await _by_places(asker, action, kind, tenant, places)
+    return plain
+
+
+def plain_sight(asker: Asker, action: str, kind: str, tenant: str) -> Sight | None:
+    """The same, as far as a few questions tell it; None where each place must be asked for."""
+    if asker.bound or asker.reads(action, tenant=True) is not None:
+        return None
     person = asker.principal.person
 
     def allows(layer: str, user: str) -> bool:

@@ -12,11 +12,15 @@ from google.longrunning import operations_pb2_grpc
 from aeterna.governance.v1 import (
     access_pb2_grpc,
     agents_pb2_grpc,
+    alerts_pb2_grpc,
+    anomalies_pb2_grpc,
     approvals_pb2_grpc,
     audit_pb2_grpc,
     authorization_policies_pb2_grpc,
+    budgets_pb2_grpc,
     consent_pb2_grpc,
     constraints_pb2_grpc,
+    costs_pb2_grpc,
     erasure_pb2_grpc,
     export_pb2_grpc,
     keys_pb2_grpc,
@@ -70,6 +74,22 @@ class Stubs:
     @property
     def kms(self) -> keys_pb2_grpc.KmsServiceAsyncStub:
         return keys_pb2_grpc.KmsServiceStub(self.channels["governance"])
+
+    @property
+    def anomalies(self) -> anomalies_pb2_grpc.AnomalyServiceAsyncStub:
+        return anomalies_pb2_grpc.AnomalyServiceStub(self.channels["governance"])
+
+    @property
+    def costs(self) -> costs_pb2_grpc.CostServiceAsyncStub:
+        return costs_pb2_grpc.CostServiceStub(self.channels["governance"])
+
+    @property
+    def budgets(self) -> budgets_pb2_grpc.BudgetServiceAsyncStub:
+        return budgets_pb2_grpc.BudgetServiceStub(self.channels["governance"])
+
+    @property
+    def alerts(self) -> alerts_pb2_grpc.AlertServiceAsyncStub:
+        return alerts_pb2_grpc.AlertServiceStub(self.channels["governance"])
 
     @property
     def roles(self) -> roles_pb2_grpc.RoleServiceAsyncStub:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.tenancy import Route
+from libs.usage import NOBODY, Attribution
 
 Vectors = NDArray[np.float32]
 
@@ -27,10 +28,12 @@ class Purpose(StrEnum):
 
 
 class Text(NamedTuple):
-    """A text to embed. `subject` is the user it is about, "" for the tenant's own."""
+    """A text to embed. `subject` is the user it is about, "" for the tenant's own; `attribution`:
+    whom inside the tenant it is embedded for."""
 
     content: str
     subject: str = ""
+    attribution: Attribution = NOBODY
 
 
 class Embedded(NamedTuple):

@@ -32,11 +32,12 @@ from libs.embedding.capability import prefixes
 from libs.embedding.limits import RateLimiter
 from libs.embedding.local import MODEL, LocalEmbedder
 from libs.embedding.openai import OpenAIEmbedder
-from libs.embedding.usage import LoggedUsage, Meter, Prices
+from libs.embedding.usage import LoggedUsage, Meter
 from libs.encryption.keyring import Keyring
 from libs.providers import provider_client
 from libs.redis import RedisSettings
 from libs.tenancy import Route
+from libs.usage.till import Till
 
 _LOCAL_BAR = 0.8  # 97 % of the labelled Quora pairs that say nearly the same lie above it
 _WORDS = 256  # dimensions of the vectors of words, where texts have others
@@ -72,7 +73,6 @@ class EmbeddingSettings(BaseModel):
     trained: tuple[PositiveInt, ...] = ()  # dimensions that the model was trained for, if unknown
     timeout: timedelta = Field(timedelta(seconds=10), gt=timedelta(0))  # for one attempt
     texts_per_minute: NonNegativeInt = 0  # of one tenant, sent by one replica; 0: no limit
-    prices: Prices = Prices()
     cache: CacheSettings = CacheSettings()
 
     @model_validator(mode="after")
@@ -108,12 +108,14 @@ async def open_embedder(
     settings: EmbeddingSettings,
     keyring: Keyring,
     redis: RedisSettings,
+    till: Till,
     rules_of: RulesOf | None = None,
 ) -> AsyncIterator[TenantEmbedder]:
     """The embedder of these settings; of remote ones what was asked for before is kept.
 
     Args:
         redis: Where it is kept, in this process if there is none.
+        till: What calls of a remote one are paid with; the local one costs nothing.
         rules_of: How a tenant wants it; as `settings` say when None.
     Raises:
         EmbeddingModelMissing: The provider is local and its model is not installed.
@@ -123,7 +125,7 @@ async def open_embedder(
         yield Direct(await asyncio.to_thread(_local, settings.dimensions))
         return
     cache = settings.cache
-    meter = Meter(settings.model or "", settings.prices, LoggedUsage())
+    meter = Meter(settings.model or "", till, LoggedUsage())
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             provider_client(str(settings.base_url), settings.api_key)
@@ -131,7 +133,7 @@ async def open_embedder(
         store = await stack.enter_async_context(_open_store(redis))
         remote = _remote(settings, client)
         yield CachedEmbedder(
-            remote=await stack.enter_async_context(open_batching(remote, meter.spent)),
+            remote=await stack.enter_async_context(open_batching(remote, meter)),
             keyring=keyring,
             store=store,
             policies=Policies(rules_of or _same_for_all(cache)),

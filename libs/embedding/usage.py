@@ -3,17 +3,16 @@
 Knows no provider and no cache. Events and metrics hold no text; metrics name no tenant.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
 
 from libs.embedding import Purpose
-from libs.embedding.batching import Spent
 from libs.metrics import (
     EMBEDDING_COST,
     EMBEDDING_SAVED_COST,
@@ -21,10 +20,12 @@ from libs.metrics import (
     EMBEDDING_TOKENS,
 )
 from libs.tenancy import TenantId
+from libs.usage import Kind, Payer
+from libs.usage.till import Bill, Till
 
 log = structlog.get_logger(__name__)
 
-_MILLION = 1_000_000
+_FRAME = 8  # tokens that a model may put around a text
 
 
 class Tier(StrEnum):
@@ -33,25 +34,6 @@ class Tier(StrEnum):
     EXACT = "exact"
     SEMANTIC = "semantic"
     PROVIDER = "provider"
-
-
-class Prices(BaseModel):
-    """A price table: whoever changes a price changes `version`, which every event carries."""
-
-    model_config = ConfigDict(frozen=True)
-
-    version: str = "openai-2024-01"
-    currency: str = Field("USD", pattern="^[A-Z]{3}$")
-    per_million_tokens: Mapping[str, Decimal] = {
-        "text-embedding-3-small": Decimal("0.02"),
-        "text-embedding-3-large": Decimal("0.13"),
-        "text-embedding-ada-002": Decimal("0.10"),
-    }
-
-    def amount(self, model: str, tokens: int) -> Decimal | None:
-        """What so many tokens cost, exactly; None when the table does not know the model."""
-        price = self.per_million_tokens.get(model)
-        return None if price is None else price * tokens / _MILLION
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +86,17 @@ class LoggedUsage:
 
 @dataclass(frozen=True)
 class Meter:
-    """Counts and tells what the texts of one model cost."""
+    """Lets calls of one model be made, counts and tells what its texts cost."""
 
     model: str
-    prices: Prices
+    till: Till
     sink: UsageSink
 
-    def spent(self, spent: Spent) -> None:
-        """A call to the provider was answered."""
-        tenant, purpose, tokens, estimated = spent
-        self.record(tenant, purpose, Tier.PROVIDER, tokens, estimated=estimated)
+    async def admit(self, payer: Payer, purpose: Purpose, texts: Sequence[str]) -> "Payment":
+        """As `libs.embedding.batching.Payments`: a token is a byte of text at least."""
+        most = sum(len(text.encode()) + _FRAME for text in texts)
+        bill = await self.till.admit(payer, {Kind.EMBEDDING_TOKENS: most})
+        return Payment(self, bill, payer.route.tenant, purpose)
 
     def record(
         self,
@@ -126,7 +109,9 @@ class Meter:
     ) -> None:
         """Texts with so many tokens each came from the tier."""
         total = sum(tokens)
-        amount, currency = self.prices.amount(self.model, total), self.prices.currency
+        amount, currency, prices = self.till.prices.charge(
+            Kind.EMBEDDING_TOKENS, self.model, total, datetime.now(UTC)
+        )
         if tier is Tier.PROVIDER:
             EMBEDDING_TOKENS.labels(self.model, "estimate" if estimated else "provider").inc(total)
             EMBEDDING_COST.labels(self.model, currency).inc(float(amount or 0))
@@ -143,6 +128,25 @@ class Meter:
             estimated,
             amount,
             currency,
-            self.prices.version,
+            prices,
         )
         self.sink.record(usage)
+
+
+@dataclass(frozen=True)
+class Payment:
+    """Of one call for one payer."""
+
+    meter: Meter
+    bill: Bill
+    tenant: TenantId
+    purpose: Purpose
+
+    async def settle(self, tokens: Sequence[int], *, estimated: bool) -> None:
+        """The call was answered."""
+        self.meter.record(self.tenant, self.purpose, Tier.PROVIDER, tokens, estimated=estimated)
+        await self.bill.settle({Kind.EMBEDDING_TOKENS: sum(tokens)}, estimated=estimated)
+
+    async def void(self) -> None:
+        """It was not."""
+        await self.bill.void()

@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from pydantic import BaseModel
 
 from libs.errors import AppError, Kind
+from libs.usage import Payer
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,10 +28,15 @@ class LanguageModel(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def ask(self, instructions: str, text: str, shape: type[M]) -> Completion[M]:
+    async def ask(
+        self, payer: Payer, instructions: str, text: str, shape: type[M]
+    ) -> Completion[M]:
         """What the model makes of `text`; every field of `shape` is required, none is extra.
 
+        Args:
+            payer: In whose name it is asked.
         Raises:
+            SpendingRefused: A budget of the payer does not allow it.
             ModelUnavailable: No answer now; the same call may succeed later.
             ModelRefused: The server does not accept our key, model, address or request.
             ModelAnswerInvalid: The answer has another shape.

@@ -12,9 +12,10 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from libs.llm import Completion, M, ModelAnswerInvalid, ModelRefused, ModelUnavailable
+from libs.usage import Payer
 
 _TRY_LATER = frozenset({408, 429})
-_LONGEST = 1024  # tokens of an answer
+LONGEST = 1024  # tokens of an answer
 
 
 class _Message(BaseModel):
@@ -43,8 +44,10 @@ class OpenAIModel:
     name: str
     timeout: timedelta
 
-    async def ask(self, instructions: str, text: str, shape: type[M]) -> Completion[M]:
-        """As the port says."""
+    async def ask(
+        self, payer: Payer, instructions: str, text: str, shape: type[M]
+    ) -> Completion[M]:
+        """As the port says, but for budgets, of which it knows nothing."""
         return self._read(await self._send(self._body(instructions, text, shape)), shape)
 
     def _body(self, instructions: str, text: str, shape: type[BaseModel]) -> dict[str, object]:
@@ -60,7 +63,7 @@ class OpenAIModel:
                 {"role": "user", "content": text},
             ],
             "temperature": 0,
-            "max_tokens": _LONGEST,
+            "max_tokens": LONGEST,
             "response_format": {"type": "json_schema", "json_schema": schema},
         }
 

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
 
 from libs.llm import LanguageModel
-from libs.llm.guard import GuardedModel, Price
-from libs.llm.openai import OpenAIModel
+from libs.llm.guard import GuardedModel
+from libs.llm.openai import LONGEST, OpenAIModel
 from libs.providers import provider_client
+from libs.usage.till import Till
 
 
 class ModelSettings(BaseModel):
@@ -22,14 +22,10 @@ class ModelSettings(BaseModel):
     model: str  # such as gpt-4.1-mini
     api_key: SecretStr | None = None
     timeout: timedelta = Field(timedelta(seconds=1.5), gt=timedelta(0))  # for one call
-    price_read: Decimal = Decimal(0)  # of a million tokens
-    price_written: Decimal = Decimal(0)  # of a million tokens
-    currency: str = Field("USD", pattern="^[A-Z]{3}$")
 
 
 @asynccontextmanager
-async def open_model(settings: ModelSettings) -> AsyncIterator[LanguageModel]:
-    """The model of these settings, guarded."""
-    price = Price(settings.price_read, settings.price_written, settings.currency)
+async def open_model(settings: ModelSettings, till: Till) -> AsyncIterator[LanguageModel]:
+    """The model of these settings, guarded, and paid with `till`."""
     async with provider_client(str(settings.base_url), settings.api_key) as client:
-        yield GuardedModel(OpenAIModel(client, settings.model, settings.timeout), price)
+        yield GuardedModel(OpenAIModel(client, settings.model, settings.timeout), till, LONGEST)

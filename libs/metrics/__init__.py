@@ -9,6 +9,9 @@ REQUESTS = Counter("aeterna_requests", "Calls that ended.", ["service", "method"
 REQUEST_SECONDS = Histogram(
     "aeterna_request_seconds", "How long calls took.", ["service", "method"], buckets=_SECONDS
 )
+REQUESTS_LIMITED = Counter(
+    "aeterna_requests_limited", "Calls refused because the tenant makes too many.", ["service"]
+)
 REQUESTS_OPEN = Gauge("aeterna_requests_open", "Calls under way.", ["service"])
 WRITE_GROUP = Histogram(
     "aeterna_write_group_size",
@@ -25,6 +28,10 @@ PROJECTION_FAILURES = Counter(
 OPERATIONS = Counter("aeterna_operations", "Long-running operations that ended.", ["kind", "state"])
 OPERATION_FAILURES = Counter(
     "aeterna_operation_failures", "Steps of operations that are tried again.", ["kind"]
+)
+AUDIT_CHECKPOINTS = Counter("aeterna_audit_checkpoints", "Checkpoints of audit trails signed.")
+AUDIT_BROKEN = Counter(
+    "aeterna_audit_broken", "Times that an audit trail was found altered when it was to be signed."
 )
 DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
@@ -94,4 +101,14 @@ KMS_STALE = Counter(
 ALERTS = Counter("aeterna_alerts", "Alerts raised.", ["kind", "severity"])
 DELIVERIES = Counter(
     "aeterna_webhook_deliveries", "Attempts to send alerts to webhooks.", ["outcome"]
+)
+USAGE_WRITTEN = Counter("aeterna_usage_written", "Lines of usage that were written down.")
+USAGE_DROPPED = Counter(
+    "aeterna_usage_dropped", "Lines of usage that could not be kept: must stay 0."
+)
+BUDGET_DECISIONS = Counter(
+    "aeterna_budget_decisions", "Reservations: OK, or why not.", ["request", "outcome"]
+)
+BUDGET_SECONDS = Histogram(
+    "aeterna_budget_seconds", "How long they took.", ["request"], buckets=_SECONDS
 )

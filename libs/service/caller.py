@@ -105,6 +105,11 @@ def caller() -> Caller:
     return _CALLER.get()
 
 
+def bound() -> Caller | None:
+    """The caller of the current call, once it is known."""
+    return _CALLER.get(None)
+
+
 def bind(current: Caller) -> None:
     """Makes `current` the caller of this task."""
     _CALLER.set(current)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
 
 from aeterna.common.v1 import change_pb2, scope_pb2
 from libs.changes import Asked, Operation, Origin, Request
@@ -17,6 +19,8 @@ from libs.service.caller import Caller
 from libs.spine.changes import LoggedChange
 
 E = TypeVar("E")
+
+_BILLION = 10**9
 
 _OPERATIONS = {
     each.value: change_pb2.Operation.Value(f"OPERATION_{each.name}") for each in Operation
@@ -50,6 +54,28 @@ def moment(message: Timestamp, field: str) -> datetime:
         return message.ToDatetime(UTC)
     except (ValueError, OverflowError) as exc:
         raise invalid(field, "must be between the years 1 and 9999") from exc
+
+
+def money_to(amount: Decimal, currency: str) -> Money:
+    """The message of an amount, to a billionth."""
+    nanos = int((amount * _BILLION).to_integral_value())
+    units = abs(nanos) // _BILLION * (1 if nanos >= 0 else -1)
+    return Money(currency_code=currency, units=units, nanos=nanos - units * _BILLION)
+
+
+def money_from(message: Money, currency: str, field: str) -> Decimal:
+    """The amount of a message that must be in `currency`, and not negative.
+
+    Raises:
+        InvalidRequest: It is not, or is no amount; `field` is named.
+    """
+    if message.currency_code != currency:
+        raise invalid(f"{field}.currency_code", f"must be {currency}, as the prices are")
+    if message.units < 0:
+        raise invalid(f"{field}.units", "must not be negative")
+    if not 0 <= message.nanos < _BILLION:
+        raise invalid(f"{field}.nanos", "must be 0 to 999999999")
+    return Decimal(message.units) + Decimal(message.nanos) / _BILLION
 
 
 def change_to(change: LoggedChange) -> change_pb2.Change:

@@ -1,7 +1,7 @@
 """Trace, metrics and log fields around one call. Knows no service."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
@@ -22,8 +22,14 @@ class Observed:
     fails."""
 
     def __init__(
-        self, service: str, method: str, metadata: Iterable[tuple[str, str | bytes]]
+        self,
+        service: str,
+        method: str,
+        metadata: Iterable[tuple[str, str | bytes]],
+        ended: Callable[[grpc.StatusCode, float], None] | None = None,
     ) -> None:
+        """`ended` is told how the call ended, and after how many seconds."""
+        self._ended = ended
         self._labels = service, method.rpartition("/")[2]
         self._manager = server_span(method[1:], metadata)
         self._outcome = Outcome()
@@ -42,4 +48,7 @@ class Observed:
         self._manager.__exit__(None, None, None)
         REQUESTS_OPEN.labels(self._labels[0]).dec()
         REQUESTS.labels(*self._labels, code.name).inc()
-        REQUEST_SECONDS.labels(*self._labels).observe(time.perf_counter() - self._begun)
+        seconds = time.perf_counter() - self._begun
+        REQUEST_SECONDS.labels(*self._labels).observe(seconds)
+        if self._ended:
+            self._ended(code, seconds)

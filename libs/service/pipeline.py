@@ -1,4 +1,4 @@
-"""What every call passes: trace, metrics, authentication, tenant, authorization, validation,
+"""What every call passes: trace, metrics, authentication, tenant, rate, authorization, validation,
 errors. Knows no service.
 
 One interceptor wraps each method once; the steps are plain functions, in the order in which they
@@ -28,8 +28,9 @@ from libs.authorization.recording import Recorder
 from libs.changes import Origin
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
-from libs.service.caller import Caller, ForeignTenant, bind
+from libs.service.caller import Caller, ForeignTenant, bind, bound
 from libs.service.errors import abort, code_of, expected
+from libs.service.limits import Limits
 from libs.service.observe import Observed, Outcome
 from libs.spine import KeyChangedMeanwhile
 from libs.tenancy import (
@@ -42,9 +43,20 @@ from libs.tenancy import (
 )
 from libs.tenancy.directory import Directory
 from libs.tracing import current_trace_id
+from libs.traffic import Traffic
 
 TENANT_HEADER = "x-aeterna-tenant"
 _OPEN = ("/grpc.health.", "/grpc.reflection.")  # to all: what is called tells nothing of tenants
+
+_FAILURES = frozenset(
+    {
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[Any, Context], Any]
@@ -95,12 +107,17 @@ class Pipeline(grpc.aio.ServerInterceptor):
         denials: Denials,
         recorder: Recorder,
         write_timeout: timedelta,
+        traffic: Traffic,
         methods: Mapping[str, str],
-        unrouted: frozenset[str] = frozenset(),
+        unrouted: frozenset[str],
+        limits: Limits,
+        used: Callable[[TenantId, str], None],
     ) -> None:
-        """`methods`: the action of each, by path."""
-        self._service, self._unrouted = service, unrouted
+        """`methods`: the action of each, by path. `used` is told of each call that is about a
+        tenant's own data."""
+        self._service, self._unrouted, self._traffic = service, unrouted, traffic
         self._authority, self._actions = authority, methods
+        self._limits, self._used = limits, used
         self._denials, self._recorder = denials, recorder
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
@@ -142,7 +159,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Context) -> Any:
-            with Observed(self._service, method, _metadata(context)) as outcome:
+            with Observed(self._service, method, _metadata(context), self._count) as outcome:
                 try:
                     await self._admit(method, context)
                     return await behaviour(self._checked(request), context)
@@ -150,6 +167,12 @@ class Pipeline(grpc.aio.ServerInterceptor):
                     await self._refuse(context, exc, outcome)
 
         return call
+
+    def _count(self, code: grpc.StatusCode, seconds: float) -> None:
+        """Counts a call of a tenant; what the caller did wrong is no failure."""
+        current = bound()
+        if current and current.resolved:
+            self._traffic.count(current.tenant, seconds, failed=code in _FAILURES)
 
     def _stream(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def call(request: Any, context: Context) -> None:
@@ -190,7 +213,10 @@ class Pipeline(grpc.aio.ServerInterceptor):
             denial = Decision(allowed=False, reason=str(exc))
             self._deny(identity.tenant, origin, self._actions[method], denial)
             raise
+        self._limits.admit(tenant, self._service)
         route = await self._directory.route(tenant) if routed else None
+        if route:
+            self._used(tenant, self._service)
         ask = partial(self._authority.asker, route or await self._home(identity), identity)
         deny = partial(self._deny, tenant if routed else identity.tenant, origin)
         current = Caller(identity, tenant, origin, route, await ask(), ask, deny, self._recorder)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from libs.auth.authenticator import Authenticator, open_authenticator
+from libs.auth.clock import utc_now
 from libs.authorization.authority import Authority
 from libs.authorization.denials import Denials, open_denials
 from libs.authorization.recording import Recorder, open_recorder
@@ -20,6 +21,8 @@ from libs.errors import AppError, Kind
 from libs.service.background import background
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
+from libs.traffic import Traffic, open_traffic
+from libs.usage.till import Spending, open_spending
 from libs.wakeups import Wakeups
 from libs.wakeups.settings import open_wakeups
 
@@ -43,9 +46,11 @@ class Platform:
     kms: GuardedKms
     keyring: Keyring
     wakeups: Wakeups
+    spending: Spending
     authority: Authority
     denials: Denials
     recorder: Recorder
+    traffic: Traffic
 
 
 @asynccontextmanager
@@ -55,6 +60,7 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
     Raises:
         KmsUnusable, KmsUnavailable, KmsAccessDenied, KmsKeyMissing, KmsKeyDisabled: The self-test.
         KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
+        PricesInvalid: The file of prices cannot be used.
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
@@ -65,6 +71,9 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         directory = await stack.enter_async_context(open_directory(settings.control))
         wakeups = await stack.enter_async_context(open_wakeups(settings.wakeups, directory.control))
         await stack.enter_async_context(background(kms.look()))
+        traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
+        prices = settings.prices.open()
+        spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
         recorder = await stack.enter_async_context(open_recorder())
         keyring = _keyring(kms, settings.kms, ControlShares(directory.control))
@@ -75,9 +84,11 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
             kms,
             keyring,
             wakeups,
+            spending,
             Authority(wakeups),
             denials,
             recorder,
+            traffic,
         )
 
 

@@ -20,6 +20,7 @@ from libs import logs
 from libs.errors import AppError, Kind
 from libs.service.actions import actions_of
 from libs.service.background import background
+from libs.service.limits import Limits
 from libs.service.pipeline import Pipeline
 from libs.service.platform import Platform, open_platform
 from libs.service.settings import PlatformSettings, ServerSettings, TlsSettings
@@ -142,8 +143,11 @@ def _server(
         platform.denials,
         platform.recorder,
         settings.write_timeout,
+        platform.traffic,
         actions_of(each.name for each in registrations),
         unrouted,
+        Limits(settings.calls_per_second, settings.calls_at_once),
+        platform.spending.recorder.request,
     )
     server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))
     for registration in registrations:

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, NonNegativeFloat, PositiveInt
 
 from libs.auth.settings import AuthSettings
 from libs.encryption.settings import KmsSettings
 from libs.postgres import DatabaseSettings
 from libs.tracing import TracingSettings
+from libs.usage.prices import PriceSettings
 from libs.wakeups.settings import WakeupSettings
 
 
@@ -35,6 +36,8 @@ class ServerSettings(BaseModel, frozen=True):
     write_timeout: timedelta = timedelta(seconds=10)  # a stream's client that is slower is cut off
     drain_delay: timedelta = timedelta(0)  # NOT_SERVING, yet serving: callers learn of the end
     shutdown_grace: timedelta = timedelta(seconds=20)  # then for calls under way
+    calls_per_second: NonNegativeFloat = 0  # of one tenant, in one process; 0: no limit
+    calls_at_once: PositiveInt = 100  # that may come at once, where there is a limit
 
 
 class PlatformSettings(BaseModel, frozen=True):
@@ -45,6 +48,7 @@ class PlatformSettings(BaseModel, frozen=True):
     kms: KmsSettings
     wakeups: WakeupSettings = WakeupSettings()
     tracing: TracingSettings = TracingSettings()
+    prices: PriceSettings = PriceSettings()
     log_level: str = "info"  # debug, info, warning or error
 
     @property

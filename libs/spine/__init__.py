@@ -233,7 +233,7 @@ async def administering(route: Route) -> AsyncIterator[Write]:
 @asynccontextmanager
 async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
     """`begin` opens it in one round trip; it holds a checked label and numbers only."""
-    with store_errors(), _refusals(route):
+    with store_errors(), refusals(route):
         async with lend(route.pool) as conn:
             try:
                 await conn.execute(begin)
@@ -246,7 +246,7 @@ async def _transaction(route: Route, begin: str) -> AsyncIterator[Connection]:
 
 
 @contextmanager
-def _refusals(route: Route) -> Iterator[None]:
+def refusals(route: Route) -> Iterator[None]:
     """Turns what the database refuses on purpose into the errors that callers know."""
     try:
         yield

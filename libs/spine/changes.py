@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +26,7 @@ _OF = f"""
     SELECT {COLUMNS} FROM aeterna.change
     WHERE tenant_id = $1 AND resource = $2 AND number > $3 ORDER BY number LIMIT $4
 """
+_FLOOR = "SELECT number FROM aeterna.change_floor WHERE tenant_id = $1"
 _HEAD = "SELECT seq FROM aeterna.tenant_state WHERE tenant_id = $1"
 
 
@@ -124,12 +125,7 @@ async def changes_of(route: Route, resource: str, since: int, limit: int) -> lis
     return [from_row(row) for row in rows]
 
 
-async def all_changes(route: Route, *, page: int = 1000) -> AsyncIterator[Sequence[LoggedChange]]:
-    """The whole log, page by page."""
-    since = 0
-    while True:
-        changes, _ = await changes_since(route, since, page)
-        if not changes:
-            return
-        yield changes
-        since = changes[-1].number
+async def floor_of(route: Route) -> int:
+    """The changes up to this number were pruned; 0 for none."""
+    rows = await read(route, _FLOOR)
+    return int(rows[0]["number"]) if rows else 0

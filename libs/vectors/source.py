@@ -10,7 +10,9 @@ from uuid import UUID
 
 from libs.changes import Entity, Indexes
 from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.scope import Scope
 from libs.tenancy import Route
+from libs.usage import Attribution
 from libs.vectors import Point
 from libs.vectors.projection import Known, Projection
 
@@ -32,6 +34,7 @@ class EmbeddingSource(Generic[N]):
     entities: Callable[[Route, Sequence[UUID]], Awaitable[Sequence[N]]]
     texts: Callable[[Route, Sequence[N]], Awaitable[Sequence[str]]]  # one each, in order
     embedder: TenantEmbedder
+    scope: Callable[[N], Scope] = lambda _: Scope()  # whom its text is embedded for
 
     async def __call__(
         self, route: Route, ids: Sequence[UUID], known: Known | None = None
@@ -42,7 +45,10 @@ class EmbeddingSource(Generic[N]):
         unknown = [each for each in found if each.id not in vectors]
         if unknown:
             contents = await self.texts(route, unknown)
-            about = [Text(text, each.subject) for text, each in zip(contents, unknown, strict=True)]
+            about = [
+                Text(text, each.subject, Attribution.of(self.scope(each)))
+                for text, each in zip(contents, unknown, strict=True)
+            ]
             made = await self.embedder.embed(route, about, Purpose.DOCUMENT)
             vectors |= {each.id: row for each, row in zip(unknown, made, strict=True)}
         return {

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 from libs.changes import Asked
 from libs.encryption.keyring import Keyring
-from libs.spine.changes import all_changes, genesis
-from libs.tenancy import Route, TenantId
+from libs.tenancy import TenantId
 from services.governance.domain.tenant import Draft, State, Tenant
-from services.governance.domain.trail import Verdict
 from services.governance.errors import TenantAlreadyExists
-from services.governance.ports import Registry, Shards, Trail, Vouchers
+from services.governance.ports import Registry, Shards
 
 
 @dataclass(frozen=True)
@@ -66,25 +64,3 @@ class TenantOperations:
                 return change.answered  # and suspended again since
             async with self.shards.resuming(await change.route(), asked.origin):
                 return await change.set_state(State.ACTIVE)
-
-
-@dataclass(frozen=True)
-class AuditOperations:
-    """What goes beyond reading and appending to the trail."""
-
-    trail: Trail
-    vouchers: Vouchers
-
-    async def verify(self, route: Route) -> Verdict:
-        """Checks the whole trail of the tenant, page by page.
-
-        A tail that was removed together with its numbers leaves an intact trail: only a head that
-        was kept elsewhere shows it.
-        """
-        vouched = await self.vouchers.voucher(route.tenant)
-        verdict = Verdict(genesis(route))
-        async for entries in all_changes(route):
-            verdict = verdict.after(entries, vouched)
-            if verdict.broken_at:
-                return verdict
-        return verdict.ending(*await self.trail.ends(route))

@@ -1,15 +1,12 @@
 """What the operations need from the outside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from libs.aip.filtering import Comparison
-from libs.changes import Asked, Origin, Request
-from libs.spine.changes import LoggedChange
+from libs.changes import Origin, Request
 from libs.tenancy import Route, TenantId
 from services.governance.domain.tenant import Draft, State, Tenant
-from services.governance.domain.trail import Event
 
 
 class TenantChange(Protocol):
@@ -69,31 +66,3 @@ class Shards(Protocol):
 
     def resuming(self, route: Route, origin: Origin) -> AbstractAsyncContextManager[None]:
         """Raises the fence when the block ends well."""
-
-
-class Trail(Protocol):
-    """The change log of a tenant. Every method raises StoreUnavailable when the shard cannot be
-    reached."""
-
-    async def record(self, route: Route, asked: Asked, event: Event) -> LoggedChange:
-        """Appends an event once; a repeat of its request gets the first entry.
-
-        Raises:
-            RequestIdReused: The request id was used for something else.
-            TenantMoved, TenantSuspended: The shard refuses the writer.
-        """
-
-    async def page(
-        self, route: Route, where: Sequence[Comparison], since: int, limit: int
-    ) -> Sequence[LoggedChange]:
-        """Oldest first, those numbered above `since`, at most `limit`."""
-
-    async def ends(self, route: Route) -> tuple[int, int]:
-        """The last number that was given out and the greatest in the log, at one moment."""
-
-
-class Vouchers(Protocol):
-    """The platform's signatures under rows of the log that erasing a person has changed."""
-
-    async def voucher(self, tenant: TenantId) -> Callable[[LoggedChange], bool]:
-        """Says whether a row is as it was signed; raises StoreUnavailable."""

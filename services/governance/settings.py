@@ -1,6 +1,8 @@
 """Settings of the governance service, from the environment: GOVERNANCE_SERVER__ADDRESS etc."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,6 +10,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.service.settings import PlatformSettings, ServerSettings
 from services.governance.keys.settings import KeySettings
+
+
+class AuditSettings(BaseModel, frozen=True):
+    """When trails are signed, and how long their entries are kept at least."""
+
+    checkpoint_entries: int = 1000  # signed when it has grown by so many,
+    checkpoint_after: timedelta = timedelta(hours=1)  # or by any so long after the last time
+    checkpoint_interval: timedelta = timedelta(minutes=1)  # between looks at all trails
+    retention: timedelta = timedelta(days=90)  # archived or not
 
 
 class ErasureSettings(BaseModel, frozen=True):
@@ -36,6 +47,12 @@ class Settings(BaseSettings):
     exports: ExportSettings = ExportSettings()
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
     keys: KeySettings = KeySettings()
+    signing_key: Path | None = None  # Ed25519, PEM; null: one of the suite's own
+    audit: AuditSettings = AuditSettings()
+    anomaly_interval: timedelta = timedelta(seconds=30)  # between looks for ended periods
+    usage_kept_for: timedelta = timedelta(days=30)  # raw events; hours are kept
+    rollup: timedelta = timedelta(seconds=30)  # how often events are added up by the hour
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # allowed though not public
 
     @property
     def control(self) -> DatabaseSettings:

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from aeterna.governance.v1 import (
-    audit_pb2_grpc,
     consent_pb2_grpc,
     erasure_pb2,
     erasure_pb2_grpc,
@@ -25,18 +24,21 @@ from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.signing.store import open_signer
 from libs.tenancy.directory import ShardPools
-from services.governance.api import AuditServicer, TenantServicer
+from services.governance.alerts.wiring import open_alerts
+from services.governance.anomalies.wiring import open_anomalies
+from services.governance.api import TenantServicer
 from services.governance.approvals.wiring import open_approvals
+from services.governance.audit.wiring import open_audit
 from services.governance.authorization.wiring import authorization
 from services.governance.consent.api import ConsentServicer
 from services.governance.consent.store import PostgresConsents
 from services.governance.constraints.wiring import open_constraints
+from services.governance.costs.wiring import open_costs
 from services.governance.erasure.api import ErasureServicer
 from services.governance.erasure.operations import Erasures
 from services.governance.erasure.replaying import replaying
 from services.governance.erasure.saga import KIND as erasure_kind
 from services.governance.erasure.saga import Saga
-from services.governance.erasure.signing import SignedAmendments
 from services.governance.erasure.store.ledger import WrittenLedger
 from services.governance.export.api import ExportServicer
 from services.governance.export.gathering import KIND as export_kind
@@ -44,11 +46,10 @@ from services.governance.export.gathering import ExportOf
 from services.governance.export.sources import CHANGES, CONSENTS, FEEDBACK
 from services.governance.export.store import deleting_old
 from services.governance.keys.wiring import key_parts
-from services.governance.operations import AuditOperations, TenantOperations
+from services.governance.operations import TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
 from services.governance.store.shards import PostgresShards
-from services.governance.store.trail import PostgresTrail
 
 
 @asynccontextmanager
@@ -56,16 +57,19 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
     """Opens what the service needs; what was opened last is closed first."""
     async with AsyncExitStack() as stack:
         control = await stack.enter_async_context(open_pool(settings.control))
-        registry = PostgresRegistry(control, ShardPools(settings.control, stack))
+        pools = ShardPools(settings.control, stack)
+        registry = PostgresRegistry(control, pools)
         shards = PostgresShards(platform.wakeups)
         tenants = TenantServicer(TenantOperations(registry, shards, platform.keyring), registry)
-        trail = PostgresTrail(platform.wakeups)
-        stack.push_async_callback(trail.close)
-        signer = await open_signer(control, platform.kms)
-        vouchers = SignedAmendments(control)
-        audit = AuditServicer(AuditOperations(trail, vouchers), trail, platform.keyring)
+        signer = await open_signer(control, platform.kms, settings.signing_key)
+        auditing = open_audit(platform, settings.audit, control, pools, signer)
+        audit = await stack.enter_async_context(auditing)
+        watching = open_anomalies(platform, settings.anomaly_interval)
+        anomalies = await stack.enter_async_context(watching)
         constraints = await stack.enter_async_context(open_constraints(platform))
         approvals = await stack.enter_async_context(open_approvals(platform))
+        costs = await stack.enter_async_context(open_costs(settings, platform))
+        alerts = await stack.enter_async_context(open_alerts(settings, platform))
         long_running = Operations(platform.wakeups, Uuid7())
         keys = key_parts(settings.keys, platform, long_running)
         ledger = WrittenLedger(control, platform.kms)
@@ -100,10 +104,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 partial(tenants_pb2_grpc.add_TenantServiceServicer_to_server, tenants),
                 routed=False,
             ),
-            Registration(
-                "aeterna.governance.v1.AuditService",
-                partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
-            ),
+            audit,
             *keys.registrations(shown),
             *authorization(platform),
             Registration(
@@ -120,5 +121,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             ),
             constraints,
             approvals,
+            anomalies,
+            *costs,
+            alerts,
             shown.registration,
         ]

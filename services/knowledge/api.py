@@ -203,6 +203,7 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
         await self._access.demand(current, "ListRelations", item_id)
         relations = await self._relations.page(current.route, item_id, page.after_id(), page.limit)
         shown, token = page.cut(relations, lambda relation: relation.id)
+        shown = await self._access.shown(current, shown)
         return pb.ListRelationsResponse(relations=map(_relation, shown), next_page_token=token)
 
     async def _move(self, method: str, operation: Operation, request: Any) -> pb.KnowledgeItem:

@@ -18,6 +18,7 @@ from libs.encryption.registry import Field
 from libs.scope import Scope
 from libs.spine.changes import LoggedChange, changes_of
 from libs.tenancy import Route
+from libs.usage import Attribution
 from libs.vectors.nearest import Nearest
 from services.knowledge.constraints import Constraining
 from services.knowledge.domain.changes import Body, Create, Move, Update
@@ -142,7 +143,7 @@ class ItemOperations:
         consents = await self.consents.get(route)
         if consents.policy.knowledge_authors:
             view = replace(view, consent=consents.retrievable(self.now()))
-        text = Text(query, view.scope.user_id)
+        text = Text(query, view.scope.user_id, Attribution.of(view.scope))
         (vector,) = await self.embedder.embed(route, [text], Purpose.QUERY)
         nearest = await self.nearest(route, vector, view.filter(), view.deep(limit))
         shown = [each for each in nearest if each.score >= min_score and view.shows(each.entity)]

@@ -25,6 +25,7 @@ from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
+from libs.usage.sampling import StorageSampler
 from libs.vectors import Collection
 from libs.vectors.nearest import Nearest
 from libs.vectors.projection import ProjectionWorker, Projector
@@ -40,6 +41,9 @@ from services.knowledge.store.items import PostgresItems
 from services.knowledge.store.relations import PostgresRelations
 from services.knowledge.store.rows import COLLECTION
 from services.knowledge.store.source import item_source
+from services.knowledge.store.storage import stored
+
+BOOKS = "knowledge"  # what it is in the books
 
 
 @asynccontextmanager
@@ -48,7 +52,12 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
     async with AsyncExitStack() as stack:
         redis = platform.settings.wakeups
         embedder = await stack.enter_async_context(
-            open_embedder(settings.embedding, platform.keyring, redis)
+            open_embedder(
+                settings.embedding,
+                platform.keyring,
+                redis,
+                platform.spending.till(BOOKS, settings.embedding.model_name),
+            )
         )
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(COLLECTION, embedder.identity, embedder.dimensions)
@@ -70,6 +79,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Operations(platform.wakeups, Uuid7()), platform.directory, handlers
         )
         await stack.enter_async_context(background(long_running.run()))
+        sampler = StorageSampler(BOOKS, stored, platform.spending.recorder)
+        rounds = sampler.rounds(platform.directory)
+        await stack.enter_async_context(background(rounds.run()))
         new_id = Uuid7()
         operations = ItemOperations(
             items,

@@ -12,6 +12,7 @@ from libs.embedding import Purpose, TenantEmbedder, Text, Vectors
 from libs.encryption.keyring import Keyring
 from libs.scope import Scope
 from libs.tenancy import Route
+from libs.usage import Attribution
 from services.memory.domain.changes import Create, check_validity
 from services.memory.domain.duplicates import Duplicate, adds_nothing
 from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
@@ -49,7 +50,7 @@ class Draft:
     @property
     def about(self) -> Text:
         """The same, to embed it."""
-        return Text(self.searchable, self.scope.user_id)
+        return Text(self.searchable, self.scope.user_id, Attribution.of(self.scope))
 
     def unsealed(self, memory_id: UUID, now: datetime) -> Memory:
         """The memory that it makes, but for what is sealed of it."""

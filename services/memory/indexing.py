@@ -10,6 +10,7 @@ from libs.encryption.keyring import Keyring
 from libs.lexical import blinded
 from libs.lexical.analysis import terms
 from libs.tenancy import Route
+from libs.usage import Attribution
 from services.memory.domain.memory import Stored, Tier, searchable
 from services.memory.domain.upkeep import Entry
 from services.memory.opening import opened_texts
@@ -29,7 +30,7 @@ class Indexing:
         opened = await opened_texts(self.keyring, route, worded)
         texts = [searchable(author, content) for content, author in opened]
         about = [
-            Text(text, each.subject)
+            _about(text, each)
             for text, each in zip(texts, worded, strict=True)
             if Indexes.MEANING in each.indexes
         ]
@@ -58,12 +59,16 @@ class Indexing:
         """What its texts, or new content beside its author, make of a memory."""
         ((own, author),) = await opened_texts(self.keyring, route, [current])
         text = searchable(author, own if content is None else content)
-        (vector,) = await self._vectors(route, [Text(text, current.subject)])
+        (vector,) = await self._vectors(route, [_about(text, current)])
         (hashes,) = await indexed_terms(self.keyring, route, [text])
         return vector, hashes
 
     async def _vectors(self, route: Route, about: Sequence[Text]) -> list[Vector]:
         return [*await self.embedder.embed(route, about, Purpose.DOCUMENT)] if about else []
+
+
+def _about(text: str, memory: Stored) -> Text:
+    return Text(text, memory.subject, Attribution.of(memory.scope))
 
 
 async def indexed_terms(

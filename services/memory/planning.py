@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from libs.errors import AppError
 from libs.llm import LanguageModel
+from libs.usage import Payer
 from services.memory.domain.plan import about, leading, missing, parts
 from services.memory.search import Judged
 
@@ -44,6 +45,7 @@ class Findings:
     hops: int
     judged: Judged
     asked: Sequence[str]
+    payer: Payer
 
 
 class Planner(Protocol):
@@ -85,7 +87,9 @@ class Model:
 
     async def __call__(self, findings: Findings) -> Plan:
         try:
-            said, _, _ = await self.model.ask(_INSTRUCTIONS, _prompt(findings), _Reflection)
+            said, _, _ = await self.model.ask(
+                findings.payer, _INSTRUCTIONS, _prompt(findings), _Reflection
+            )
         except AppError as error:
             log.warning("reasoning.without_model", error=error.reason)
             return await self.rules(findings)

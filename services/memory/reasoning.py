@@ -14,6 +14,7 @@ from uuid import UUID
 
 from libs.metrics import REASONING_HOPS
 from libs.tenancy import Route
+from libs.usage import Attribution, Payer
 from services.memory.domain.abstention import answerable, relevance
 from services.memory.domain.memory import Stored
 from services.memory.domain.plan import weighed
@@ -125,10 +126,11 @@ class Reasoning:
             yield Results([], () if first.meaning else (SEMANTIC,), answerable=0.0)
             return
         pursuit = await self._begin(route, query, first)
+        payer = Payer(route, Attribution.of(query.view.scope))
         hop = Hop("", [query.text], len(pursuit.candidates))
         for hops in range(1, budget.hops + 1):
             more = hop.new > 0 and hops < budget.hops
-            findings = Findings(query.text, hops, pursuit.judged, pursuit.asked)
+            findings = Findings(query.text, hops, pursuit.judged, pursuit.asked, payer)
             plan = await clock.within((planner if more else _RULES)(findings)) or _NOTHING
             yield pursuit.step(hop, plan, clock.elapsed)
             queries = pursuit.fresh(plan.queries) if more else []

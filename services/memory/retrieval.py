@@ -19,6 +19,8 @@ from libs.lexical import hashed
 from libs.lexical.analysis import terms
 from libs.lexical.postings import Matches, Postings
 from libs.tenancy import Route
+from libs.usage import Attribution
+from libs.usage.errors import SpendingRefused
 from libs.vectors import IndexUnavailable, Reach
 from libs.vectors.nearest import Nearest
 from services.memory.aging import AgingOf
@@ -112,7 +114,7 @@ class Retriever:
 
     async def vector(self, route: Route, view: View, text: str) -> Vector:
         """Of a query; raises EmbedderUnavailable and so on."""
-        about = Text(text, view.scope.user_id)
+        about = Text(text, view.scope.user_id, Attribution.of(view.scope))
         vector: Vector = (await self.embedder.embed(route, [about], Purpose.QUERY))[0]
         return vector
 
@@ -140,14 +142,15 @@ class Retriever:
         return {hit.id: hit.score for hit in hits}
 
     async def _meaning(self, route: Route, view: View, text: str, limit: int) -> Meaning | None:
-        """The nearest; None when embedder or index do not answer."""
+        """The nearest; None when embedder or index do not answer, or the
+        embedder must not be asked."""
         index, collection = self.nearest.index, self.nearest.collection
         try:
             vector = await self.vector(route, view, text)
             where = view.filter()
             hits = await index.search(route, collection, vector, where, limit, self.reach)
         except AppError as exc:
-            if exc.kind is not Kind.UNAVAILABLE:
+            if exc.kind is not Kind.UNAVAILABLE and not isinstance(exc, SpendingRefused):
                 raise
             log.warning("search.without_meaning", error=exc.reason)
             return None

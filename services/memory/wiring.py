@@ -32,6 +32,7 @@ from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from libs.tenancy import Route
+from libs.usage.sampling import StorageSampler
 from libs.vectors import Collection
 from libs.vectors.layouts import Layouts
 from libs.vectors.nearest import Nearest
@@ -70,9 +71,12 @@ from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
 from services.memory.store.rows import COLLECTION
 from services.memory.store.source import memory_source
+from services.memory.store.storage import stored
 from services.memory.tenant_settings.api import MemorySettingsServicer
 from services.memory.tenant_settings.domain import TenantSettings
 from services.memory.tenant_settings.store import PostgresSettings
+
+BOOKS = "memory"  # what it is in the books
 
 
 @asynccontextmanager
@@ -91,7 +95,13 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         aging = AgingNow(life_of, utc_now)
         redis = platform.settings.wakeups
         embedder = await stack.enter_async_context(
-            open_embedder(settings.embedding, platform.keyring, redis, rules_of)
+            open_embedder(
+                settings.embedding,
+                platform.keyring,
+                redis,
+                platform.spending.till(BOOKS, settings.embedding.model_name),
+                rules_of,
+            )
         )
         index = await stack.enter_async_context(open_index(settings.index))
         collection = Collection(
@@ -116,12 +126,15 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         )
         retriever = Retriever(memories, platform.keyring, embedder, nearest, postings, aging)
         search = Search(retriever, Judge(local_words(settings.embedding), utc_now))
-        planner = await stack.enter_async_context(_planner(settings.planner))
+        planner = await stack.enter_async_context(_planner(settings.planner, platform))
         reindexing = Reindexing(projector, memories.hot_ids, memories.hot_count)
         index_length = ChangeIndexLength(reindexing, long_running, layouts)
         settings_of = PostgresSettings(platform.wakeups, utc_now, index_length)
         worker = ProjectionWorker(projector, platform.directory)
         await stack.enter_async_context(background(worker.run()))
+        sampler = StorageSampler(BOOKS, stored, platform.spending.recorder)
+        rounds = sampler.rounds(platform.directory)
+        await stack.enter_async_context(background(rounds.run()))
         await stack.enter_async_context(background(LossMeter(policies, retriever).run()))
         handlers = [
             Handler(index_kind, settings_pb2.ChangeIndexDimensionsResponse, index_length),
@@ -200,12 +213,12 @@ def _privacy(platform: Platform, memories: PostgresMemories, indexing: Indexing)
 
 
 @asynccontextmanager
-async def _planner(settings: ModelSettings | None) -> AsyncIterator[Planner]:
+async def _planner(settings: ModelSettings | None, platform: Platform) -> AsyncIterator[Planner]:
     """What plans reasoned searches."""
     if settings is None:
         yield Rules()
         return
-    async with open_model(settings) as model:
+    async with open_model(settings, platform.spending.till(BOOKS, settings.model)) as model:
         yield Model(model, Rules())
 
 

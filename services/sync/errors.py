@@ -26,6 +26,22 @@ class ChangesMissing(AppError):
         super().__init__(f"The changes after {since} are not in the log.", since=str(since))
 
 
+class ChangesPruned(AppError):
+    """The changes after a number are in archives only: the caller lists what it follows once more
+    (a snapshot) and goes on from `head`."""
+
+    kind, reason = Kind.PRECONDITION, "CHANGES_PRUNED"
+
+    def __init__(self, since: int, floor: int, head: int) -> None:
+        super().__init__(
+            f"The changes up to {floor} were pruned. List the resources anew, then go on from"
+            f" {head}.",
+            since=str(since),
+            floor=str(floor),
+            head=str(head),
+        )
+
+
 class TooManySubscriptions(AppError):
     """The tenant has as many subscriptions at this replica as it may have."""
 

@@ -118,7 +118,7 @@ class Subscriptions:
         checkpoint whenever changes were left out or nothing happened for a while.
 
         Raises:
-            NumberNotReached, ChangesMissing, TooManySubscriptions: As they say.
+            NumberNotReached, ChangesMissing, ChangesPruned, TooManySubscriptions: As they say.
             TokenExpired, TenantSuspended, ServerStopping, StoreUnavailable: Now or later.
         """
         _, head = await self._log.after(interest.tenant, interest.since or 0, 0)

@@ -17,7 +17,7 @@ class ChangeLog(Protocol):
         number there is.
 
         Raises:
-            NumberNotReached, ChangesMissing: The log is not what the number says.
+            NumberNotReached, ChangesMissing, ChangesPruned: The log is not what the number says.
             TenantNotFound, TenantSuspended: As they say, even if it was different a moment ago.
             StoreUnavailable: The shard cannot be reached.
         """

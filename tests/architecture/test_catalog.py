@@ -100,6 +100,9 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
     assert {row["proname"] for row in rows} == {
         "begin_write",
         "append_changes",
+        "prune_changes",
+        "log_lengths",
+        "tenants_with_traffic",
         "tenants_to_project",
         "tenants_with_operations",
         "tenants_with_due_approvals",
@@ -107,6 +110,8 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "tenants_with_deliveries",
         "amend_changes",
         "tenants_with_old_exports",
+        "tenants_with_usage",
+        "tenants_to_sample",
     }
     for row in rows:
         assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]
@@ -117,6 +122,7 @@ _NOT_SEALED = {
     ("tenant_key", "wrapped"),
     ("subject_key", "wrapped"),
     ("change", "hash"),
+    ("change_floor", "hash"),
     ("change", "amendment"),
     ("erasure_salt", "salt"),
     ("erased_subject", "digest"),

@@ -7,12 +7,17 @@ from uuid import uuid4
 
 from google.longrunning import operations_pb2
 from google.protobuf.duration_pb2 import Duration
+from google.type.money_pb2 import Money
 
 from aeterna.governance.v1 import (
     access_pb2,
     agents_pb2,
+    alerts_pb2,
+    anomalies_pb2,
     audit_pb2,
+    budgets_pb2,
     consent_pb2,
+    costs_pb2,
     erasure_pb2,
     export_pb2,
     keys_pb2,
@@ -564,8 +569,44 @@ async def read_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
     calls: list[tuple[Any, Any]] = [
         (stub.ListAuditEntries, audit_pb2.ListAuditEntriesRequest(page_size=50)),
         (stub.VerifyAuditTrail, audit_pb2.VerifyAuditTrailRequest()),
+        (stub.ListAuditCheckpoints, audit_pb2.ListAuditCheckpointsRequest()),
+        (stub.ListSigningKeys, audit_pb2.ListSigningKeysRequest()),
     ]
     await world.call(tenant, *rng.choice(calls))
+
+
+async def copy_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
+    world.operations += 1
+    request = audit_pb2.ExportAuditTrailRequest()
+    call = world.suite.audit.ExportAuditTrail(request, metadata=tenant.reviewer, timeout=30)
+    async for part in call:
+        world.inspect(tenant, request, part.SerializeToString())
+
+
+async def prune_audit(world: World, rng: random.Random, tenant: Tenant) -> None:
+    request = audit_pb2.PruneAuditTrailRequest(until=rng.randint(1, 50), hash=rng.randbytes(32))
+    must_fail(await world.call(tenant, world.suite.audit.PruneAuditTrail, request))
+
+
+async def read_anomalies(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, name = world.suite.anomalies, f"anomalies/{uuid4()}"
+    calls: list[tuple[Any, Any]] = [
+        (stub.ListAnomalies, anomalies_pb2.ListAnomaliesRequest(page_size=50)),
+        (stub.ListAnomalyDetectors, anomalies_pb2.ListAnomalyDetectorsRequest()),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+    must_fail(await world.call(tenant, stub.GetAnomaly, anomalies_pb2.GetAnomalyRequest(name=name)))
+    request = anomalies_pb2.ExplainAnomalyRequest(name=name)
+    must_fail(await world.call(tenant, stub.ExplainAnomaly, request))
+
+
+async def configure_anomalies(world: World, rng: random.Random, tenant: Tenant) -> None:
+    detector = anomalies_pb2.AnomalyDetector(name="anomalyDetectors/volume", muted=True)
+    request = anomalies_pb2.UpdateAnomalyDetectorRequest(
+        anomaly_detector=detector, request_id=_request_id(rng, world, tenant)
+    )
+    update = world.suite.anomalies.UpdateAnomalyDetector
+    tenant.changes += ok(await world.call(tenant, update, request))
 
 
 async def give_role(world: World, rng: random.Random, tenant: Tenant) -> None:
@@ -690,6 +731,79 @@ async def read_access(world: World, rng: random.Random, tenant: Tenant) -> None:
     await world.call(tenant, *rng.choice(calls))
 
 
+async def budgets(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """All tenants use the same labels; whom a budget is for tells whose it is."""
+    stub, label = world.suite.budgets, f"b{rng.randint(0, 3)}"
+    budget = budgets_pb2.Budget(
+        name=f"budgets/{label}",
+        org_id=tenant.canary,
+        limit=Money(currency_code="USD", units=rng.randint(1, 100)),
+    )
+    calls: list[tuple[Any, Any]] = [
+        (stub.CreateBudget, budgets_pb2.CreateBudgetRequest(budget_id=label, budget=budget)),
+        (stub.GetBudget, budgets_pb2.GetBudgetRequest(name=budget.name)),
+        (stub.ListBudgets, budgets_pb2.ListBudgetsRequest()),
+        (stub.UpdateBudget, budgets_pb2.UpdateBudgetRequest(budget=budget)),
+        (stub.DeleteBudget, budgets_pb2.DeleteBudgetRequest(name=budget.name)),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def reservations(world: World, rng: random.Random, tenant: Tenant) -> None:
+    amount = Money(currency_code="USD", nanos=rng.randint(1, 1000))
+    request = budgets_pb2.ReserveBudgetRequest(amount=amount, org_id=tenant.canary)
+    answer = await world.call(tenant, world.suite.budgets.ReserveBudget, request)
+    if ok(answer):
+        tenant.reservations.add(answer.name)
+        settle = budgets_pb2.SettleReservationRequest(name=answer.name, amount=amount)
+        if rng.random() < 0.5:
+            await world.call(tenant, world.suite.budgets.SettleReservation, settle)
+
+
+async def foreign_reservation(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _foreign(rng, world, tenant, "reservations")
+    if name is None:
+        return
+    stub, amount = world.suite.budgets, Money(currency_code="USD", nanos=1)
+    calls: list[tuple[Any, Any]] = [
+        (
+            stub.SettleReservation,
+            budgets_pb2.SettleReservationRequest(name=name, amount=amount),
+        ),
+        (stub.ReleaseReservation, budgets_pb2.ReleaseReservationRequest(name=name)),
+    ]
+    must_fail(await world.call(tenant, *rng.choice(calls)))
+
+
+async def read_costs(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, dimension = world.suite.costs, _value(rng, 1, 6)
+    calls: list[tuple[Any, Any]] = [
+        (stub.QueryCosts, costs_pb2.QueryCostsRequest(group_by=[dimension])),
+        (stub.ListTopConsumers, costs_pb2.ListTopConsumersRequest(dimension=dimension)),
+        (stub.ForecastCosts, costs_pb2.ForecastCostsRequest()),
+        (stub.ListPrices, costs_pb2.ListPricesRequest()),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
+async def webhooks(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """Of a kind that nothing is of: nothing is sent anywhere."""
+    stub, label = world.suite.alerts, f"w{rng.randint(0, 3)}"
+    webhook = alerts_pb2.Webhook(
+        name=f"webhooks/{label}", url=f"https://example.com/{tenant.canary}", kinds=["nothing"]
+    )
+    calls: list[tuple[Any, Any]] = [
+        (stub.CreateWebhook, alerts_pb2.CreateWebhookRequest(webhook_id=label, webhook=webhook)),
+        (stub.GetWebhook, alerts_pb2.GetWebhookRequest(name=webhook.name)),
+        (stub.ListWebhooks, alerts_pb2.ListWebhooksRequest()),
+        (stub.UpdateWebhook, alerts_pb2.UpdateWebhookRequest(webhook=webhook)),
+        (stub.DeleteWebhook, alerts_pb2.DeleteWebhookRequest(name=webhook.name)),
+        (stub.ListAlerts, alerts_pb2.ListAlertsRequest()),
+        (stub.ListWebhookDeliveries, alerts_pb2.ListWebhookDeliveriesRequest()),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
 async def read_changes(world: World, rng: random.Random, tenant: Tenant) -> None:
     request = sync_pb2.ListChangesRequest(since=rng.randint(0, 50), page_size=100)
     await world.call(tenant, world.suite.sync.ListChanges, request)
@@ -782,6 +896,15 @@ OPERATIONS: tuple[Operation, ...] = (
     consents,
     foreign_privacy,
     read_audit,
+    copy_audit,
+    prune_audit,
+    read_anomalies,
+    configure_anomalies,
+    budgets,
+    reservations,
+    foreign_reservation,
+    read_costs,
+    webhooks,
     give_role,
     take_role,
     suspend_somebody,

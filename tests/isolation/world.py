@@ -57,6 +57,7 @@ class Tenant:
     items: set[str] = field(default_factory=set)
     relations: set[str] = field(default_factory=set)
     operations: set[str] = field(default_factory=set)
+    reservations: set[str] = field(default_factory=set)
     bindings: set[str] = field(default_factory=set)
     cedar_policies: set[str] = field(default_factory=set)
     policies: set[str] = field(default_factory=set)
@@ -132,6 +133,7 @@ class World:
                 *other.items,
                 *other.relations,
                 *other.operations,
+                *other.reservations,
                 *other.bindings,
                 *other.cedar_policies,
                 *other.policies,

@@ -27,9 +27,16 @@
 - {name: {{ $prefix }}_PLATFORM__TRACING__ENDPOINT, value: {{ . | quote }}}
 - {name: {{ $prefix }}_PLATFORM__TRACING__SAMPLE_RATIO, value: {{ $values.tracing.sampleRatio | quote }}}
 {{- end }}
+{{- if $values.prices.versions }}
+- {name: {{ $prefix }}_PLATFORM__PRICES__TABLE__CURRENCY, value: {{ $values.prices.currency }}}
+- {name: {{ $prefix }}_PLATFORM__PRICES__TABLE__VERSIONS, value: {{ toJson $values.prices.versions | quote }}}
+{{- end }}
 - {name: {{ $prefix }}_PLATFORM__LOG_LEVEL, value: {{ $values.logLevel }}}
 - {name: {{ $prefix }}_SERVER__ADDRESS, value: "0.0.0.0:{{ .port }}"}
 - {name: {{ $prefix }}_SERVER__MAX_CONNECTION_AGE, value: {{ include "aeterna.seconds" $values.connectionAgeSeconds }}}
+{{- with $values.callsPerSecond }}
+- {name: {{ $prefix }}_SERVER__CALLS_PER_SECOND, value: {{ . | quote }}}
+{{- end }}
 - {name: {{ $prefix }}_SERVER__DRAIN_DELAY, value: {{ include "aeterna.seconds" $values.drainSeconds }}}
 - {name: {{ $prefix }}_SERVER__SHUTDOWN_GRACE, value: {{ include "aeterna.seconds" $values.graceSeconds }}}
 {{- if include "aeterna.tlsSecret" .root }}
@@ -42,6 +49,11 @@
 {{- end }}
 {{- if has .name (list "memory" "knowledge") }}
 {{- include "aeterna.retrievalEnv" (dict "prefix" $prefix "values" $values) }}
+{{- end }}
+{{- if eq .name "governance" }}
+{{- with $values.webhookNetworks }}
+- {name: GOVERNANCE_WEBHOOK_NETWORKS, value: {{ toJson . | quote }}}
+{{- end }}
 {{- end }}
 {{- range $name, $value := (get $values.services .name).env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
@@ -107,13 +119,6 @@
 {{- with .textsPerMinute }}
 - {name: {{ $prefix }}_EMBEDDING__TEXTS_PER_MINUTE, value: {{ int64 . | quote }}}
 {{- end }}
-{{- with .prices }}
-{{- if .perMillionTokens }}
-- {name: {{ $prefix }}_EMBEDDING__PRICES__VERSION, value: {{ .version | quote }}}
-- {name: {{ $prefix }}_EMBEDDING__PRICES__CURRENCY, value: {{ .currency }}}
-- {name: {{ $prefix }}_EMBEDDING__PRICES__PER_MILLION_TOKENS, value: {{ toJson .perMillionTokens | quote }}}
-{{- end }}
-{{- end }}
 {{- with .secret }}
 - name: {{ $prefix }}_EMBEDDING__API_KEY
   valueFrom: {secretKeyRef: {name: {{ . }}, key: api-key}}
@@ -124,8 +129,6 @@
 {{- with .values.planner }}
 - {name: MEMORY_PLANNER__BASE_URL, value: {{ .baseUrl | quote }}}
 - {name: MEMORY_PLANNER__MODEL, value: {{ .model | quote }}}
-- {name: MEMORY_PLANNER__PRICE_READ, value: {{ .priceRead | quote }}}
-- {name: MEMORY_PLANNER__PRICE_WRITTEN, value: {{ .priceWritten | quote }}}
 {{- with .secret }}
 - name: MEMORY_PLANNER__API_KEY
   valueFrom: {secretKeyRef: {name: {{ . }}, key: api-key}}

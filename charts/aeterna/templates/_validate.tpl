@@ -89,9 +89,6 @@
 {{- if and (eq .provider "openai") (not (and .baseUrl .model)) -}}
 {{- $faults = append $faults "embedding: the provider openai needs baseUrl and model" -}}
 {{- end -}}
-{{- if and .prices.perMillionTokens (not .prices.version) -}}
-{{- $faults = append $faults "embedding.prices: perMillionTokens needs a version" -}}
-{{- end -}}
 {{- end -}}
 {{- if and (eq $values.index.provider "qdrant") (not $values.index.url) -}}
 {{- $faults = append $faults "index.url: the provider qdrant needs it" -}}

@@ -78,9 +78,10 @@ class CachedEmbedder:
         """As the port says; equal texts are looked up once."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         places: dict[Text, list[int]] = {}
-        for place, (content, subject) in enumerate(texts):
-            if content.strip():
-                places.setdefault(Text(bounded(content), subject), []).append(place)
+        for place, text in enumerate(texts):
+            if text.content.strip():
+                short = text._replace(content=bounded(text.content))
+                places.setdefault(short, []).append(place)
         if places:
             probes = [await self._probe(route, text, purpose) for text in places]
             rows = await self._rows(route, probes, purpose)
@@ -154,8 +155,8 @@ class CachedEmbedder:
     async def _ask(self, route: Route, missed: Sequence[Answer], purpose: Purpose) -> Embedded:
         self.limiter.admit(route.tenant, len(missed))
         EMBEDDING_CACHE_MISSES.inc(len(missed))
-        texts = [answer.probe.text.content for answer in missed]
-        return await self.remote.embed(route.tenant, purpose, texts)
+        texts = [answer.probe.text for answer in missed]
+        return await self.remote.embed(route, purpose, texts)
 
     async def _learned(
         self, route: Route, known: Known, missed: Sequence[Answer], embedded: Embedded

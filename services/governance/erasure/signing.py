@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import asyncpg
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from libs.audit.amendments import voucher
 from libs.signing.store import public_keys
 from libs.spine.changes import LoggedChange
 from libs.tenancy import TenantId
@@ -20,19 +19,4 @@ class SignedAmendments:
 
     async def voucher(self, tenant: TenantId) -> Callable[[LoggedChange], bool]:
         """Says whether the platform has signed a row of the log as it is."""
-        found = await public_keys(self.control)
-        keys = [Ed25519PublicKey.from_public_bytes(each) for each in found.values()]
-
-        def vouched(change: LoggedChange) -> bool:
-            signature, form = change.amendment, change.amended_form(tenant)
-            return signature is not None and any(_verifies(key, signature, form) for key in keys)
-
-        return vouched
-
-
-def _verifies(key: Ed25519PublicKey, signature: bytes, form: bytes) -> bool:
-    try:
-        key.verify(signature, form)
-    except InvalidSignature:
-        return False
-    return True
+        return voucher(tenant, (await public_keys(self.control)).values())

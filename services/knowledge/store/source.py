@@ -19,4 +19,4 @@ def item_source(keyring: Keyring, embedder: TenantEmbedder) -> EmbeddingSource[S
         items = await opened(keyring, route, stored)
         return [f"{item.title}\n\n{item.content}" for item in items]
 
-    return EmbeddingSource(VersionedTable(ITEMS).get_many, texts, embedder)
+    return EmbeddingSource(VersionedTable(ITEMS).get_many, texts, embedder, lambda each: each.scope)

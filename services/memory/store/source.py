@@ -21,4 +21,6 @@ def memory_source(keyring: Keyring, embedder: TenantEmbedder) -> EmbeddingSource
             for content, author in await opened_texts(keyring, route, stored)
         ]
 
-    return EmbeddingSource(VersionedTable(MEMORIES).get_many, texts, embedder)
+    return EmbeddingSource(
+        VersionedTable(MEMORIES).get_many, texts, embedder, lambda each: each.scope
+    )

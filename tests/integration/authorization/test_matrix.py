@@ -60,6 +60,15 @@ TABLE = """
     RecordAuditEvent              . D L A M T P G
     ListAuditEntries              . . L A M T P .
     VerifyAuditTrail              . . L A M T P .
+    ExportAuditTrail              . . L A M T P .
+    PruneAuditTrail               . . . . M T P .
+    ListAuditCheckpoints          . . L A M T P .
+    ListSigningKeys               V D L A M T P G
+    ListAnomalies                 V D L A M T P G
+    GetAnomaly                    V D L A M T P G
+    ExplainAnomaly                V D L A M T P G
+    ListAnomalyDetectors          V D L A M T P G
+    UpdateAnomalyDetector         . . . . M T P .
 
     AssignRole                    . . . . M T P .
     GetRoleBinding                V D L A M T P G
@@ -92,17 +101,18 @@ TABLE = """
     CreateApprovalRequest         . D L A M T P G
     GetApprovalRequest            V D L A M T P G
     ListApprovalRequests          V D L A M T P G
-    ApproveApprovalRequest        . D L A M T P G
-    RejectApprovalRequest         . D L A M T P G
+    ApproveApprovalRequest        . D L A M T P .
+    RejectApprovalRequest         . D L A M T P .
     WithdrawApprovalRequest       . D L A M T P G
     ApplyApprovalRequest          . D L A M T P G
-    CreateApprovalDelegation      . D L A M T P G
+    CreateApprovalDelegation      . D L A M T P .
     ListApprovalDelegations       V D L A M T P G
-    DeleteApprovalDelegation      . D L A M T P G
+    DeleteApprovalDelegation      . D L A M T P .
     GetApprovalConfig             V D L A M T P G
     ListApprovalConfigs           V D L A M T P G
     SetApprovalConfig             . . . . M T P .
     DeleteApprovalConfig          . . . . M T P .
+
     CreateConstraintPolicy        . . L A M T P G
     GetConstraintPolicy           V D L A M T P G
     ListConstraintPolicies        V D L A M T P G
@@ -136,6 +146,28 @@ TABLE = """
     ExportSubject                 . . . . M T P .
     DownloadSubjectExport         . . . . M T P .
     DeleteSubjectExport           . . . . M T P .
+
+    QueryCosts                    . . L A M T P .
+    ListTopConsumers              . . L A M T P .
+    ForecastCosts                 . . L A M T P .
+    ListPrices                    . . L A M T P .
+    CreateBudget                  . . . . M T P .
+    GetBudget                     V D L A M T P G
+    ListBudgets                   V D L A M T P G
+    UpdateBudget                  . . . . M T P .
+    DeleteBudget                  . . . . M T P .
+    ReserveBudget                 . D L A M T P G
+    SettleReservation             . D L A M T P G
+    ReleaseReservation            . D L A M T P G
+    ListAlerts                    . . L A M T P .
+    CreateWebhook                 . . . . M T P .
+    GetWebhook                    . . . . M T P .
+    ListWebhooks                  . . . . M T P .
+    UpdateWebhook                 . . . . M T P .
+    DeleteWebhook                 . . . . M T P .
+    TestWebhook                   . . . . M T P .
+    ListWebhookDeliveries         . . . . M T P .
+    RedeliverWebhookDelivery      . . . . M T P .
 
     ListChanges                   V D L A M T P G
     Subscribe                     V D L A M T P G

@@ -26,6 +26,8 @@ from libs.embedding.settings import EmbeddingSettings, open_embedder
 from libs.encryption import Keyring
 from libs.redis import RedisSettings, open_redis
 from libs.tenancy import Route
+from libs.usage.prices import PriceTable
+from libs.usage.till import Till, Unlimited
 from libs.wakeups import Wakeups
 from tests.fakes.embeddings_server import DIMENSIONS, MODEL, Server, vector
 from tests.fakes.provider_http import Reply
@@ -35,7 +37,7 @@ KEY = "sk-open-sesame"
 QUESTION = "What's the capital of France?"
 REWORDED = "What is the capital of France"
 PATIENT = 10.0  # seconds: of a machine that is busy with other tests
-NO_REDIS = RedisSettings()
+NO_REDIS, FREE = RedisSettings(), Unlimited()
 
 
 class Asker:
@@ -70,9 +72,13 @@ def settings(server: Server, **values: Any) -> EmbeddingSettings:
 
 @asynccontextmanager
 async def open_asker(
-    keyring: Keyring, route: Route, wanted: EmbeddingSettings, redis: RedisSettings = NO_REDIS
+    keyring: Keyring,
+    route: Route,
+    wanted: EmbeddingSettings,
+    redis: RedisSettings = NO_REDIS,
+    till: Till = FREE,
 ) -> AsyncIterator[Asker]:
-    async with open_embedder(wanted, keyring, redis) as embedder:
+    async with open_embedder(wanted, keyring, redis, till) as embedder:
         assert isinstance(embedder, CachedEmbedder)
         yield Asker(embedder, route)
 
@@ -474,10 +480,11 @@ def informed() -> Iterator[list[Any]]:
 async def test_every_use_is_told_with_its_price_and_without_its_text(
     server: Server, keyring: Keyring, route: Route
 ) -> None:
-    prices = {"version": "v7", "currency": "EUR", "per_million_tokens": {MODEL: "0.25"}}
+    version = {"version": "v7", "effective": "2020-01-01", "models": {MODEL: {"input": "0.25"}}}
+    prices = PriceTable.model_validate({"currency": "EUR", "versions": [version]})
     spent = {"model": MODEL, "currency": "EUR"}
     before = metric("cost_total", **spent)
-    async with open_asker(keyring, route, settings(server, prices=prices)) as ask:
+    async with open_asker(keyring, route, settings(server), till=Unlimited(prices)) as ask:
         with informed() as lines:
             await ask("three words here", "two words")
             await ask("three words here")
@@ -485,11 +492,13 @@ async def test_every_use_is_told_with_its_price_and_without_its_text(
             await ask("nobody counts", purpose=Purpose.DOCUMENT)
 
     told = [each for each in lines if each["event"] == "embedding.used"]
-    assert [(each["tier"], each["tokens"], each["estimated"], each["amount"]) for each in told] == [
-        ("provider", 5, False, "0.00000125"),
-        ("exact", told[1]["tokens"], False, told[1]["amount"]),
-        ("provider", 4, True, "0.000001"),
+    assert [(each["tier"], each["tokens"], each["estimated"]) for each in told] == [
+        ("provider", 5, False),
+        ("exact", told[1]["tokens"], False),
+        ("provider", 4, True),
     ]
+    assert Decimal(told[0]["amount"]) == Decimal("0.00000125")
+    assert Decimal(told[2]["amount"]) == Decimal("0.000001")
     assert 2 <= told[1]["tokens"] <= 4
     assert Decimal(told[1]["amount"]) == Decimal("0.25") * told[1]["tokens"] / 1_000_000
     assert {each["tenant"] for each in told} == {"acme"}

@@ -219,7 +219,7 @@ async def test_entries_are_filtered_by_what_they_say(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ['event = "x"', "operation = sent", "number > 1", "actor", "hash"]
+    "where", ['layer = "x"', "operation = sent", "number > 1", "actor", "hash"]
 )
 async def test_other_filters_are_refused(client: Client, where: str) -> None:
     with fails_with("INVALID_REQUEST", "filter"):

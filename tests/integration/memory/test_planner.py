@@ -12,7 +12,7 @@ from tests.databases import Database
 from tests.fakes.chat_server import SILENT, ChatServer, chat_server
 from tests.suite import Metadata, Suite, open_suite
 
-MODEL, KEY = "planner-1", "sk-secret"
+MODEL, KEY = "gpt-4.1", "sk-secret"
 FACTS = ("Ann climbs on Tuesdays.", "The hall burned down in May.", "Bob sells umbrellas.")
 
 
@@ -30,8 +30,6 @@ async def suite(
     monkeypatch.setenv("MEMORY_PLANNER__BASE_URL", model.url)
     monkeypatch.setenv("MEMORY_PLANNER__MODEL", MODEL)
     monkeypatch.setenv("MEMORY_PLANNER__API_KEY", KEY)
-    monkeypatch.setenv("MEMORY_PLANNER__PRICE_READ", "2")
-    monkeypatch.setenv("MEMORY_PLANNER__PRICE_WRITTEN", "8")
     monkeypatch.setenv("MEMORY_PLANNER__TIMEOUT", "PT0.5S")
     async with open_suite(database, tmp_path) as suite:
         yield suite

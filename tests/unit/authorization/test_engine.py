@@ -140,3 +140,12 @@ def test_what_cannot_be_read_allows_nothing(text: str) -> None:
     with pytest.raises(PoliciesUnusable) as refused:
         Engine({"p1": text})
     assert refused.value.metadata == {"policy": "p1"}
+
+
+def test_agents_have_no_part_in_what_is_for_people_alone() -> None:
+    agent = Agent("a", "active", 1, 3, CAPABILITIES)
+    asker = Engine().of(Principal("acme", "ann", frozenset({Role.TENANT_ADMIN}), agent=agent))
+    named = ("HandleOwnConsent", "DecideApproval", "AcceptKnowledgeItem", "AssignRole")
+
+    for action in (*named, "ListAuditEntries", "ActivatePolicy", "UpdateMemorySettings"):
+        assert asker.admits(action).policies == ("aeterna:people-alone",), action

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.embedding import Embedded, Purpose, Vectors
-from libs.embedding.batching import BatchingEmbedder, Spent, open_batching
+from libs.embedding import Embedded, Purpose, Text, Vectors
+from libs.embedding.batching import BatchingEmbedder, Payment, open_batching
 from libs.embedding.errors import EmbedderUnavailable, TextRefused
-from libs.tenancy import TenantId
+from libs.usage import Attribution, Payer
+from libs.usage.errors import BudgetExceeded
+from tests.unit.encryption.support import make_route
 
-ACME, UMBRELLA = TenantId("acme"), TenantId("umbrella")
+ACME, UMBRELLA = make_route("acme"), make_route("umbrella")
 
 
 class SteppedEmbedder:
@@ -42,7 +44,7 @@ class SteppedEmbedder:
 
 
 async def ask(embedder: BatchingEmbedder, texts: Sequence[str]) -> Vectors:
-    return (await embedder.embed(ACME, Purpose.QUERY, texts)).vectors
+    return (await embedder.embed(ACME, Purpose.QUERY, [Text(text) for text in texts])).vectors
 
 
 def expected(texts: Sequence[str]) -> Vectors:
@@ -194,32 +196,88 @@ async def test_no_texts_need_no_call() -> None:
     assert embedder.identity == inner.identity
 
 
-async def test_equal_texts_of_two_tenants_are_paid_for_by_each() -> None:
-    inner = SteppedEmbedder(open_=True)
-    spent: list[Spent] = []
-    async with open_batching(inner, spent.append, calls=1) as embedder:
+class Till:
+    """`Payments` that lets all but one payer through, and remembers what was paid."""
+
+    def __init__(self, refused: Payer | None = None) -> None:
+        self.refused = refused
+        self.paid: list[tuple[Payer, Purpose, list[int]]] = []
+        self.void = 0
+
+    async def admit(self, payer: Payer, purpose: Purpose, texts: Sequence[str]) -> Payment:
+        if payer == self.refused:
+            raise BudgetExceeded("b", "1", "1", "0")
+        return Bill(self, payer, purpose)
+
+
+class Bill:
+    """`Payment` that is noted."""
+
+    def __init__(self, till: Till, payer: Payer, purpose: Purpose) -> None:
+        self.till, self.payer, self.purpose = till, payer, purpose
+
+    async def settle(self, tokens: Sequence[int], *, estimated: bool) -> None:
+        self.till.paid.append((self.payer, self.purpose, list(tokens)))
+
+    async def void(self) -> None:
+        self.till.void += 1
+
+
+async def test_equal_texts_of_two_payers_are_paid_for_by_each() -> None:
+    inner, till = SteppedEmbedder(open_=True), Till()
+    web = Attribution("acme", "web", "shop")
+    async with open_batching(inner, till, calls=1) as embedder:
         await asyncio.gather(
-            embedder.embed(ACME, Purpose.QUERY, ["aa", "b"]),
-            embedder.embed(UMBRELLA, Purpose.QUERY, ["aa"]),
-            embedder.embed(ACME, Purpose.DOCUMENT, ["ccc"]),
+            embedder.embed(ACME, Purpose.QUERY, [Text("aa"), Text("b")]),
+            embedder.embed(UMBRELLA, Purpose.QUERY, [Text("aa")]),
+            embedder.embed(ACME, Purpose.QUERY, [Text("aa", "", web)]),
+            embedder.embed(ACME, Purpose.DOCUMENT, [Text("ccc")]),
         )
 
-    assert sorted(inner.calls[0]) == ["aa", "aa", "b", "ccc"]
-    assert spent == [
-        Spent(ACME, Purpose.DOCUMENT, [3], estimated=False),
-        Spent(ACME, Purpose.QUERY, [1, 2], estimated=False),
-        Spent(UMBRELLA, Purpose.QUERY, [2], estimated=False),
-    ]
+    assert sorted(inner.calls[0]) == ["aa", "aa", "aa", "b", "ccc"]
+    assert sorted(till.paid, key=str) == sorted(
+        [
+            (Payer(ACME), Purpose.QUERY, [2, 1]),
+            (Payer(UMBRELLA), Purpose.QUERY, [2]),
+            (Payer(ACME, web), Purpose.QUERY, [2]),
+            (Payer(ACME), Purpose.DOCUMENT, [3]),
+        ],
+        key=str,
+    )
+    assert till.void == 0
 
 
 async def test_a_call_is_paid_for_though_everyone_has_left() -> None:
-    inner = SteppedEmbedder()
-    spent: list[Spent] = []
-    async with open_batching(inner, spent.append, calls=1) as embedder:
+    inner, till = SteppedEmbedder(), Till()
+    async with open_batching(inner, till, calls=1) as embedder:
         leaver = asyncio.create_task(ask(embedder, ["abc"]))
         await inner.arrived.acquire()
         leaver.cancel()
         inner.gate.release()
         await settled()
 
-    assert spent == [Spent(ACME, Purpose.QUERY, [3], estimated=False)]
+    assert till.paid == [(Payer(ACME), Purpose.QUERY, [3])]
+
+
+async def test_who_may_not_spend_is_not_sent_and_holds_up_nobody() -> None:
+    inner, till = SteppedEmbedder(open_=True), Till(refused=Payer(ACME))
+    async with open_batching(inner, till, calls=1) as embedder:
+        refused, served = await asyncio.gather(
+            embedder.embed(ACME, Purpose.QUERY, [Text("a")]),
+            embedder.embed(UMBRELLA, Purpose.QUERY, [Text("b")]),
+            return_exceptions=True,
+        )
+
+    assert isinstance(refused, BudgetExceeded)
+    assert not isinstance(served, BaseException)
+    assert inner.calls == [["b"]]
+
+
+@pytest.mark.parametrize("text", ["broken", "refused"])
+async def test_a_call_that_fails_is_not_paid_for(text: str) -> None:
+    inner, till = SteppedEmbedder(open_=True), Till()
+    async with open_batching(inner, till, calls=1) as embedder:
+        with pytest.raises((EmbedderUnavailable, TextRefused)):
+            await ask(embedder, [text])
+
+    assert (till.paid, till.void) == ([], 1)

@@ -7,7 +7,45 @@ import pytest
 from pydantic import BaseModel
 
 from libs.llm import Completion, M, ModelUnavailable
-from libs.llm.guard import GuardedModel, Price
+from libs.llm.guard import GuardedModel
+from libs.usage import Kind, Payer
+from libs.usage.errors import BudgetExceeded
+from libs.usage.prices import BUILT_IN, PriceTable
+from libs.usage.till import Bill, Quantities
+from tests.unit.encryption.support import make_route
+
+PAYER = Payer(make_route("acme"))
+
+
+@dataclass
+class Till:
+    """Remembers what it let pass; is its own bill."""
+
+    refuse: bool = False
+    admitted: list[Quantities] = field(default_factory=list)
+    settled: list[Quantities] = field(default_factory=list)
+    void: int = 0
+    prices: PriceTable = BUILT_IN
+
+    async def admit(self, payer: Payer, most: Quantities) -> Bill:
+        if self.refuse:
+            raise BudgetExceeded("b", "1", "1", "0")
+        self.admitted.append(most)
+        return TillBill(self)
+
+
+@dataclass
+class TillBill:
+    """Of one call."""
+
+    till: Till
+
+    async def settle(self, used: Quantities, *, estimated: bool = False) -> Decimal | None:
+        self.till.settled.append(used)
+        return None
+
+    async def void(self) -> None:
+        self.till.void += 1
 
 
 class Said(BaseModel):
@@ -22,7 +60,9 @@ class Flaky:
     name: str = "flaky"
     calls: int = 0
 
-    async def ask(self, instructions: str, text: str, shape: type[M]) -> Completion[M]:
+    async def ask(
+        self, payer: Payer, instructions: str, text: str, shape: type[M]
+    ) -> Completion[M]:
         self.calls += 1
         if self.calls <= self.failures:
             raise ModelUnavailable(self.name, "test")
@@ -45,14 +85,14 @@ class Guarded:
 
     model: Flaky
     clock: Clock = field(default_factory=Clock)
+    till: Till = field(default_factory=Till)
 
     def __post_init__(self) -> None:
-        price = Price(Decimal(1), Decimal(2), "USD")
-        self.guard = GuardedModel(self.model, price, clock=self.clock)
+        self.guard = GuardedModel(self.model, self.till, 100, clock=self.clock)
 
     async def fails(self) -> bool:
         try:
-            await self.guard.ask("", "", Said)
+            await self.guard.ask(PAYER, "", "", Said)
         except ModelUnavailable:
             return True
         return False
@@ -90,8 +130,27 @@ async def test_a_success_forgets_failures() -> None:
     assert [await guarded.fails() for _ in range(3)] == [True, True, False]
 
 
-@pytest.mark.parametrize(("read", "written", "amount"), [(0, 0, "0"), (500_000, 250_000, "1.5")])
-def test_prices_are_exact(read: int, written: int, amount: str) -> None:
-    price = Price(Decimal(2), Decimal(2), "USD")
+async def test_a_call_is_paid_for_as_counted_and_admitted_for_the_most_it_can_use() -> None:
+    guarded = Guarded(Flaky(failures=1))
 
-    assert price.of(Completion(Said(), read, written)) == Decimal(amount)
+    await guarded.fails()
+    await guarded.guard.ask(PAYER, "do", "thé", Said)
+
+    till = guarded.till
+    assert till.settled == [{Kind.INPUT_TOKENS: 10, Kind.OUTPUT_TOKENS: 20}]
+    assert till.void == 1
+    most = till.admitted[-1]
+    assert most[Kind.OUTPUT_TOKENS] == 100
+    assert most[Kind.INPUT_TOKENS] >= len(b"do") + len("thé".encode())
+
+
+async def test_what_a_budget_refuses_is_not_the_models_fault() -> None:
+    guarded = Guarded(Flaky(failures=0))
+    guarded.till.refuse = True
+    for _ in range(5):
+        with pytest.raises(BudgetExceeded):
+            await guarded.guard.ask(PAYER, "", "", Said)
+    guarded.till.refuse = False
+
+    assert not await guarded.fails()
+    assert guarded.model.calls == 1

@@ -7,7 +7,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.governance.domain.trail import Verdict
+from libs.audit import Verdict
 
 _GENESIS = sha256(b"acme").digest()
 

@@ -1,0 +1,1 @@
+"""Alerts of tenants, and the webhooks that hear of them."""

@@ -1,0 +1,1 @@
+"""The audit trail: recording, reading, proving, copying and pruning it."""

@@ -1,0 +1,1 @@
+"""What tenants may spend: budgets, and reservations for users outside the suite."""

@@ -1,0 +1,1 @@
+"""What tenants use and what that costs: added up, compared and foreseen."""
