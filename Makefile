@@ -29,7 +29,7 @@ serve: setup ## Run all four services on embedded stores until Ctrl-C
 
 ##@ Check it
 
-.PHONY: test test-isolation lint types walls
+.PHONY: test test-isolation test-rotation lint types walls
 test: ## Run every test that needs no cluster, with coverage (WORKERS=n; default: one per core)
 	scripts/setup --tests
 	$(PYTEST) -n $(WORKERS) --dist worksteal --cov
@@ -37,6 +37,10 @@ test: ## Run every test that needs no cluster, with coverage (WORKERS=n; default
 test-isolation: ## Drive 1,000,000 operations through the tenant isolation tests (long)
 	scripts/setup --tests
 	AETERNA_ISOLATION_OPERATIONS=1000000 $(PYTEST) -n $(WORKERS) -o faulthandler_timeout=0 tests/isolation
+
+test-rotation: setup ## Rotate keys under 64 readers and writers, ROTATIONS times (default: 20; long)
+	scripts/setup --tests
+	AETERNA_ROTATIONS=$(or $(ROTATIONS),20) $(PYTEST) -s -o faulthandler_timeout=0 tests/integration/governance/test_rotation_under_load.py
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check

@@ -1,7 +1,8 @@
-"""How much of raw AES-256-GCM's speed is left of sealing and opening fields of 1 KiB on one core.
+"""How much of the raw ciphers' speed is left of sealing, opening and rewrapping, on one core.
 
-The peer is `AESGCM.encrypt` with a fresh `os.urandom(12)` nonce and AAD of the same length as ours.
-Keys are cached, as they are in a running service.
+Fields of 1 KiB: the peer is `AESGCM.encrypt` with a fresh `os.urandom(12)` nonce and AAD of the
+same length as ours. Keys are cached, as they are in a running service. Keys of subjects: the peer
+is unwrapping and wrapping 32 bytes after RFC 3394. To re-encrypt a field is to open and to seal it.
 """
 
 import os
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from statistics import median
 from typing import TypeVar, cast
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ from bench.measure import Sample, Spread, alternate
 from bench.report import Report, Row, Section
 from libs.encryption.keyring import Keyring, Plain, Sealed
 from libs.encryption.kms_local import LocalKms
+from libs.encryption.primitives import unwrap_key, wrap_key
 from libs.encryption.registry import MEMORY_CONTENT
 from libs.encryption.store_memory import MemoryKeyStore
 from libs.tenancy import Route, ShardId, TenantId
@@ -35,19 +38,44 @@ async def run(*, quick: bool) -> Report:
     """Fields one by one and in batches, each against the raw cipher."""
     rounds, fields = (2, 256) if quick else (15, 16_384)
     with tempfile.TemporaryDirectory() as folder:
-        works = _raw(fields) | await _ours(LocalKms.open(Path(folder) / "keyring.json"), fields)
-    samples = await alternate({name: _timed(work) for name, work in works.items()}, rounds)
-    micros = {name: [each.seconds / fields * 1e6 for each in s] for name, s in samples.items()}
+        kms = LocalKms.open(Path(folder) / "keyring.json")
+        works = _raw(fields) | await _ours(kms, fields)
+        wraps = {"raw rewrap": _raw_rewrap(fields), "rewrap": await _rewrap(kms, fields)}
+    micros = await _micros(works, fields, rounds)
+    wrapping = await _micros(wraps, fields, rounds)
     facts = [f"{fields:,} fields of {FIELD_BYTES} bytes a round, {rounds} rounds; 1x: as fast."]
-    return Report("encryption", "Encryption", [Section("1 KiB fields", _rows(micros))], facts)
+    sections = [
+        Section("1 KiB fields", _rows(micros)),
+        Section("Keys of subjects under a new tenant key", _rows(wrapping)),
+    ]
+    return Report("encryption", "Encryption", sections, facts, summary=_summary(micros | wrapping))
+
+
+async def _micros(works: dict[str, Work], units: int, rounds: int) -> dict[str, list[float]]:
+    """Microseconds a unit, of each round."""
+    samples = await alternate({name: _timed(work) for name, work in works.items()}, rounds)
+    return {name: [each.seconds / units * 1e6 for each in s] for name, s in samples.items()}
+
+
+def _summary(micros: dict[str, list[float]]) -> dict[str, float]:
+    """How many in a second, the median of rounds."""
+    names = {
+        "seals_per_second": f"seal {BATCHES[-1]}",
+        "raw_seals_per_second": "raw seal",
+        "opens_per_second": f"open {BATCHES[-1]}",
+        "raw_opens_per_second": "raw open",
+        "rewraps_per_second": "rewrap",
+        "raw_rewraps_per_second": "raw rewrap",
+    }
+    return {name: round(1e6 / median(micros[each])) for name, each in names.items()}
 
 
 def _rows(micros: dict[str, list[float]]) -> list[Row]:
     return [
         {
             "what": name,
-            "µs/field": Spread.of(taken),
-            "raw µs/field": Spread.of(raw := micros[f"raw {name.split()[0]}"]),
+            "µs each": Spread.of(taken),
+            "raw µs each": Spread.of(raw := micros[f"raw {name.split()[0]}"]),
             "raw / ours": Spread.ratio(raw, taken),
             "goal": ">= 0.75x",
         }
@@ -79,6 +107,33 @@ def _raw(fields: int) -> dict[str, Work]:
             cipher.decrypt(nonce, sealed, aad)
 
     return {"raw seal": encrypt, "raw open": decrypt}
+
+
+def _raw_rewrap(keys: int) -> Work:
+    old, new = os.urandom(32), os.urandom(32)
+    wrapped = wrap_key(old, os.urandom(32))
+
+    async def work() -> None:
+        for _ in range(keys):
+            wrap_key(new, unwrap_key(old, wrapped))
+
+    return work
+
+
+async def _rewrap(kms: LocalKms, keys: int) -> Work:
+    store = MemoryKeyStore()
+    keyring = Keyring(kms, store)
+    route = Route(TenantId("bench"), ShardId("bench"), 1, cast(asyncpg.Pool, None))
+    await keyring.create_tenant_key(route)
+    old = await keyring.hierarchy.new_subject_key(route, "user", 1)
+    await store.add_tenant_key(route, await keyring.hierarchy.new_tenant_key(route, 2))
+    keyring.invalidate(route.tenant)
+
+    async def work() -> None:
+        for _ in range(keys):
+            await keyring.hierarchy.rewrapped(route, old)
+
+    return work
 
 
 async def _ours(kms: LocalKms, fields: int) -> dict[str, Work]:

@@ -14,9 +14,10 @@ from libs.auth import AuthSettings, LocalIssuer
 from libs.embedded.folder import DataFolder
 from libs.embedded.postgres import PostgresServer, embedded_postgres
 from libs.encryption.kms_local import LocalKms
+from libs.encryption.settings import KmsSettings
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.postgres.bootstrap import OWNER_ROLE, ensure_database, ensure_extension, ensure_roles
-from libs.service.settings import KmsSettings, PlatformSettings
+from libs.service.settings import PlatformSettings
 from libs.usage.prices import PriceSettings
 from libs.wakeups.settings import WakeupSettings
 

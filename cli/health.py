@@ -20,7 +20,7 @@ from libs.errors import invalid
 
 _SECONDS = 5.0  # for one answer, attempts to connect included
 _NAMES = tuple(Addresses.__dataclass_fields__)
-_OPTIONAL = ("wakeups",)  # what services can do without: see libs.service.server
+_OPTIONAL = ("wakeups", "kms")  # what services can do without: see libs.service.server
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from cli import (
     erasure,
     export,
     health,
+    keys,
     knowledge,
     memory,
     memory_all,
@@ -118,6 +119,7 @@ command(app, "check", panel=_GOVERN, example="aeterna check alice read memories 
     access.check
 )
 app.command("token", rich_help_panel=_GOVERN)(operate.token)
+app.add_typer(keys.app, name="keys", rich_help_panel=_GOVERN)
 app.add_typer(audit.app, name="audit", rich_help_panel=_GOVERN)
 app.add_typer(anomalies.app, name="anomaly", rich_help_panel=_GOVERN)
 app.add_typer(costs.app, name="cost", rich_help_panel=_GOVERN)

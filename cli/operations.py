@@ -7,7 +7,7 @@ from google.longrunning import operations_pb2 as pb
 from google.protobuf.message import Message
 
 # For printing what operations answer.
-from aeterna.governance.v1 import erasure_pb2, export_pb2  # noqa: F401
+from aeterna.governance.v1 import erasure_pb2, export_pb2, keys_pb2  # noqa: F401
 from aeterna.memory.v1 import maintenance_pb2  # noqa: F401
 from cli.arguments import name
 from cli.command import command

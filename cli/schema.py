@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from libs.encryption.guards import guard_sealed_tables
 from libs.errors import AppError, Kind
 from libs.postgres import StoreUnavailable, store_errors
 from libs.postgres.hosts import connect_writable
@@ -71,6 +72,7 @@ async def migrate_database(
     """
     async with _connected(dsn, user, password) as connection:
         done = await migrate(connection, load(COMPONENTS))
+        await guard_sealed_tables(connection)
         if shard:
             await ensure_shard(connection, shard, dsn)
         return done

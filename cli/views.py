@@ -21,6 +21,7 @@ from aeterna.governance.v1 import (
     constraints_pb2,
     costs_pb2,
     erasure_pb2,
+    keys_pb2,
     roles_pb2,
     tenants_pb2,
 )
@@ -380,6 +381,30 @@ _COLUMNS: dict[type[Message], Columns] = {
     anomalies_pb2.SeriesPoint: {
         "PERIOD": lambda each: _time(each.period_time),
         "VALUE": lambda each: f"{each.value:.4g}",
+    },
+    keys_pb2.TenantKey: {
+        "NAME": lambda each: each.name,
+        "PRIMARY": lambda each: "yes" if each.primary else "",
+        "SUBJECT KEYS": lambda each: str(each.subject_keys),
+        "CREATED": lambda each: _time(each.create_time),
+        "KMS KEY": lambda each: each.kms_key,
+    },
+    keys_pb2.SubjectKey: {
+        "NAME": lambda each: each.name,
+        "SUBJECT": lambda each: each.subject,
+        "V": lambda each: str(each.version),
+        "PRIMARY": lambda each: "yes" if each.primary else "",
+        "TENANT KEY": lambda each: str(each.tenant_key_version),
+        "USES": lambda each: str(each.uses),
+        "CREATED": lambda each: _time(each.create_time),
+    },
+    keys_pb2.KmsKey: {
+        "PROVIDER": lambda each: each.provider,
+        "KEY ID": lambda each: each.key_id,
+        "STATE": lambda each: each.state,
+        "VERSIONS": lambda each: str(each.versions),
+        "CREATED": lambda each: _time(each.create_time),
+        "DELETION": lambda each: _time(each.deletion_time),
     },
     change_pb2.Change: _CHANGE,
     costs_pb2.Cost: {

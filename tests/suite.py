@@ -15,7 +15,8 @@ from cli.suite import Addresses, running_suite
 from libs.auth import AuthSettings, LocalIssuer, Role
 from libs.clients.stubs import Stubs
 from libs.encryption.kms_local import LocalKms
-from libs.service.settings import KmsSettings, PlatformSettings
+from libs.encryption.settings import KmsSettings
+from libs.service.settings import PlatformSettings
 from libs.tenancy import TenantId
 from libs.wakeups.settings import WakeupSettings
 from tests.databases import Database, add_shard

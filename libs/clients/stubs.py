@@ -23,6 +23,7 @@ from aeterna.governance.v1 import (
     costs_pb2_grpc,
     erasure_pb2_grpc,
     export_pb2_grpc,
+    keys_pb2_grpc,
     roles_pb2_grpc,
     tenants_pb2_grpc,
 )
@@ -81,6 +82,14 @@ class Stubs:
     @property
     def alerts(self) -> alerts_pb2_grpc.AlertServiceAsyncStub:
         return alerts_pb2_grpc.AlertServiceStub(self.channels["governance"])
+
+    @property
+    def keys(self) -> keys_pb2_grpc.KeyServiceAsyncStub:
+        return keys_pb2_grpc.KeyServiceStub(self.channels["governance"])
+
+    @property
+    def kms(self) -> keys_pb2_grpc.KmsServiceAsyncStub:
+        return keys_pb2_grpc.KmsServiceStub(self.channels["governance"])
 
     @property
     def roles(self) -> roles_pb2_grpc.RoleServiceAsyncStub:

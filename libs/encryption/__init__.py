@@ -7,8 +7,12 @@ said in `registry`.
 from libs.encryption.errors import (
     DecryptionFailed,
     KeyDestroyed,
+    KmsAccessDenied,
+    KmsKeyDisabled,
     KmsKeyMissing,
+    KmsUnavailable,
     KmsUnusable,
+    SubjectKeyNotFound,
     TenantKeyMissing,
 )
 from libs.encryption.keyring import Keyring, Plain, Sealed
@@ -20,9 +24,13 @@ __all__ = [
     "Field",
     "KeyDestroyed",
     "Keyring",
+    "KmsAccessDenied",
+    "KmsKeyDisabled",
     "KmsKeyMissing",
+    "KmsUnavailable",
     "KmsUnusable",
     "Plain",
     "Sealed",
+    "SubjectKeyNotFound",
     "TenantKeyMissing",
 ]

@@ -53,6 +53,14 @@ class KeyCache(Generic[V]):
         if len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 
+    def expire(self, tenant: str) -> None:
+        """Let a tenant's values be older than the time to live, as those being loaded will be."""
+        self._generation += 1
+        now = self._clock()
+        for key, (until, value) in self._entries.items():
+            if key[0] == tenant:
+                self._entries[key] = (min(until, now), value)
+
     def drop(self, tenant: str) -> None:
         """Forget a tenant's values, also those that are being loaded at the moment."""
         self._generation += 1

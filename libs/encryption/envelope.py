@@ -26,6 +26,7 @@ FORMAT = b"\xa1"  # never starts a UTF-8 text or a JSON document
 _ID_END = 1 + 16
 KEY_ID = slice(1, _ID_END)
 _NONCE_END = _ID_END + NONCE_BYTES
+NONCE = slice(_ID_END, _NONCE_END)
 OVERHEAD_BYTES = _NONCE_END + TAG_BYTES
 
 

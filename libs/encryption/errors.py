@@ -50,3 +50,47 @@ class KmsUnusable(AppError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The key management service is unusable: {why}.", why=why)
+
+
+class KmsUnavailable(AppError):
+    """The key management service does not answer, or is overloaded; what is cached goes on."""
+
+    kind, reason = Kind.UNAVAILABLE, "KMS_UNAVAILABLE"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"The key management service ({provider}) cannot be reached.", kms=provider
+        )
+
+
+class KmsKeyDisabled(AppError):
+    """The key exists, but may not be used: it was disabled, or is about to be deleted."""
+
+    kind, reason = Kind.PRECONDITION, "KMS_KEY_DISABLED"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"Key {key_id} of the key management service may not be used: it is disabled, to be"
+            " deleted or too old.",
+            keyId=key_id,
+        )
+
+
+class KmsAccessDenied(AppError):
+    """The key management service refuses our credentials."""
+
+    kind, reason = Kind.PRECONDITION, "KMS_ACCESS_DENIED"
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(
+            f"The key management service ({provider}) denies access to its key.", kms=provider
+        )
+
+
+class SubjectKeyNotFound(AppError):
+    """Nothing was ever sealed for this subject, or its keys were destroyed."""
+
+    kind, reason = Kind.NOT_FOUND, "SUBJECT_KEY_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("The subject has no key.")

@@ -9,6 +9,7 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -26,7 +27,7 @@ from libs.tenancy import Route
 
 USES_LIMIT = 2**32 - 2**24  # random nonces: 2^32 per key at most (NIST SP 800-38D, 8.3)
 USES_BLOCK = 2**20
-_MAC_SUBJECT = "\x01mac"  # no user id holds a control character
+MAC_SUBJECT = "\x01mac"  # no user id holds a control character
 
 
 class Plain(NamedTuple):
@@ -64,11 +65,14 @@ class Keyring:
 
     Args:
         clock: Seconds, monotonic.
-        ttl_seconds: How long a key works after its last reading from the store; a key destroyed
-            by another process stops then (here: at once), one disabled in the KMS in twice that.
+        ttl_seconds: How long a key works after its last reading from the store; one disabled in
+            the KMS stops in twice that.
         capacity: The most keys kept, of each kind.
         uses_block: Encryptions reserved in the store at a time; what a process leaves is lost.
         uses_limit: Encryptions that may be reserved of a key before a new version takes over.
+        grace_seconds: How much longer a tenant's key works while the KMS does not answer.
+        refresh_seconds: How often it is asked whether a tenant's keys were rotated or destroyed.
+        longest_use: The age at which a subject's key is followed by a new one; None: never.
         shares: Where the other halves of people's keys are; None: keys are in one piece.
     """
 
@@ -82,6 +86,9 @@ class Keyring:
         capacity: int = 10_000,
         uses_block: int = USES_BLOCK,
         uses_limit: int = USES_LIMIT,
+        grace_seconds: float = 0,
+        refresh_seconds: float = 5,
+        longest_use: timedelta | None = None,
         shares: Shares | None = None,
     ) -> None:
         if not 0 < uses_block <= uses_limit <= USES_LIMIT:
@@ -90,15 +97,18 @@ class Keyring:
         self._clock = clock
         self._uses_block = uses_block
         self._uses_limit = uses_limit
-        self._tenant_keys = TenantKeys(kms, store, clock, capacity, ttl_seconds, shares)
+        self._refresh_seconds, self._longest_use = refresh_seconds, longest_use
+        self.hierarchy = TenantKeys(kms, store, clock, capacity, ttl_seconds, grace_seconds, shares)
         self._primaries = KeyCache[_Primary](clock, capacity, ttl_seconds)
         self._data_keys = KeyCache[DataKey](clock, capacity, ttl_seconds)
         self._mac_keys = KeyCache[bytes](clock, capacity, ttl_seconds)
+        self._due: dict[str, float] = {}  # when to ask again how a tenant's keys are
+        self._revisions: dict[str, int] = {}  # and the answer
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def create_tenant_key(self, route: Route) -> None:
         """Give a new tenant its key; does nothing for one that has it."""
-        await self._tenant_keys.create(route)
+        await self.hierarchy.create(route)
 
     async def seal(self, route: Route, items: Sequence[Plain]) -> list[bytes]:
         """The stored forms, in order; makes the keys of subjects seen for the first time.
@@ -108,6 +118,8 @@ class Keyring:
             ValueError: a field is not registered as encrypted, or a subject is reserved.
         """
         tenant, now = route.tenant, self._clock()
+        if now >= self._due.get(tenant, now):
+            await self._refresh(route, now)
         nonces = os.urandom(NONCE_BYTES * len(items))  # a third of the time if called for each
         used = 0
         seen: dict[str, _Primary] = {}
@@ -134,6 +146,8 @@ class Keyring:
             ValueError: a field is not registered as encrypted.
         """
         tenant, now = route.tenant, self._clock()
+        if now >= self._due.get(tenant, now):
+            await self._refresh(route, now)
         keys: dict[bytes, DataKey] = {}
         plaintexts = []
         for field, row_id, blob in items:
@@ -168,8 +182,8 @@ class Keyring:
         """Delete a subject's keys for good: what they sealed is erased, in backups too.
 
         Returns:
-            How many versions there were. Other processes notice within the time to live, or at once
-            when told to `invalidate`.
+            How many versions there were. Other processes notice within `refresh_seconds`, or at
+            once when told to `invalidate`; what they seal until then the database refuses.
         """
         _refuse_reserved(subject)
         destroyed = await self._store.destroy_subject_keys(route, subject)
@@ -178,9 +192,23 @@ class Keyring:
 
     def invalidate(self, tenant: str) -> None:
         """Forget every key of a tenant: after rotation or erasure in another process."""
-        self._tenant_keys.invalidate(tenant)
+        self.hierarchy.invalidate(tenant)
         for cache in (self._primaries, self._data_keys, self._mac_keys):
             cache.drop(tenant)
+
+    async def _refresh(self, route: Route, now: float) -> None:
+        """Forgets a tenant's keys if they were changed elsewhere; asks now and then."""
+        tenant = route.tenant
+        self._due[tenant] = now + self._refresh_seconds  # who comes meanwhile need not wait
+        try:
+            revision = await self._store.revision(route)
+        except BaseException:
+            del self._due[tenant]
+            raise
+        known = self._revisions.get(tenant)
+        if known is not None and known != revision:
+            self.invalidate(tenant)
+        self._revisions[tenant] = revision
 
     async def _primary(self, route: Route, subject: str) -> _Primary:
         """A primary with uses left; callers for the same subject wait for the first one."""
@@ -200,18 +228,26 @@ class Keyring:
         while True:
             began = self._data_keys.begin()
             newest = await self._store.newest_subject_key(route, subject)
-            if newest and old and old.key.id == newest.id and old.remaining:
+            if newest and old and await self._still(route, newest, old):
                 old.key = await self._data_key(route, newest, began)
                 return old
-            if newest and await self._reserve(route, newest):
+            if newest and await self._reserve(route, newest, self._uses_block):
                 return _Primary(await self._data_key(route, newest, began), self._uses_block)
             version = newest.version + 1 if newest else 1
-            fresh = await self._tenant_keys.new_subject_key(route, subject, version)
+            fresh = await self.hierarchy.new_subject_key(route, subject, version)
             if await self._store.add_subject_key(route, fresh, self._uses_block):
                 return _Primary(await self._data_key(route, fresh, began), self._uses_block)
+            self.hierarchy.invalidate(route.tenant)  # another was first, or the tenant key is gone
 
-    async def _reserve(self, route: Route, key: StoredSubjectKey) -> bool:
-        return await self._store.reserve(route, key.id, self._uses_block, self._uses_limit)
+    async def _still(self, route: Route, newest: StoredSubjectKey, old: _Primary) -> bool:
+        """Whether the primary of before is what still seals."""
+        if old.key.id != newest.id or not old.remaining:
+            return False
+        return self._longest_use is None or await self._reserve(route, newest, 0)
+
+    async def _reserve(self, route: Route, key: StoredSubjectKey, uses: int) -> bool:
+        limits = self._uses_limit, self._longest_use
+        return await self._store.reserve(route, key.id, uses, *limits)
 
     async def _read_keys(self, route: Route, items: Sequence[Sealed]) -> dict[bytes, DataKey]:
         """The keys of `items` that are not cached."""
@@ -225,14 +261,14 @@ class Keyring:
         stored = await self._store.subject_keys(route, list(wanted))
         if gone := wanted - {key.id for key in stored}:
             raise KeyDestroyed(gone)
-        secrets = await self._tenant_keys.unwrap_all(route, stored)
+        secrets = await self.hierarchy.unwrap_all(route, stored)
         return {
             key.id.bytes: self._keep(route, key, secret, began)
             for key, secret in zip(stored, secrets, strict=True)
         }
 
     async def _data_key(self, route: Route, stored: StoredSubjectKey, began: Began) -> DataKey:
-        return self._keep(route, stored, await self._tenant_keys.unwrap(route, stored), began)
+        return self._keep(route, stored, await self.hierarchy.unwrap(route, stored), began)
 
     def _keep(self, route: Route, stored: StoredSubjectKey, secret: bytes, began: Began) -> DataKey:
         key = DataKey(route.tenant, stored.id, stored.version, secret)
@@ -241,7 +277,7 @@ class Keyring:
 
     async def _mac_key(self, route: Route, purpose: str) -> bytes:
         began = self._mac_keys.begin()
-        secret = await self._tenant_keys.unwrap(route, await self._mac_secret(route))
+        secret = await self.hierarchy.unwrap(route, await self._mac_secret(route))
         info = b"aeterna mac " + purpose.encode()
         key = hkdf_sha256(secret, salt=b"", info=info, length=KEY_BYTES)
         self._mac_keys.put((route.tenant, purpose), key, began)
@@ -249,13 +285,13 @@ class Keyring:
 
     async def _mac_secret(self, route: Route) -> StoredSubjectKey:
         while True:
-            stored = await self._store.newest_subject_key(route, _MAC_SUBJECT)
+            stored = await self._store.newest_subject_key(route, MAC_SUBJECT)
             if stored is not None:
                 return stored
-            fresh = await self._tenant_keys.new_subject_key(route, _MAC_SUBJECT, version=1)
+            fresh = await self.hierarchy.new_subject_key(route, MAC_SUBJECT, version=1)
             await self._store.add_subject_key(route, fresh, uses=0)
 
 
 def _refuse_reserved(subject: str) -> None:
-    if subject == _MAC_SUBJECT:
+    if subject == MAC_SUBJECT:
         raise ValueError("this subject is reserved")

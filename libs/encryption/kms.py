@@ -5,7 +5,7 @@ wrapped key: it unwraps under the same context only.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -34,16 +34,29 @@ class GeneratedKey:
 
 @dataclass(frozen=True, slots=True)
 class KmsDescription:
-    """What an operator may see: the key that wraps now, since when, and how many still unwrap."""
+    """What an operator may see: the key that wraps now, since when, and how many still unwrap.
+
+    Attributes:
+        state: `enabled`, or the service's own word for why it may not be used.
+        automatic: Whether the service rotates it by itself.
+        deletion_at: When it will be deleted, if that is scheduled.
+    """
 
     provider: str
     key_id: str
     created_at: datetime
     versions: int
+    state: str = "enabled"
+    automatic: bool = False
+    deletion_at: datetime | None = None
 
 
 class Kms(Protocol):
-    """Wraps tenant keys under keys that never leave it."""
+    """Wraps tenant keys under keys that never leave it.
+
+    Every method raises KmsUnavailable when the service does not answer, and KmsAccessDenied when it
+    refuses us.
+    """
 
     @property
     def is_production_safe(self) -> bool:
@@ -64,15 +77,35 @@ class Kms(Protocol):
         Raises:
             DecryptionFailed: altered, or wrapped under another context.
             KmsKeyMissing: wrapped by a key that the service does not hold.
+            KmsKeyDisabled: wrapped by a key that may not be used.
+        """
+        ...
+
+    async def rewrap(self, wrapped: WrappedKey, context: Context) -> WrappedKey:
+        """The same key, wrapped by the current version; inside the service where it can do that.
+
+        Raises: As `unwrap`.
         """
         ...
 
     async def rotate(self) -> str:
-        """Make a new version the one that wraps; old ones still unwrap. Returns its key id."""
+        """Make a new version the one that wraps; old ones still unwrap.
+
+        Returns:
+            Its key id; the old one where a service names no versions.
+        """
         ...
 
     async def describe(self) -> KmsDescription:
         """The state of the key."""
+        ...
+
+    async def keys(self) -> Sequence[KmsDescription]:
+        """Every key, or version of one, that the service shows us; some hundred at most."""
+        ...
+
+    def owns(self, key_id: str) -> bool:
+        """Whether a key of this name would be here: services may follow each other."""
         ...
 
 
@@ -85,7 +118,8 @@ async def self_test(kms: Kms) -> None:
     context = {"purpose": "self-test", "nonce": secrets.token_hex(8)}
     generated = await kms.generate(context)
     rewrapped = await kms.wrap(generated.plaintext, context)
-    for wrapped in (generated.wrapped, rewrapped):
+    again = await kms.rewrap(generated.wrapped, context)
+    for wrapped in (generated.wrapped, rewrapped, again):
         if await kms.unwrap(wrapped, context) != generated.plaintext:
             raise KmsUnusable("a wrapped key came back different")
     if len(generated.plaintext) != KEY_BYTES:

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -83,6 +83,10 @@ class LocalKms:
         nonce, sealed = wrapped.ciphertext[:NONCE_BYTES], wrapped.ciphertext[NONCE_BYTES:]
         return open_sealed(AESGCM(version.key), nonce, sealed, _aad(context))
 
+    async def rewrap(self, wrapped: WrappedKey, context: Context) -> WrappedKey:
+        """See `Kms`."""
+        return await self.wrap(await self.unwrap(wrapped, context), context)
+
     async def rotate(self) -> str:
         """See `Kms`."""
         self._versions = await asyncio.to_thread(_append, self._path, _new_version())
@@ -92,6 +96,16 @@ class LocalKms:
         """See `Kms`."""
         newest = self._versions[-1]
         return KmsDescription("local", newest.id, newest.created_at, len(self._versions))
+
+    async def keys(self) -> Sequence[KmsDescription]:
+        """See `Kms`: every version, the newest first."""
+        versions = enumerate(self._versions, start=1)
+        found = [KmsDescription("local", each.id, each.created_at, n) for n, each in versions]
+        return found[::-1]
+
+    def owns(self, key_id: str) -> bool:
+        """See `Kms`: the names of versions are bare UUIDs."""
+        return ":" not in key_id
 
     def _find(self, key_id: str) -> _Version | None:
         return next((version for version in self._versions if version.id == key_id), None)

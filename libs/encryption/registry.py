@@ -1,5 +1,6 @@
 """Which columns hold ciphertext: the one list that sealing, re-encryption and tests go by."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -27,7 +28,6 @@ WEBHOOK_URL = Field("webhook", "url")
 WEBHOOK_SECRET = Field("webhook", "secret")
 AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
 
-# A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
 ENCRYPTED_FIELDS = frozenset(
     {
         MEMORY_CONTENT,
@@ -48,3 +48,35 @@ ENCRYPTED_FIELDS = frozenset(
         AUTHORIZATION_POLICY_DESCRIPTION,
     }
 )
+
+# A version row keeps the sealed bytes of its entity, so it is opened with the entity's field.
+VERSIONS: Mapping[str, str] = {
+    "memory": "memory_version",
+    "knowledge_item": "knowledge_version",
+    "constraint_policy": "constraint_policy_version",
+}
+
+# What names a row in the authenticated data, where that is not its `id`.
+ROW_IDS: Mapping[str, str] = {"webhook": "row_id"}
+
+
+class SealedTable(NamedTuple):
+    """A table of the schema `aeterna`, which column names its rows in the authenticated data, and
+    how its sealed columns are opened."""
+
+    name: str
+    row_id: str
+    fields: tuple[Field, ...]
+
+
+def sealed_tables() -> list[SealedTable]:
+    """Every table that holds sealed values: the current rows before the versions of them."""
+    tables: dict[str, list[Field]] = {}
+    for field in sorted(ENCRYPTED_FIELDS):
+        tables.setdefault(field.table, []).append(field)
+    current = [
+        SealedTable(name, ROW_IDS.get(name, "id"), tuple(fields)) for name, fields in tables.items()
+    ]
+    return current + [
+        each._replace(name=VERSIONS[each.name]) for each in current if each.name in VERSIONS
+    ]

@@ -6,6 +6,7 @@ in here are wrapped, so a copy of these tables opens nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -53,15 +54,28 @@ class KeyStore(Protocol):
         ...
 
     async def add_subject_key(self, route: Route, key: StoredSubjectKey, uses: int) -> bool:
-        """Add a version with uses reserved for this caller; False when that version exists."""
+        """Add a version with uses reserved for this caller; False when that version exists, or the
+        version of the tenant key that wrapped it does not (any more)."""
         ...
 
-    async def reserve(self, route: Route, key_id: UUID, uses: int, limit: int) -> bool:
+    async def reserve(
+        self,
+        route: Route,
+        key_id: UUID,
+        uses: int,
+        limit: int,
+        longest_use: timedelta | None = None,
+    ) -> bool:
         """Reserve uses of a key for this caller alone.
 
         Returns:
-            False, and nothing changes, when its total would pass `limit` or it does not exist.
+            False, and nothing changes, when its total would pass `limit`, when it is older than
+            `longest_use`, or when it does not exist.
         """
+        ...
+
+    async def revision(self, route: Route) -> int:
+        """Grows with each rotation and each destruction of a key of the tenant."""
         ...
 
     async def destroy_subject_keys(self, route: Route, subject: str) -> int:
@@ -88,16 +102,26 @@ _SUBJECT_KEYS = """
 _ADD_SUBJECT_KEY = """
     INSERT INTO aeterna.subject_key
         (tenant_id, subject_id, version, id, tenant_key_version, wrapped, uses)
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING true
+    SELECT $1, $2, $3, $4, $5, $6, $7
+    WHERE EXISTS (SELECT FROM aeterna.tenant_key WHERE tenant_id = $1 AND version = $5)
+    ON CONFLICT DO NOTHING RETURNING true
 """
 _RESERVE = """
     UPDATE aeterna.subject_key SET uses = uses + $3
-    WHERE tenant_id = $1 AND id = $2 AND uses + $3 <= $4 RETURNING true
+    WHERE tenant_id = $1 AND id = $2 AND uses + $3 <= $4
+        AND ($5::interval IS NULL OR created_at > now() - $5) RETURNING true
 """
 _DESTROY = """
     WITH destroyed AS (
-        DELETE FROM aeterna.subject_key WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1)
+        DELETE FROM aeterna.subject_key WHERE tenant_id = $1 AND subject_id = $2 RETURNING 1
+    ), forgotten AS (
+        DELETE FROM aeterna.retired_key WHERE tenant_id = $1 AND subject_id = $2)
     SELECT count(*) FROM destroyed
+"""
+_REVISION = "SELECT revision FROM aeterna.key_revision WHERE tenant_id = $1"
+REVISE = """
+    INSERT INTO aeterna.key_revision AS r (tenant_id, revision) VALUES ($1, 1)
+    ON CONFLICT (tenant_id) DO UPDATE SET revision = r.revision + 1
 """
 
 
@@ -130,12 +154,26 @@ class PostgresKeyStore:
         async with spine.writing(route) as write:
             return bool(await write.conn.fetchval(_ADD_SUBJECT_KEY, route.tenant, *values))
 
-    async def reserve(self, route: Route, key_id: UUID, uses: int, limit: int) -> bool:
+    async def reserve(
+        self,
+        route: Route,
+        key_id: UUID,
+        uses: int,
+        limit: int,
+        longest_use: timedelta | None = None,
+    ) -> bool:
         """See `KeyStore`."""
+        values = (key_id, uses, limit, longest_use)
         async with spine.writing(route) as write:
-            return bool(await write.conn.fetchval(_RESERVE, route.tenant, key_id, uses, limit))
+            return bool(await write.conn.fetchval(_RESERVE, route.tenant, *values))
+
+    async def revision(self, route: Route) -> int:
+        """See `KeyStore`."""
+        rows = await spine.read(route, _REVISION)
+        return int(rows[0]["revision"]) if rows else 0
 
     async def destroy_subject_keys(self, route: Route, subject: str) -> int:
         """See `KeyStore`."""
         async with spine.writing(route) as write:
+            write.add(REVISE)
             return int(await write.conn.fetchval(_DESTROY, route.tenant, subject))

@@ -87,6 +87,8 @@ TABLES: Mapping[str, Store] = {
     "projection_queue": none("ids of entities"),
     "tenant_key": none("keys of the tenant"),
     "subject_key": Store(Treatment.SHREDDED, "keys of the person are destroyed"),
+    "retired_key": Store(Treatment.SHREDDED, "ids of the person's old keys go with the keys"),
+    "key_revision": none("counts"),
     **{
         f"vector_{length}": _VECTORS
         for length in (64, 128, 256, 384, 512, 768, 1024, 1536, 3072, "whole")
@@ -171,7 +173,7 @@ OTHERS: Mapping[str, Store] = {
     "embedding cache": none(
         "vectors under keyed hashes; entries from before the erasure do not count, gone in a day"
     ),
-    "keys in memory": none("forgotten at once here, in ten minutes in other processes"),
+    "keys in memory": none("forgotten at once here, in five seconds in other processes"),
     "wake-ups": none("names of tenants"),
     "logs, metrics and traces": none("no ids of people, no texts"),
     "backups": Store(

@@ -86,6 +86,18 @@ MODEL_TOKENS = Counter("aeterna_model_tokens", "Tokens read and written.", ["mod
 MODEL_COST = Counter(
     "aeterna_model_cost", "What they cost by the configured prices.", ["model", "currency"]
 )
+KMS_AVAILABLE = Gauge(
+    "aeterna_kms_available",
+    "Whether the key management service answers and its key may be used (1), or cached keys have to"
+    " do (0).",
+)
+KMS_CALLS = Counter(
+    "aeterna_kms_calls", "Calls of the key management service: OK, or why not.", ["call", "outcome"]
+)
+KMS_SECONDS = Histogram("aeterna_kms_seconds", "How long those took that went well.")
+KMS_STALE = Counter(
+    "aeterna_kms_stale", "Tenants' keys that were used for longer, since the service was away."
+)
 ALERTS = Counter("aeterna_alerts", "Alerts raised.", ["kind", "severity"])
 DELIVERIES = Counter(
     "aeterna_webhook_deliveries", "Attempts to send alerts to webhooks.", ["outcome"]

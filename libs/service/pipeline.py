@@ -26,11 +26,13 @@ from libs.authorization.denials import Denial, Denials
 from libs.authorization.engine import actions
 from libs.authorization.recording import Recorder
 from libs.changes import Origin
+from libs.encryption.keyring import Keyring
 from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
 from libs.service.caller import Caller, ForeignTenant, bind, bound
 from libs.service.errors import abort, code_of, expected
 from libs.service.limits import Limits
 from libs.service.observe import Observed, Outcome
+from libs.spine import KeyChangedMeanwhile
 from libs.tenancy import (
     Route,
     TenantId,
@@ -101,6 +103,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         authenticator: Authenticator,
         directory: Directory,
         authority: Authority,
+        keyring: Keyring,
         denials: Denials,
         recorder: Recorder,
         write_timeout: timedelta,
@@ -118,6 +121,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
         self._denials, self._recorder = denials, recorder
         self._write_seconds = write_timeout.total_seconds()
         self._authenticator, self._directory = authenticator, directory
+        self._keyring = keyring
         self._validator = Validator()
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -254,6 +258,8 @@ class Pipeline(grpc.aio.ServerInterceptor):
         error = expected(exc)
         if isinstance(error, TenantMoved):
             self._directory.forget(TenantId(error.metadata["tenant"]))
+        if isinstance(error, KeyChangedMeanwhile):
+            self._keyring.invalidate(error.metadata["tenant"])  # a repeat seals with what there is
         outcome.code = code_of(error)
         await abort(context, error)
 

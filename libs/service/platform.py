@@ -13,10 +13,12 @@ from libs.authorization.denials import Denials, open_denials
 from libs.authorization.recording import Recorder, open_recorder
 from libs.encryption.keyring import Keyring
 from libs.encryption.kms import Kms, self_test
-from libs.encryption.kms_local import LocalKms
+from libs.encryption.kms_guard import GuardedKms
+from libs.encryption.settings import KmsSettings, open_kms
 from libs.encryption.shares import ControlShares
 from libs.encryption.store import PostgresKeyStore
 from libs.errors import AppError, Kind
+from libs.service.background import background
 from libs.service.settings import PlatformSettings
 from libs.tenancy.directory import Directory, open_directory
 from libs.traffic import Traffic, open_traffic
@@ -41,7 +43,7 @@ class Platform:
     settings: PlatformSettings
     authenticator: Authenticator
     directory: Directory
-    kms: Kms
+    kms: GuardedKms
     keyring: Keyring
     wakeups: Wakeups
     spending: Spending
@@ -56,13 +58,14 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
     """Opens the shared parts and tests the keys.
 
     Raises:
+        KmsUnusable, KmsUnavailable, KmsAccessDenied, KmsKeyMissing, KmsKeyDisabled: The self-test.
         KmsNotForProduction, LocalIssuerInProduction: Production mode with what is not meant for it.
         PricesInvalid: The file of prices cannot be used.
         StoreUnavailable: The control database cannot be reached.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(threadpool_limits(1, "blas"))  # its threads spin between small tasks
-        kms = LocalKms.open(settings.kms.keyring)
+        kms = await stack.enter_async_context(open_kms(settings.kms))
         await _check(kms, settings.production)
         authenticator = await stack.enter_async_context(open_authenticator(settings.auth))
         directory = await stack.enter_async_context(open_directory(settings.control))
@@ -70,9 +73,10 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
         traffic = await stack.enter_async_context(open_traffic(directory, utc_now))
         prices = settings.prices.open()
         spending = await stack.enter_async_context(open_spending(prices, directory, wakeups))
+        await stack.enter_async_context(background(kms.look()))
         denials = await stack.enter_async_context(open_denials(wakeups, directory))
         recorder = await stack.enter_async_context(open_recorder())
-        keyring = Keyring(kms, PostgresKeyStore(), shares=ControlShares(directory.control))
+        keyring = _keyring(kms, settings.kms, ControlShares(directory.control))
         yield Platform(
             settings,
             authenticator,
@@ -86,6 +90,17 @@ async def open_platform(settings: PlatformSettings) -> AsyncIterator[Platform]:
             recorder,
             traffic,
         )
+
+
+def _keyring(kms: Kms, settings: KmsSettings, shares: ControlShares) -> Keyring:
+    return Keyring(
+        kms,
+        PostgresKeyStore(),
+        ttl_seconds=settings.keep.total_seconds(),
+        grace_seconds=settings.outage_grace.total_seconds(),
+        longest_use=settings.subject_key_age,
+        shares=shares,
+    )
 
 
 async def _check(kms: Kms, production: bool) -> None:

@@ -25,11 +25,10 @@ from libs.service.pipeline import Pipeline
 from libs.service.platform import Platform, open_platform
 from libs.service.settings import PlatformSettings, ServerSettings, TlsSettings
 from libs.tracing import tracing
-from libs.wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
 
-_WAKEUPS = "wakeups"  # asked for by this name, health tells of what services can do without
+_WAKEUPS, _KMS = "wakeups", "kms"  # by these names, health tells of what services can do without
 _STATUS = {
     True: health_pb2.HealthCheckResponse.SERVING,
     False: health_pb2.HealthCheckResponse.NOT_SERVING,
@@ -109,7 +108,11 @@ async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> 
         registrations = await stack.enter_async_context(wire(settings, platform))
         server = _server(name, settings.server, platform, registrations)
         status = await _health(server, registrations)
-        await stack.enter_async_context(background(_tell(status, platform.wakeups)))
+        for part, states in (
+            (_WAKEUPS, platform.wakeups.connections()),
+            (_KMS, platform.kms.availability()),
+        ):
+            await stack.enter_async_context(background(_tell(status, part, states)))
         address = _listen(server, settings.server.address, settings.server.tls)
         await stack.enter_async_context(_plain_health(status, settings.server))
         await server.start()
@@ -136,6 +139,7 @@ def _server(
         platform.authenticator,
         platform.directory,
         platform.authority,
+        platform.keyring,
         platform.denials,
         platform.recorder,
         settings.write_timeout,
@@ -182,10 +186,10 @@ async def _health(
     return servicer
 
 
-async def _tell(status: health.aio.HealthServicer, wakeups: Wakeups) -> None:
-    """A service whose wake-ups are down goes on serving, but says so."""
-    async for connected in wakeups.connections():
-        await status.set(_WAKEUPS, _STATUS[connected])
+async def _tell(status: health.aio.HealthServicer, name: str, states: AsyncIterator[bool]) -> None:
+    """A service goes on serving without its wake-ups, or on cached keys, but says so."""
+    async for well in states:
+        await status.set(name, _STATUS[well])
 
 
 @asynccontextmanager

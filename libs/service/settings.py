@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, NonNegativeFloat, PositiveInt
 
 from libs.auth.settings import AuthSettings
+from libs.encryption.settings import KmsSettings
 from libs.postgres import DatabaseSettings
 from libs.tracing import TracingSettings
 from libs.usage.prices import PriceSettings
@@ -37,12 +38,6 @@ class ServerSettings(BaseModel, frozen=True):
     shutdown_grace: timedelta = timedelta(seconds=20)  # then for calls under way
     calls_per_second: NonNegativeFloat = 0  # of one tenant, in one process; 0: no limit
     calls_at_once: PositiveInt = 100  # that may come at once, where there is a limit
-
-
-class KmsSettings(BaseModel, frozen=True):
-    """The key management service that wraps the tenants' keys."""
-
-    keyring: Path  # the file of the local provider, refused in production
 
 
 class PlatformSettings(BaseModel, frozen=True):

@@ -21,6 +21,15 @@ from libs.postgres import Connection, StoreUnavailable, lend, roll_back, store_e
 from libs.tenancy import Route, TenantMoved, TenantNotFound, TenantSuspended
 
 
+class KeyChangedMeanwhile(AppError):
+    """A value was sealed with a key that was destroyed before it could be stored: seal it anew."""
+
+    kind, reason = Kind.UNAVAILABLE, "KEY_CHANGED_MEANWHILE"
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__("An encryption key was destroyed meanwhile; retry.", tenant=tenant)
+
+
 class SubjectErased(AppError):
     """A write about a person who was erased, or in that person's name."""
 
@@ -33,10 +42,12 @@ class SubjectErased(AppError):
         )
 
 
-_REFUSALS: dict[str, type[TenantNotFound | TenantMoved | TenantSuspended | SubjectErased]] = {
+_Refusal = TenantNotFound | TenantMoved | TenantSuspended | KeyChangedMeanwhile | SubjectErased
+_REFUSALS: dict[str, type[_Refusal]] = {
     "AE001": TenantNotFound,
     "AE002": TenantMoved,
     "AE003": TenantSuspended,
+    "AE005": KeyChangedMeanwhile,
     "AE006": SubjectErased,
 }
 _NO_SETTINGS: Mapping[str, str] = {}
@@ -188,7 +199,7 @@ async def writing(route: Route, *, durable: bool = True) -> AsyncIterator[Write]
 
     Raises:
         TenantMoved: The route's epoch is not the shard's.
-        TenantSuspended, TenantNotFound, SubjectErased: As they say.
+        TenantSuspended, TenantNotFound, KeyChangedMeanwhile, SubjectErased: As they say.
         StoreUnavailable: The shard cannot be reached; the outcome of a commit may be unknown.
     """
     begin = (

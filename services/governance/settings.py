@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.postgres import CONTROL_ROLE, DatabaseSettings
 from libs.service.settings import PlatformSettings, ServerSettings
+from services.governance.keys.settings import KeySettings
 
 
 class AuditSettings(BaseModel, frozen=True):
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     usage_kept_for: timedelta = timedelta(days=30)  # raw events; hours are kept
     rollup: timedelta = timedelta(seconds=30)  # how often events are added up by the hour
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # allowed though not public
+    keys: KeySettings = KeySettings()
 
     @property
     def control(self) -> DatabaseSettings:

@@ -45,6 +45,7 @@ from services.governance.export.gathering import KIND as export_kind
 from services.governance.export.gathering import ExportOf
 from services.governance.export.sources import CHANGES, CONSENTS, FEEDBACK
 from services.governance.export.store import deleting_old
+from services.governance.keys.wiring import key_parts
 from services.governance.operations import TenantOperations
 from services.governance.settings import Settings
 from services.governance.store.registry import PostgresRegistry
@@ -70,6 +71,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         costs = await stack.enter_async_context(open_costs(settings, platform))
         alerts = await stack.enter_async_context(open_alerts(settings, platform))
         long_running = Operations(platform.wakeups, Uuid7())
+        keys = key_parts(settings.keys, platform, long_running)
         ledger = WrittenLedger(control, platform.kms)
         routes = registry.own_route
         saga = Saga(ledger, long_running, platform.keyring, signer, routes, utc_now)
@@ -77,6 +79,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         own = Gathering(parts, (CONSENTS, CHANGES, FEEDBACK))
         export = ExportOf(long_running, parts, own, utc_now)
         handlers = [
+            *keys.handlers,
             Handler(erasure_kind, erasure_pb2.EraseSubjectResponse, saga),
             Handler(export_kind, export_pb2.ExportSubjectResponse, export),
         ]
@@ -102,6 +105,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 routed=False,
             ),
             audit,
+            *keys.registrations(shown),
             *authorization(platform),
             Registration(
                 "aeterna.governance.v1.ErasureService",

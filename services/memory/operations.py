@@ -33,6 +33,7 @@ from services.memory.errors import MemoryNotFound
 from services.memory.indexing import Indexing, indexed_terms
 from services.memory.opening import opened
 from services.memory.ports import Memories
+from services.memory.rounds import in_rounds
 from services.memory.sealing import plain, sealed
 
 
@@ -103,6 +104,20 @@ class MemoryOperations:
         trusting: bool,
     ) -> Memory:
         """Replaces what the patch gives; `trusting`: the trust may be raised."""
+        return await in_rounds(
+            lambda: self._update(route, asked, memory_id, version, patch, trusting=trusting)
+        )
+
+    async def _update(
+        self,
+        route: Route,
+        asked: Asked,
+        memory_id: UUID,
+        version: int,
+        patch: Patch,
+        *,
+        trusting: bool,
+    ) -> Memory:
         current = await self._one(route, memory_id)
         await self.create.consents.require_to_store(route, {current.subject})
         revival = vector = terms = None
@@ -139,11 +154,15 @@ class MemoryOperations:
         if feedback is Feedback.OUTDATED and not closing:
             first = await changes_of(route, f"{self.collection}/{memory_id}", 0, 1)
             closing = any(person_of(change.actor) == person for change in first)
-        revival = None
-        if feedback is Feedback.HELPFUL:
-            revival = await self.indexing.revival(route, await self._one(route, memory_id))
-        body = Rate(memory_id, self.now(), person, feedback, closing, revival)
-        return (await self._submit(route, asked, body))[0]
+
+        async def attempt() -> Memory:
+            revival = None
+            if feedback is Feedback.HELPFUL:
+                revival = await self.indexing.revival(route, await self._one(route, memory_id))
+            body = Rate(memory_id, self.now(), person, feedback, closing, revival)
+            return (await self._submit(route, asked, body))[0]
+
+        return await in_rounds(attempt)
 
     async def delete(self, route: Route, asked: Asked, memory_id: UUID, version: int) -> None:
         """Removes a memory and its earlier versions."""

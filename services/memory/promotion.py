@@ -6,7 +6,6 @@ write.
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,13 +21,13 @@ from libs.redaction import KINDS, redact_values
 from libs.tenancy import Route
 from services.memory.domain.changes import Body, Promote, decide
 from services.memory.domain.memory import Memory, Stored, Texts
-from services.memory.errors import MemoryNotFound, TextChanged
+from services.memory.errors import MemoryNotFound
 from services.memory.indexing import Indexing
 from services.memory.opening import opened
 from services.memory.ports import Consenting, Memories
+from services.memory.rounds import in_rounds
 from services.memory.sealing import plain_of
 
-_ROUNDS = 5  # of redacting again what changed meanwhile
 _EARLIER = 100  # earlier texts that are looked at; a memory with more loses them all
 _FIELDS = {
     "content": MEMORY_CONTENT,
@@ -61,12 +60,11 @@ class Promotion:
 
         Raises:
             MemoryNotFound, VersionMismatch, NotBroader, InvalidRequest: It is refused.
-            TextChanged: It was changed again and again meanwhile.
+            TextChanged, ArchivedMeanwhile: It was changed again and again meanwhile.
         """
-        for _ in range(_ROUNDS - 1):
-            with suppress(TextChanged):
-                return await self._once(route, asked, move, redacting=redacting, trial=trial)
-        return await self._once(route, asked, move, redacting=redacting, trial=trial)
+        return await in_rounds(
+            lambda: self._once(route, asked, move, redacting=redacting, trial=trial)
+        )
 
     async def _once(
         self, route: Route, asked: Asked, move: Promote, *, redacting: bool, trial: bool

@@ -1,12 +1,10 @@
 """What the migrated database itself says: row-level security, the write guard, rights, sealing."""
 
-from collections.abc import Iterator
-
 import asyncpg
 import pytest
 
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2
-from libs.encryption.registry import ENCRYPTED_FIELDS, Field
+from libs.encryption.registry import ENCRYPTED_FIELDS, Field, SealedTable, sealed_tables
 from libs.erasure.registry import CONTROL, TABLES, Treatment
 from libs.postgres import CONTROL_ROLE, SERVICE_ROLE
 from libs.postgres.bootstrap import OWNER_ROLE
@@ -139,25 +137,39 @@ async def test_the_registry_names_exactly_the_sealed_columns(database: Database)
             " WHERE table_schema = 'aeterna' AND data_type = 'bytea'"
         )
     found = {(row[0], row[1]) for row in rows} - _NOT_SEALED
-    assert {Field(*each) for each in found} == set(ENCRYPTED_FIELDS) | set(_versions())
+    assert {Field(*each) for each in found} == {
+        Field(table.name, field.column) for table in sealed_tables() for field in table.fields
+    }
 
 
-_WITHOUT_VERSIONS = {
-    "approval_request",
-    "approval_decision",
-    "drift_report",
-    "drift_suppression",
-    "webhook",
-    "export_part",
-}
-
-
-def _versions() -> Iterator[Field]:
-    """Version tables keep the sealed bytes of the row that they are versions of."""
-    for field in ENCRYPTED_FIELDS:
-        if field.table.endswith("_version") or field.table in _WITHOUT_VERSIONS:
-            continue  # all that it says is in its versions, or it has none
-        yield Field(f"{field.table.removesuffix('_item')}_version", field.column)
+@pytest.mark.parametrize("table", sealed_tables(), ids=lambda table: table.name)
+async def test_no_sealed_value_can_name_a_key_that_is_gone(
+    database: Database, table: SealedTable
+) -> None:
+    """Re-encryption, retirement and erasure go by what this proves of every table."""
+    columns = {field.column for field in table.fields}
+    async with database.connect() as superuser:
+        guards = await superuser.fetch(
+            "SELECT tgname AS name, obj_description(tgfoid, 'pg_proc') AS columns FROM pg_trigger"
+            " WHERE tgrelid = to_regclass($1) AND tgenabled = 'O' AND tgname ^@ 'sealed_'",
+            f"aeterna.{table.name}",
+        )
+        updatable = await superuser.fetch(
+            "SELECT column_name FROM information_schema.column_privileges WHERE grantee = $2"
+            " AND table_schema = 'aeterna' AND table_name = $1 AND privilege_type = 'UPDATE'",
+            table.name,
+            SERVICE_ROLE,
+        )
+        kind = await superuser.fetchval(
+            "SELECT data_type FROM information_schema.columns WHERE table_schema = 'aeterna'"
+            " AND table_name = $1 AND column_name = $2",
+            table.name,
+            table.row_id,
+        )
+    assert {row["name"] for row in guards} == {"sealed_insert", "sealed_update"}
+    assert [set(row["columns"].split(", ")) for row in guards] == [columns, columns]
+    assert columns <= {row[0] for row in updatable}
+    assert kind == "uuid"
 
 
 async def test_every_store_says_what_becomes_of_an_erased_person(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""What the servers of the tests share that stand for model providers: HTTP, said well or badly."""
+"""What the servers of the tests share that stand for providers: HTTP, said well or badly."""
 
 import asyncio
 import json
@@ -30,8 +30,8 @@ class Reply:
 async def read(reader: asyncio.StreamReader) -> Request:
     line, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
     headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in rest)}
-    body = await reader.readexactly(int(headers["content-length"]))
-    return Request(line, headers, json.loads(body))
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Request(line, headers, json.loads(body) if body else None)
 
 
 def _written(reply: Reply) -> bytes:

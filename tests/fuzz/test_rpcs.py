@@ -29,6 +29,7 @@ from aeterna.governance.v1 import (
     costs_pb2,
     erasure_pb2,
     export_pb2,
+    keys_pb2,
     roles_pb2,
     tenants_pb2,
 )
@@ -55,6 +56,7 @@ _SERVICES = {
         costs_pb2.DESCRIPTOR,
         budgets_pb2.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
+        keys_pb2.DESCRIPTOR,
         roles_pb2.DESCRIPTOR,
         agents_pb2.DESCRIPTOR,
         authorization_policies_pb2.DESCRIPTOR,

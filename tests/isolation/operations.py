@@ -20,6 +20,7 @@ from aeterna.governance.v1 import (
     costs_pb2,
     erasure_pb2,
     export_pb2,
+    keys_pb2,
     roles_pb2,
     tenants_pb2,
 )
@@ -497,6 +498,42 @@ async def record_event(world: World, rng: random.Random, tenant: Tenant) -> None
     tenant.changes += ok(await world.call(tenant, world.suite.audit.RecordAuditEvent, request))
 
 
+async def rotate_keys(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """Of subjects that others have, too: the same ids are everybody's."""
+    stub, request_id = world.suite.keys, _request_id(rng, world, tenant)
+    calls: list[tuple[Any, Any]] = [
+        (stub.RotateTenantKey, keys_pb2.RotateTenantKeyRequest(request_id=request_id)),
+        (
+            stub.RotateSubjectKey,
+            keys_pb2.RotateSubjectKeyRequest(subject=rng.choice(IDS), request_id=request_id),
+        ),
+    ]
+    tenant.changes += ok(await world.call(tenant, *rng.choice(calls)))
+
+
+async def tend_keys(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub, request_id = world.suite.keys, _request_id(rng, world, tenant)
+    calls: list[tuple[Any, Any]] = [
+        (stub.RotateSubjectKeys, keys_pb2.RotateSubjectKeysRequest(request_id=request_id)),
+        (stub.RewrapTenantKeys, keys_pb2.RewrapTenantKeysRequest(request_id=request_id)),
+        (stub.ReencryptFields, keys_pb2.ReencryptFieldsRequest(request_id=request_id)),
+        (stub.RetireKeys, keys_pb2.RetireKeysRequest(request_id=request_id)),
+    ]
+    answer = await world.call(tenant, *rng.choice(calls))
+    if ok(answer):
+        tenant.operations.add(answer.name)
+        tenant.changes += 1
+
+
+async def read_keys(world: World, rng: random.Random, tenant: Tenant) -> None:
+    stub = world.suite.keys
+    calls: list[tuple[Any, Any]] = [
+        (stub.ListTenantKeys, keys_pb2.ListTenantKeysRequest()),
+        (stub.ListSubjectKeys, keys_pb2.ListSubjectKeysRequest(page_size=50)),
+    ]
+    await world.call(tenant, *rng.choice(calls))
+
+
 async def consents(world: World, rng: random.Random, tenant: Tenant) -> None:
     """Each tenant's people have the same ids, and its own purposes."""
     stub, subject = world.suite.consents, f"{rng.choice(IDS)}{tenant.canary}"
@@ -795,6 +832,12 @@ async def administer(world: World, rng: random.Random, tenant: Tenant) -> None:
         (stub.SuspendTenant, tenants_pb2.SuspendTenantRequest(name=name)),
         (stub.ResumeTenant, tenants_pb2.ResumeTenantRequest(name=name)),
     ]
+    kms = world.suite.kms
+    calls += [
+        (kms.GetKmsKey, keys_pb2.GetKmsKeyRequest()),
+        (kms.ListKmsKeys, keys_pb2.ListKmsKeysRequest()),
+        (kms.RotateKmsKey, keys_pb2.RotateKmsKeyRequest()),
+    ]
     must_fail(await world.call(tenant, *rng.choice(calls)))
     await world.call(
         tenant, stub.GetTenant, tenants_pb2.GetTenantRequest(name=f"tenants/{tenant.name}")
@@ -847,6 +890,9 @@ OPERATIONS: tuple[Operation, ...] = (
     read_approvals,
     foreign_approval,
     record_event,
+    rotate_keys,
+    tend_keys,
+    read_keys,
     consents,
     foreign_privacy,
     read_audit,

@@ -6,6 +6,15 @@
 {{- $urls = append $urls (.jwks_url | default "") -}}
 {{- end -}}
 {{- $urls = append $urls $values.tracing.endpoint -}}
+{{- if eq $values.kms.provider "vault" -}}
+{{- $urls = append $urls $values.kms.vault.url -}}
+{{- end -}}
+{{- if eq $values.kms.provider "aws" -}}
+{{- $urls = append $urls ($values.kms.aws.endpointUrl | default "https://kms") -}}
+{{- if not $values.kms.aws.secret -}}
+{{- $urls = append $urls "https://sts" -}}
+{{- end -}}
+{{- end -}}
 {{- if has .name (list "memory" "knowledge") -}}
 {{- $urls = append $urls (ternary $values.embedding.baseUrl "" (eq $values.embedding.provider "openai")) -}}
 {{- end -}}

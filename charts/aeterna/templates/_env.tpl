@@ -10,8 +10,8 @@
   {{- include "aeterna.passwordFrom" (dict "root" .root "role" $role) | nindent 2 }}
 - {name: {{ $prefix }}_PLATFORM__CONTROL__POOL_SIZE, value: {{ $values.database.poolSize | quote }}}
 - {name: {{ $prefix }}_PLATFORM__AUTH__ISSUERS, value: {{ include "aeterna.issuers" .root | quote }}}
-- {name: {{ $prefix }}_PLATFORM__AUTH__PRODUCTION, value: "false"}
-- {name: {{ $prefix }}_PLATFORM__KMS__KEYRING, value: /run/aeterna/keyring/keyring.json}
+- {name: {{ $prefix }}_PLATFORM__AUTH__PRODUCTION, value: {{ $values.production | quote }}}
+{{- include "aeterna.kmsEnv" (dict "prefix" $prefix "root" .root) }}
 - {name: {{ $prefix }}_PLATFORM__WAKEUPS__TRANSPORT, value: {{ $values.wakeups.transport }}}
 {{- if eq $values.wakeups.transport "redis" }}
 {{- with $values.wakeups.sentinels }}
@@ -57,6 +57,48 @@
 {{- end }}
 {{- range $name, $value := (get $values.services .name).env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{- define "aeterna.kmsEnv" -}}
+{{- $prefix := printf "%s_PLATFORM__KMS_" .prefix }}
+{{- $kms := .root.Values.kms }}
+- {name: {{ $prefix }}_PROVIDER, value: {{ $kms.provider }}}
+- {name: {{ $prefix }}_OUTAGE_GRACE, value: {{ include "aeterna.seconds" $kms.outageGraceSeconds }}}
+{{- if eq $kms.provider "local" }}
+- {name: {{ $prefix }}_KEYRING, value: /run/aeterna/keyring/keyring.json}
+{{- else if $kms.keepKeyring }}
+- {name: {{ $prefix }}_PREVIOUS__PROVIDER, value: local}
+- {name: {{ $prefix }}_PREVIOUS__KEYRING, value: /run/aeterna/keyring/keyring.json}
+{{- end }}
+{{- if eq $kms.provider "aws" }}
+- {name: {{ $prefix }}_AWS__KEY, value: {{ $kms.aws.key | quote }}}
+{{- with $kms.aws.region }}
+- {name: {{ $prefix }}_AWS__REGION, value: {{ . }}}
+{{- end }}
+{{- with $kms.aws.endpointUrl }}
+- {name: {{ $prefix }}_AWS__ENDPOINT_URL, value: {{ . | quote }}}
+{{- end }}
+{{- with $kms.aws.secret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: access-key-id}}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: secret-access-key}}
+{{- end }}
+{{- end }}
+{{- if eq $kms.provider "vault" }}
+- {name: {{ $prefix }}_VAULT__URL, value: {{ $kms.vault.url | quote }}}
+- {name: {{ $prefix }}_VAULT__KEY, value: {{ $kms.vault.key }}}
+- {name: {{ $prefix }}_VAULT__MOUNT, value: {{ $kms.vault.mount }}}
+{{- with $kms.vault.namespace }}
+- {name: {{ $prefix }}_VAULT__NAMESPACE, value: {{ . }}}
+{{- end }}
+- {name: {{ $prefix }}_VAULT__KUBERNETES_ROLE, value: {{ $kms.vault.role }}}
+- {name: {{ $prefix }}_VAULT__KUBERNETES_MOUNT, value: {{ $kms.vault.loginMount }}}
+- {name: {{ $prefix }}_VAULT__KUBERNETES_TOKEN_FILE, value: /run/aeterna/vault/token}
+{{- if $kms.vault.ca }}
+- {name: {{ $prefix }}_VAULT__CA_FILE, value: /run/aeterna/vault/ca.crt}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -2,6 +2,7 @@
 {{- define "aeterna.notes" -}}
 Aeterna {{ .Chart.AppVersion }} in namespace {{ .Release.Namespace }}: memory:50051, knowledge:50052, governance:50053, sync:50054.
 
+{{ if eq .Values.kms.provider "local" -}}
 WARNING: this is not production mode. The keys that wrap every tenant's keys are in the Secret
 {{ include "aeterna.keyringSecret" . }}: whoever reads Secrets in this namespace can read everything. Encrypt Secrets at
 rest, restrict who reads them, and
@@ -9,6 +10,15 @@ rest, restrict who reads them, and
 
   kubectl -n {{ .Release.Namespace }} get secret {{ include "aeterna.keyringSecret" . }} -o jsonpath='{.data.keyring\.json}' | base64 -d > keyring.json
 {{- else }} keep a copy, apart from the database: without it all data is lost.
+{{- end }}
+{{- else -}}
+Keys are wrapped by {{ .Values.kms.provider }}: without its key {{ ternary .Values.kms.aws.key .Values.kms.vault.key (eq .Values.kms.provider "aws") }} all data is lost. Never delete it.
+{{- if .Values.kms.keepKeyring }}
+Rewrap every tenant (aeterna --tenant NAME keys rewrap); then set kms.keepKeyring to false.
+{{- end }}
+{{- if not .Values.production }}
+This is not production mode: set production to true.
+{{- end }}
 {{- end }}
 
 Wait for the migrations and the services, and ask for their health:

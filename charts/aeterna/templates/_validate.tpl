@@ -37,6 +37,34 @@
 {{- $faults = append $faults "auth.kubernetes.subjects: say which service account may do what" -}}
 {{- end -}}
 
+{{- $kms := $values.kms -}}
+{{- if and $values.production (eq $kms.provider "local") -}}
+{{- $faults = append $faults "production: kms.provider local keeps the keys in a Secret; name aws or vault" -}}
+{{- end -}}
+{{- if and (eq $kms.provider "local") $kms.keepKeyring -}}
+{{- $faults = append $faults "kms.keepKeyring: the keyring is the provider itself; this is for a provider that follows it" -}}
+{{- end -}}
+{{- if and (ne $kms.provider "local") $kms.keyringSecret (not $kms.keepKeyring) -}}
+{{- $faults = append $faults "kms.keyringSecret: only the provider local has one; until all tenants are rewrapped set kms.keepKeyring" -}}
+{{- end -}}
+{{- if and (eq $kms.provider "aws") (not $kms.aws.key) -}}
+{{- $faults = append $faults "kms.aws.key: name the key that wraps" -}}
+{{- end -}}
+{{- if and (eq $kms.provider "aws") (not (or $kms.aws.region $kms.aws.endpointUrl (hasPrefix "arn:" $kms.aws.key))) -}}
+{{- $faults = append $faults "kms.aws.region: where is the key?" -}}
+{{- end -}}
+{{- if and $kms.aws.roleArn $kms.aws.secret -}}
+{{- $faults = append $faults "kms.aws: either roleArn or a Secret" -}}
+{{- end -}}
+{{- if and (eq $kms.provider "vault") (not (and $kms.vault.url $kms.vault.role)) -}}
+{{- $faults = append $faults "kms.vault: url and role are needed" -}}
+{{- end -}}
+{{- range list $kms.vault.url $kms.aws.endpointUrl -}}
+{{- if and $values.production (hasPrefix "http://" .) -}}
+{{- $faults = append $faults "kms: keys would go over plain HTTP; production wants https" -}}
+{{- end -}}
+{{- end -}}
+
 {{- if and (eq $values.wakeups.transport "redis") (not $values.wakeups.secret) -}}
 {{- $faults = append $faults "wakeups.secret: the transport redis needs the Secret with its password or url" -}}
 {{- end -}}

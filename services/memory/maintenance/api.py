@@ -13,11 +13,11 @@ from libs.encryption.keyring import Keyring
 from libs.errors import invalid
 from libs.operations import Fields, Operation
 from libs.operations.api import OperationsServicer
+from libs.operations.asking import asking
 from libs.operations.store import Operations
 from libs.service.caller import Caller, caller
 from libs.service.convert import asked
 from libs.service.pipeline import Context
-from services.memory.maintenance.asking import asking
 from services.memory.maintenance.optimize import KIND as OPTIMIZE
 from services.memory.maintenance.prune import KIND as PRUNE
 from services.memory.maintenance.reindex import KIND as REINDEX

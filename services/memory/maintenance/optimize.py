@@ -11,13 +11,13 @@ from datetime import datetime
 
 from libs.changes import Command
 from libs.operations import Fields
+from libs.operations.asking import origin_of
 from libs.tenancy import Route
 from services.memory.aging import LifeOf
 from services.memory.domain.changes import Body
 from services.memory.domain.memory import Stored
 from services.memory.domain.upkeep import Retier
 from services.memory.indexing import Indexing
-from services.memory.maintenance.asking import origin_of
 from services.memory.ports import Memories
 
 KIND = "OptimizeMemories"

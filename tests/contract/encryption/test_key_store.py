@@ -36,6 +36,13 @@ def acme(place: tuple[KeyStore, Route]) -> Route:
     return place[1]
 
 
+@pytest.fixture
+async def keyed(store: KeyStore, acme: Route) -> Route:
+    """The tenant, with a key that wraps subjects' keys."""
+    await store.add_tenant_key(acme, tenant_key())
+    return acme
+
+
 def tenant_key(version: int = 1) -> StoredTenantKey:
     return StoredTenantKey(version, f"kms-{version}", os.urandom(60))
 
@@ -62,57 +69,57 @@ async def test_the_first_tenant_key_of_a_version_stays(store: KeyStore, acme: Ro
     assert list(await store.tenant_keys(acme)) == [first]
 
 
-async def test_the_newest_version_of_a_subject_is_found(store: KeyStore, acme: Route) -> None:
-    assert await store.newest_subject_key(acme, "ada") is None
+async def test_the_newest_version_of_a_subject_is_found(store: KeyStore, keyed: Route) -> None:
+    assert await store.newest_subject_key(keyed, "ada") is None
 
     keys = [subject_key(version=version) for version in (1, 10, 2)]
     for key in [*keys, subject_key("bob", 11)]:
-        assert await store.add_subject_key(acme, key, uses=0)
+        assert await store.add_subject_key(keyed, key, uses=0)
 
-    assert await store.newest_subject_key(acme, "ada") == keys[1]
+    assert await store.newest_subject_key(keyed, "ada") == keys[1]
 
 
-async def test_the_tenant_itself_is_a_subject_too(store: KeyStore, acme: Route) -> None:
+async def test_the_tenant_itself_is_a_subject_too(store: KeyStore, keyed: Route) -> None:
     own = subject_key("")
-    await store.add_subject_key(acme, own, uses=0)
+    await store.add_subject_key(keyed, own, uses=0)
 
-    assert await store.newest_subject_key(acme, "") == own
+    assert await store.newest_subject_key(keyed, "") == own
 
 
-async def test_of_two_that_add_a_version_one_wins(store: KeyStore, acme: Route) -> None:
+async def test_of_two_that_add_a_version_one_wins(store: KeyStore, keyed: Route) -> None:
     keys = [subject_key() for _ in range(6)]
-    won = await asyncio.gather(*(store.add_subject_key(acme, key, uses=0) for key in keys))
+    won = await asyncio.gather(*(store.add_subject_key(keyed, key, uses=0) for key in keys))
 
     assert won.count(True) == 1
-    assert await store.newest_subject_key(acme, "ada") == keys[won.index(True)]
+    assert await store.newest_subject_key(keyed, "ada") == keys[won.index(True)]
 
 
-async def test_keys_are_found_by_id_where_they_exist(store: KeyStore, acme: Route) -> None:
+async def test_keys_are_found_by_id_where_they_exist(store: KeyStore, keyed: Route) -> None:
     keys = [subject_key("ada", 1), subject_key("ada", 2), subject_key("bob", 1)]
     for key in keys:
-        await store.add_subject_key(acme, key, uses=0)
+        await store.add_subject_key(keyed, key, uses=0)
 
-    found = await store.subject_keys(acme, [keys[0].id, uuid4(), keys[2].id])
+    found = await store.subject_keys(keyed, [keys[0].id, uuid4(), keys[2].id])
 
     assert {key.id: key for key in found} == {keys[0].id: keys[0], keys[2].id: keys[2]}
-    assert list(await store.subject_keys(acme, [])) == []
+    assert list(await store.subject_keys(keyed, [])) == []
 
 
-async def test_uses_are_reserved_up_to_the_limit(store: KeyStore, acme: Route) -> None:
+async def test_uses_are_reserved_up_to_the_limit(store: KeyStore, keyed: Route) -> None:
     key = subject_key()
-    await store.add_subject_key(acme, key, uses=4)
+    await store.add_subject_key(keyed, key, uses=4)
 
-    assert await store.reserve(acme, key.id, 4, limit=10)
-    assert not await store.reserve(acme, key.id, 4, limit=10)
-    assert await store.reserve(acme, key.id, 2, limit=10)
-    assert not await store.reserve(acme, key.id, 1, limit=10)
+    assert await store.reserve(keyed, key.id, 4, limit=10)
+    assert not await store.reserve(keyed, key.id, 4, limit=10)
+    assert await store.reserve(keyed, key.id, 2, limit=10)
+    assert not await store.reserve(keyed, key.id, 1, limit=10)
 
 
-async def test_reservations_at_the_same_time_add_up(store: KeyStore, acme: Route) -> None:
+async def test_reservations_at_the_same_time_add_up(store: KeyStore, keyed: Route) -> None:
     key = subject_key()
-    await store.add_subject_key(acme, key, uses=0)
+    await store.add_subject_key(keyed, key, uses=0)
     reserved = await asyncio.gather(
-        *(store.reserve(acme, key.id, 2**20, limit=5 * 2**20) for _ in range(8))
+        *(store.reserve(keyed, key.id, 2**20, limit=5 * 2**20) for _ in range(8))
     )
 
     assert reserved.count(True) == 5
@@ -124,17 +131,17 @@ async def test_nothing_is_reserved_of_a_key_that_does_not_exist(
     assert not await store.reserve(acme, uuid4(), 1, limit=10)
 
 
-async def test_destroying_a_subject_takes_every_version(store: KeyStore, acme: Route) -> None:
+async def test_destroying_a_subject_takes_every_version(store: KeyStore, keyed: Route) -> None:
     doomed = [subject_key("ada", 1), subject_key("ada", 2)]
     other = subject_key("bob")
     for key in [*doomed, other]:
-        await store.add_subject_key(acme, key, uses=0)
+        await store.add_subject_key(keyed, key, uses=0)
 
-    assert await store.destroy_subject_keys(acme, "ada") == 2
-    assert await store.destroy_subject_keys(acme, "ada") == 0
-    assert await store.newest_subject_key(acme, "ada") is None
-    assert list(await store.subject_keys(acme, [doomed[0].id, other.id])) == [other]
-    assert not await store.reserve(acme, doomed[1].id, 1, limit=10)
+    assert await store.destroy_subject_keys(keyed, "ada") == 2
+    assert await store.destroy_subject_keys(keyed, "ada") == 0
+    assert await store.newest_subject_key(keyed, "ada") is None
+    assert list(await store.subject_keys(keyed, [doomed[0].id, other.id])) == [other]
+    assert not await store.reserve(keyed, doomed[1].id, 1, limit=10)
 
 
 async def test_another_tenant_finds_nothing(store: KeyStore, acme: Route) -> None:

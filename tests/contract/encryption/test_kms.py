@@ -1,20 +1,12 @@
-"""What every `Kms` must do; providers are added to the fixture."""
-
-from pathlib import Path
+"""What every `Kms` must do; the fixture is in the conftest."""
 
 import pytest
 
 from libs.encryption import DecryptionFailed, KmsKeyMissing
 from libs.encryption.kms import Kms, WrappedKey, self_test
-from libs.encryption.kms_local import LocalKms
 
 ACME = {"tenant": "acme", "version": "1"}
 KEY = bytes(range(32))
-
-
-@pytest.fixture(params=["local"])
-def kms(request: pytest.FixtureRequest, tmp_path: Path) -> Kms:
-    return {"local": lambda: LocalKms.open(tmp_path / "keyring.json")}[request.param]()
 
 
 async def test_the_boot_test_passes(kms: Kms) -> None:
@@ -46,12 +38,27 @@ async def test_an_altered_key_is_refused(kms: Kms) -> None:
 
 
 async def test_rotation_changes_what_wraps_and_keeps_what_unwraps(kms: Kms) -> None:
-    before = await kms.wrap(KEY, ACME)
+    before, described = await kms.wrap(KEY, ACME), await kms.describe()
     key_id = await kms.rotate()
     after = await kms.wrap(KEY, ACME)
 
-    assert after.key_id == key_id != before.key_id
+    assert after.key_id == key_id == (await kms.describe()).key_id
+    if described.provider != "aws":  # which names no versions
+        assert key_id != before.key_id
     assert await kms.unwrap(before, ACME) == await kms.unwrap(after, ACME) == KEY
+
+
+async def test_rewrapping_brings_a_key_under_what_wraps_now(kms: Kms) -> None:
+    before = await kms.wrap(KEY, ACME)
+    key_id = await kms.rotate()
+    after = await kms.rewrap(before, ACME)
+
+    assert after.key_id == key_id
+    assert after.ciphertext != before.ciphertext
+    assert await kms.unwrap(after, ACME) == KEY
+    for wrong in ({"tenant": "globex"}, {}):
+        with pytest.raises(DecryptionFailed):
+            await kms.rewrap(before, wrong)
 
 
 async def test_the_description_follows_rotation(kms: Kms) -> None:
@@ -61,6 +68,10 @@ async def test_the_description_follows_rotation(kms: Kms) -> None:
 
     assert (after.key_id, after.versions) == (key_id, before.versions + 1)
     assert after.created_at >= before.created_at
+    assert (after.state, after.deletion_at) == ("enabled", None)
+    assert key_id in [each.key_id for each in await kms.keys()]
+    assert kms.owns(key_id)
+    assert not kms.owns("elsewhere:1")
 
 
 async def test_a_key_of_another_service_is_missing(kms: Kms) -> None:

@@ -19,9 +19,10 @@ from libs import changes
 from libs.auth import AuthSettings, LocalIssuer, Role
 from libs.clients.subscription import Subscription
 from libs.encryption.kms_local import LocalKms
+from libs.encryption.settings import KmsSettings
 from libs.service.platform import Platform, open_platform
 from libs.service.server import serving
-from libs.service.settings import KmsSettings, PlatformSettings, ServerSettings
+from libs.service.settings import PlatformSettings, ServerSettings
 from libs.spine import writing
 from libs.tenancy import TenantId
 from libs.wakeups.settings import WakeupSettings

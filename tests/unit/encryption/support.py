@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -61,9 +62,16 @@ class InterleavedStore(MemoryKeyStore):
         await asyncio.sleep(0)
         return result
 
-    async def reserve(self, route: Route, key_id: UUID, uses: int, limit: int) -> bool:
+    async def reserve(
+        self,
+        route: Route,
+        key_id: UUID,
+        uses: int,
+        limit: int,
+        longest_use: timedelta | None = None,
+    ) -> bool:
         await self._yield("reserve")
-        result = await super().reserve(route, key_id, uses, limit)
+        result = await super().reserve(route, key_id, uses, limit, longest_use)
         await asyncio.sleep(0)
         return result
 

@@ -27,7 +27,7 @@ from tests.unit.encryption.support import Clock, InterleavedStore, as_read, make
 
 ACME = make_route("acme")
 GLOBEX = make_route("globex")
-TTL = 600.0
+TTL, REFRESH = 600.0, 5.0
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ async def test_a_key_destroyed_elsewhere_stops_working_in_time(
     blobs = await keyring.seal(ACME, [plain])
     read = as_read([plain], blobs)
     await elsewhere.destroy_subject(ACME, plain.subject)
-    clock.now += TTL - 1
+    clock.now += REFRESH - 1
     assert await keyring.open(ACME, read) == [plain.data]
     clock.now += 1
 

@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from libs.auth import AuthSettings
+from libs.encryption.settings import KmsSettings
 from libs.postgres import CONTROL_ROLE, SERVICE_ROLE, DatabaseSettings
-from libs.service.settings import KmsSettings, PlatformSettings
+from libs.service.settings import PlatformSettings
 from services.governance.settings import Settings
 
 _PLATFORM = PlatformSettings(

@@ -37,6 +37,7 @@ _UNBLOCK = """
 """
 _KEYS = """
     SELECT id FROM aeterna.subject_key WHERE tenant_id = $1 AND subject_id = ANY($2::text[])
+    UNION SELECT id FROM aeterna.retired_key WHERE tenant_id = $1 AND subject_id = ANY($2::text[])
 """
 _LOG = f"""
     SELECT {COLUMNS} FROM aeterna.change
@@ -73,7 +74,7 @@ async def unblock(write: Write, names: Sequence[str]) -> bool:
 
 
 async def key_ids(route: Route, erasure: Erasure) -> list[UUID]:
-    """The person's keys."""
+    """The person's keys, those too that were retired: old backups hold what they sealed."""
     return [row["id"] for row in await read(route, _KEYS, list(erasure.names))]
 
 

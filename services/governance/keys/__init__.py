@@ -1,0 +1,1 @@
+"""Encryption keys of tenants and of the key management service: shown, rotated, retired."""
