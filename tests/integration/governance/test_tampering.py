@@ -201,7 +201,9 @@ async def test_a_value_of_a_destroyed_key_is_not_stored(keys: Keys, suite: Suite
     async with suite.database.connect() as superuser:
         await superuser.execute("DELETE FROM aeterna.subject_key WHERE subject_id = 'ann'")
         with pytest.raises(asyncpg.PostgresError) as refused:
-            await superuser.execute("INSERT INTO aeterna.memory_version SELECT * FROM aeterna.memory")
+            await superuser.execute(
+                "INSERT INTO aeterna.memory_version SELECT * FROM aeterna.memory"
+            )
         await superuser.execute("UPDATE aeterna.memory SET importance = 0.1")  # what is lost stays
     assert refused.value.sqlstate == "AE005"
 
