@@ -68,14 +68,6 @@ class Stubs:
         return audit_pb2_grpc.AuditServiceStub(self.channels["governance"])
 
     @property
-    def keys(self) -> keys_pb2_grpc.KeyServiceAsyncStub:
-        return keys_pb2_grpc.KeyServiceStub(self.channels["governance"])
-
-    @property
-    def kms(self) -> keys_pb2_grpc.KmsServiceAsyncStub:
-        return keys_pb2_grpc.KmsServiceStub(self.channels["governance"])
-
-    @property
     def anomalies(self) -> anomalies_pb2_grpc.AnomalyServiceAsyncStub:
         return anomalies_pb2_grpc.AnomalyServiceStub(self.channels["governance"])
 
@@ -90,6 +82,14 @@ class Stubs:
     @property
     def alerts(self) -> alerts_pb2_grpc.AlertServiceAsyncStub:
         return alerts_pb2_grpc.AlertServiceStub(self.channels["governance"])
+
+    @property
+    def keys(self) -> keys_pb2_grpc.KeyServiceAsyncStub:
+        return keys_pb2_grpc.KeyServiceStub(self.channels["governance"])
+
+    @property
+    def kms(self) -> keys_pb2_grpc.KmsServiceAsyncStub:
+        return keys_pb2_grpc.KmsServiceStub(self.channels["governance"])
 
     @property
     def roles(self) -> roles_pb2_grpc.RoleServiceAsyncStub:

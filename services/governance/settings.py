@@ -46,13 +46,13 @@ class Settings(BaseSettings):
     erasure: ErasureSettings = ErasureSettings()
     exports: ExportSettings = ExportSettings()
     server: ServerSettings = ServerSettings(address="0.0.0.0:50053")
-    keys: KeySettings = KeySettings()
     signing_key: Path | None = None  # Ed25519, PEM; null: one of the suite's own
     audit: AuditSettings = AuditSettings()
     anomaly_interval: timedelta = timedelta(seconds=30)  # between looks for ended periods
     usage_kept_for: timedelta = timedelta(days=30)  # raw events; hours are kept
     rollup: timedelta = timedelta(seconds=30)  # how often events are added up by the hour
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # allowed though not public
+    keys: KeySettings = KeySettings()
 
     @property
     def control(self) -> DatabaseSettings:

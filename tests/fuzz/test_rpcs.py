@@ -53,10 +53,10 @@ _SERVICES = {
     "governance": [
         tenants_pb2.DESCRIPTOR,
         audit_pb2.DESCRIPTOR,
-        keys_pb2.DESCRIPTOR,
         costs_pb2.DESCRIPTOR,
         budgets_pb2.DESCRIPTOR,
         alerts_pb2.DESCRIPTOR,
+        keys_pb2.DESCRIPTOR,
         roles_pb2.DESCRIPTOR,
         agents_pb2.DESCRIPTOR,
         authorization_policies_pb2.DESCRIPTOR,

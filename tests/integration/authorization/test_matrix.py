@@ -169,6 +169,18 @@ TABLE = """
     ListWebhookDeliveries         . . . . M T P .
     RedeliverWebhookDelivery      . . . . M T P .
 
+    ListTenantKeys                . . . . M T P .
+    ListSubjectKeys               . . . . M T P .
+    RotateTenantKey               . . . . M T P .
+    RotateSubjectKey              . . . . M T P .
+    RotateSubjectKeys             . . . . M T P .
+    RewrapTenantKeys              . . . . M T P .
+    ReencryptFields               . . . . M T P .
+    RetireKeys                    . . . . M T P .
+    GetKmsKey                     . . . . . . P .
+    ListKmsKeys                   . . . . . . P .
+    RotateKmsKey                  . . . . . . P .
+
     ListChanges                   V D L A M T P G
     Subscribe                     V D L A M T P G
 
