@@ -45,8 +45,8 @@ async def run(*, quick: bool) -> Report:
     wrapping = await _micros(wraps, fields, rounds)
     facts = [f"{fields:,} fields of {FIELD_BYTES} bytes a round, {rounds} rounds; 1x: as fast."]
     sections = [
-        Section("1 KiB fields", _rows(micros)),
-        Section("Keys of subjects under a new tenant key", _rows(wrapping)),
+        Section("1 KiB fields", _rows(micros, ">= 0.75x")),
+        Section("Keys of subjects under a new tenant key", _rows(wrapping, "<= 20 µs")),
     ]
     return Report("encryption", "Encryption", sections, facts, summary=_summary(micros | wrapping))
 
@@ -70,14 +70,14 @@ def _summary(micros: dict[str, list[float]]) -> dict[str, float]:
     return {name: round(1e6 / median(micros[each])) for name, each in names.items()}
 
 
-def _rows(micros: dict[str, list[float]]) -> list[Row]:
+def _rows(micros: dict[str, list[float]], goal: str) -> list[Row]:
     return [
         {
             "what": name,
             "µs each": Spread.of(taken),
             "raw µs each": Spread.of(raw := micros[f"raw {name.split()[0]}"]),
             "raw / ours": Spread.ratio(raw, taken),
-            "goal": ">= 0.75x",
+            "goal": goal,
         }
         for name, taken in micros.items()
         if not name.startswith("raw")
