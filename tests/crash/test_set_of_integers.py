@@ -81,7 +81,7 @@ def _content(number: int) -> str:
 async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(folder: Path) -> None:
     async with running(folder) as server:
         await server.create_tenant(_TENANT)
-        workload = Workload(server, await server.token(_TENANT, Role.DEVELOPER))
+        workload = Workload(server, await server.token(_TENANT, Role.ADMIN))
         clients = [asyncio.create_task(workload.client(place)) for place in range(_CLIENTS)]
         for kill in range(_KILLS):
             await _more_acknowledged(workload, clients)
