@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from libs.service.rounds import TenantRounds, answering
 from libs.spine import writing
 from libs.tenancy import Route
 from libs.tenancy.directory import Directory
 from libs.usage import Kind
 from libs.usage.recorder import UsageRecorder, add_to
-from libs.usage.tenants import TenantRounds, answering
 
 _INTERVAL = timedelta(minutes=1)
 _WHOM = "SELECT * FROM aeterna.tenants_to_sample($1)"

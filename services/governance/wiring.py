@@ -91,7 +91,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             long_running, shown, platform.keyring, Uuid7(), utc_now, settings.exports.kept
         )
         old_exports = deleting_old(platform.directory, settings.exports.interval)
-        await stack.enter_async_context(background(old_exports))
+        await stack.enter_async_context(background(old_exports.run()))
         consents = PostgresConsents(platform.wakeups, utc_now)
         consenting = ConsentServicer(consents, platform.keyring, utc_now)
         replays = replaying(

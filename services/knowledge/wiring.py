@@ -93,10 +93,9 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             utc_now,
             KnownConsents(platform.wakeups, utc_now),
         )
-        approvals = ApprovalWorker(
-            platform.directory, Kind.KNOWLEDGE, Origin(SERVICE), operations.apply
-        )
-        await stack.enter_async_context(background(approvals.run()))
+        approvals = ApprovalWorker(Kind.KNOWLEDGE, Origin(SERVICE), operations.apply)
+        applying = approvals.rounds(platform.directory)
+        await stack.enter_async_context(background(applying.run()))
         servicer = KnowledgeServicer(
             operations,
             RelationOperations(relations, items, new_id, utc_now),

@@ -11,9 +11,9 @@ import structlog
 from libs.encryption.keyring import Keyring, Sealed
 from libs.encryption.registry import WEBHOOK_SECRET, WEBHOOK_URL
 from libs.metrics import DELIVERIES
+from libs.service.rounds import TenantRounds, answering
 from libs.tenancy import Route
 from libs.tenancy.directory import Directory
-from libs.usage.tenants import TenantRounds, answering
 from services.governance.alerts.domain import State, Told, body_of, headers_of, pause
 from services.governance.alerts.sender import Sender
 from services.governance.alerts.store import WHOM, Due, PostgresAlerts

@@ -1,17 +1,12 @@
 """What is done about anomalies: series are judged period by period, and what is found explained."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
-
-from libs.errors import AppError
 from libs.tenancy import Route
-from libs.tenancy.directory import Directory
 from libs.traffic import PERIOD, period_of
 from services.governance.anomalies.domain.explanation import explain
 from services.governance.anomalies.domain.series import (
@@ -23,8 +18,6 @@ from services.governance.anomalies.domain.series import (
     to_json,
 )
 from services.governance.anomalies.ports import AnomalyStore, Found
-
-log = structlog.get_logger(__name__)
 
 GRACE = timedelta(seconds=90)  # after a period, for all processes to write their counts down
 _AROUND = timedelta(hours=1)
@@ -79,29 +72,3 @@ class AnomalyOperations:
                     Anomaly(self.new_id(), watch.metric, alarm, each.period, watch.rule)
                 )
         return {"rule": to_json(rule), "state": detector.state()}, anomalies
-
-
-@dataclass(frozen=True)
-class AnomalyWorker:
-    """Judges the series of all tenants, in every replica: each period once. Until cancelled."""
-
-    operations: AnomalyOperations
-    directory: Directory
-    now: Callable[[], datetime]
-    interval: timedelta
-
-    async def run(self) -> None:
-        """Looks again and again."""
-        while True:
-            await asyncio.sleep(self.interval.total_seconds())
-            try:
-                await self._look()
-            except AppError as error:
-                log.warning("anomalies.not_looked_for", error=error.reason)
-
-    async def _look(self) -> None:
-        for tenant in await self.operations.store.tenants():
-            try:
-                await self.operations.judge(await self.directory.route(tenant), self.now())
-            except AppError as error:
-                log.warning("anomalies.left", tenant=tenant, error=error.reason)

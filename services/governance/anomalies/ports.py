@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.aip.filtering import Comparison
 from libs.changes import Asked
-from libs.tenancy import Route, TenantId
+from libs.tenancy import Route
 from services.governance.anomalies.domain.series import Anomaly, Metric, Traffic, Watch
 
 Changes = Mapping[str, Any]  # rule, floor, muted: those that change
@@ -57,6 +57,3 @@ class AnomalyStore(Protocol):
     async def advance(self, route: Route, until: datetime, judge: Judge) -> int:
         """Judges every period that ended by `until` and was not judged yet, as one write: each
         exactly once, whatever dies in between. How many anomalies were found."""
-
-    async def tenants(self) -> Sequence[TenantId]:
-        """Those who called lately, on every shard."""

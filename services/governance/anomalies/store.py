@@ -13,11 +13,9 @@ from libs.aip.filtering import Comparison, to_sql
 from libs.alerts import Alert, Facts, raise_alert
 from libs.alerts import Severity as AlertSeverity
 from libs.changes import Asked, Change, Operation, Origin
-from libs.postgres import store_errors
 from libs.spine import Write, read, writing
 from libs.spine.requests import Answers
-from libs.tenancy import Route, TenantId
-from libs.tenancy.directory import Directory
+from libs.tenancy import Route
 from libs.traffic import PERIOD
 from libs.wakeups import Wakeups
 from services.governance.anomalies.domain.alarm import Alarm, Kind, Severity
@@ -84,14 +82,13 @@ _PUT_SERIES = """
     ON CONFLICT (tenant_id, metric) DO UPDATE SET rule = excluded.rule, state = excluded.state,
         seen_until = excluded.seen_until
 """
-_TENANTS = "SELECT * FROM aeterna.tenants_with_traffic()"
+WHOM = "SELECT * FROM aeterna.tenants_with_traffic()"
 
 
 @dataclass(frozen=True)
 class PostgresAnomalies:
     """`AnomalyStore` in PostgreSQL."""
 
-    directory: Directory
     wakeups: Wakeups
 
     async def watches(self, route: Route) -> Mapping[Metric, Watch]:
@@ -148,13 +145,6 @@ class PostgresAnomalies:
         if anomalies:
             self.wakeups.publish(route.tenant)
         return len(anomalies)
-
-    async def tenants(self) -> Sequence[TenantId]:
-        found: set[TenantId] = set()
-        for shard in await self.directory.shards():
-            with store_errors():
-                found.update(TenantId(row[0]) for row in await shard.fetch(_TENANTS))
-        return sorted(found)
 
     async def _is_due(self, route: Route, until: datetime) -> bool:
         """Without the tenant's lock: another replica may have been faster, which shows later."""

@@ -14,7 +14,7 @@ from services.governance.approvals.api import ApprovalServicer
 from services.governance.approvals.operations import RequestOperations, SettingOperations
 from services.governance.approvals.settings_store import PostgresSettings
 from services.governance.approvals.store import PostgresRequests
-from services.governance.approvals.timers import ApprovalTimers
+from services.governance.approvals.timers import timers
 
 
 @asynccontextmanager
@@ -30,5 +30,5 @@ async def open_approvals(platform: Platform) -> AsyncIterator[Registration]:
         platform.keyring,
     )
     add = partial(pb_grpc.add_ApprovalServiceServicer_to_server, servicer)
-    async with background(ApprovalTimers(requests, platform.directory).run()):
+    async with background(timers(requests, platform.directory).run()):
         yield Registration("aeterna.governance.v1.ApprovalService", add)

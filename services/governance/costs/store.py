@@ -9,10 +9,10 @@ from typing import NamedTuple
 import asyncpg
 
 from libs.aip.filtering import Comparison, to_sql
+from libs.service.rounds import TenantRounds, answering
 from libs.spine import read, writing
 from libs.tenancy import Route
 from libs.tenancy.directory import Directory
-from libs.usage.tenants import TenantRounds, answering
 
 DIMENSIONS = ("service", "kind", "model", "org_id", "team_id", "project_id")
 _UNITS = {"hour", "day", "month"}

@@ -1,26 +1,20 @@
 """Deleting exports: on request, and when their time is over."""
 
-import asyncio
 from datetime import timedelta
 from uuid import UUID
-
-import structlog
 
 from libs.changes import Asked, Change
 from libs.changes import Operation as Did
 from libs.errors import AppError, Kind
-from libs.postgres import store_errors
-from libs.service.errors import expected
+from libs.service.rounds import TenantRounds, answering
 from libs.spine import writing
 from libs.spine.requests import Answers
-from libs.tenancy import Route, TenantId
+from libs.tenancy import Route
 from libs.tenancy.directory import Directory
-
-log = structlog.get_logger(__name__)
 
 _DELETE = "DELETE FROM aeterna.export_part WHERE tenant_id = $1 AND export_id = $2"
 _DELETE_OLD = "DELETE FROM aeterna.export_part WHERE tenant_id = $1 AND expires_at < now()"
-_TENANTS = "SELECT * FROM aeterna.tenants_with_old_exports()"
+_WHOM = "SELECT * FROM aeterna.tenants_with_old_exports()"
 
 
 class ExportNotFound(AppError):
@@ -47,24 +41,11 @@ async def delete_export(route: Route, asked: Asked, export: UUID) -> None:
         answers.save(write)
 
 
-async def deleting_old(directory: Directory, interval: timedelta) -> None:
-    """Deletes what is over, of every tenant, until cancelled."""
-    while True:
-        try:
-            for shard in await directory.shards():
-                with store_errors():
-                    rows = await shard.fetch(_TENANTS)
-                for row in rows:
-                    await _delete_old(directory, TenantId(row[0]))
-        except AppError as exc:
-            log.warning("exports.not_looked_for", error=exc.reason)
-        await asyncio.sleep(interval.total_seconds())
+def deleting_old(directory: Directory, interval: timedelta) -> TenantRounds:
+    """Deletes what is over, of every tenant."""
+    return TenantRounds("exports.delete", directory, answering(_WHOM), _delete_old, interval)
 
 
-async def _delete_old(directory: Directory, tenant: TenantId) -> None:
-    try:
-        route = await directory.route(tenant)
-        async with writing(route) as write:
-            await write.conn.execute(_DELETE_OLD, route.tenant)
-    except Exception as exc:
-        log.warning("exports.not_deleted", tenant=tenant, error=expected(exc).reason)
+async def _delete_old(route: Route) -> None:
+    async with writing(route) as write:
+        await write.conn.execute(_DELETE_OLD, route.tenant)

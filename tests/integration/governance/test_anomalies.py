@@ -86,7 +86,7 @@ async def watched(suite: Suite, pool: asyncpg.Pool) -> Watched:
     async with open_directory(suite.database.settings()) as directory:
         wakeups = open_wakeups(WakeupSettings(transport="none"), directory.control)
         async with wakeups as opened:
-            operations = AnomalyOperations(PostgresAnomalies(directory, opened), Uuid7())
+            operations = AnomalyOperations(PostgresAnomalies(opened), Uuid7())
             return Watched(suite, operations, Route(TenantId("acme"), ShardId(SHARD), 1, pool))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations  # the stubs know more classes than the code
 import hashlib
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -131,7 +132,7 @@ async def test_erasure_takes_exports_with_it(people: People) -> None:
 
 async def test_what_is_over_is_neither_shown_nor_kept(people: People) -> None:
     from libs.tenancy.directory import open_directory
-    from services.governance.export.store import _delete_old
+    from services.governance.export.store import deleting_old
 
     response = await exported(people)
     async with people.suite.database.connect() as superuser:
@@ -139,5 +140,5 @@ async def test_what_is_over_is_neither_shown_nor_kept(people: People) -> None:
         with fails_with("EXPORT_NOT_FOUND"):
             await downloaded(people, response.export)
         async with open_directory(people.suite.database.settings()) as directory:
-            await _delete_old(directory, "acme")  # type: ignore[arg-type]  # a label
+            await deleting_old(directory, timedelta(hours=1)).round()
         assert await superuser.fetchval("SELECT count(*) FROM aeterna.export_part") == 0

@@ -54,11 +54,19 @@ class TenantRounds:
 
         await asyncio.gather(*map(serve, await self._tenants()))
 
-    async def _tenants(self) -> list[TenantId]:
+    async def _tenants(self) -> set[TenantId]:
+        """Of all shards that answer."""
+        try:
+            shards = await self._directory.shards()
+        except AppError as error:
+            log.warning("rounds.not_looked", work=self._name, error=error.reason)
+            return set()
+        return {tenant for shard in shards for tenant in await self._tenants_of(shard)}
+
+    async def _tenants_of(self, shard: asyncpg.Pool) -> list[TenantId]:
         try:
             with store_errors():
-                shards = await self._directory.shards()
-                return [tenant for shard in shards for tenant in await self._whom(shard)]
+                return await self._whom(shard)
         except AppError as error:
             log.warning("rounds.not_looked", work=self._name, error=error.reason)
             return []
