@@ -1,16 +1,13 @@
 """The rules of tenants in use, kept in memory: who asks, gets what answers.
 
-What is kept is trusted until a wake-up says that its tenant has changed, and read again now and
-then, since a wake-up may be lost. Rules that cannot be read allow nothing.
+Rules that cannot be read allow nothing.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from time import monotonic
+from functools import partial
 
 from libs.auth import Identity
 from libs.auth.clock import utc_now
@@ -18,27 +15,23 @@ from libs.authorization.asking import Principal, principal_of
 from libs.authorization.engine import Asker, Bounded, Engine
 from libs.authorization.rules import TenantRules
 from libs.authorization.store import load_rules
-from libs.tenancy import Route, TenantId
-from libs.wakeups import Wakeups, Watch
+from libs.tenancy import Route
+from libs.wakeups import Wakeups
+from libs.wakeups.kept import Kept
 
 _KEPT = 2_000  # tenants whose rules are in memory
 _ASKERS = 2_000  # principals whose decisions are
 _SETTLED = 0.5  # seconds in which rules are not read again, however busy the tenant is
-_TRUSTED = 30.0  # seconds after which they are, though no wake-up came
 
 Load = Callable[[Route, TenantRules | None], Awaitable[TenantRules]]
 
 
-@dataclass(slots=True)
-class _Entry:
-    """The rules of one tenant, when they were read, and what rings when they may change."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The rules of one tenant, and what decides by them; None: they were not read yet."""
 
-    watch: Watch
-    closing: ExitStack
     rules: TenantRules = field(default_factory=TenantRules)
     engine: Engine | None = None
-    read_at: float = 0.0
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Authority:
@@ -51,8 +44,10 @@ class Authority:
         load: Load = load_rules,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._wakeups, self._load, self._now = wakeups, load, now
-        self._entries: OrderedDict[TenantId, _Entry] = OrderedDict()
+        self._load, self._now = load, now
+        self._kept = Kept[_Known](
+            wakeups, _Known, most=_KEPT, settled=_SETTLED, lapsed=self._lapsed
+        )
         self._base = Engine()
         self._askers = Bounded[tuple[int, Principal], Asker](_ASKERS)
 
@@ -66,53 +61,28 @@ class Authority:
         """
         if route is None:
             return self._asker(self._base, principal_of(identity, TenantRules(), self._now()))
-        entry = await self._current(route)
-        rules = entry.rules
+        known = await self._kept.get(route.tenant, partial(self._read, route))
+        rules = known.rules
         if identity.tenant != route.tenant:  # people of that name are others
             rules = replace(rules, bindings={}, agents={}, suspended=frozenset())
         principal = principal_of(identity, rules, self._now())
-        return self._asker(entry.engine or self._base, principal)
+        return self._asker(known.engine or self._base, principal)
 
     def _asker(self, engine: Engine, principal: Principal) -> Asker:
         return self._askers.get((engine.number, principal), lambda: engine.of(principal))
 
-    async def _current(self, route: Route) -> _Entry:
-        entry = self._entries.get(route.tenant) or self._watched(route.tenant)
-        self._entries.move_to_end(route.tenant)
-        if not self._fresh(entry):
-            async with entry.reading:
-                if not self._fresh(entry):
-                    await self._read(entry, route)
-        return entry
+    def _lapsed(self, known: _Known) -> bool:
+        ends = known.rules.lapses_at
+        return bool(ends and ends <= self._now())
 
-    def _fresh(self, entry: _Entry) -> bool:
-        age = monotonic() - entry.read_at
-        if not entry.read_at or age >= _TRUSTED:
-            return False
-        if age < _SETTLED:
-            return True
-        lapsed = entry.rules.lapses_at and entry.rules.lapses_at <= self._now()
-        return not lapsed and self._wakeups.connected and not entry.watch.rung
-
-    async def _read(self, entry: _Entry, route: Route) -> None:
-        entry.watch.clear()
-        read_at = monotonic()
-        rules = await self._load(route, entry.rules if entry.engine else None)
-        if entry.engine is None or rules.policies != entry.rules.policies:
-            entry.engine = await self._engine(rules.policies, entry.engine)
-        entry.rules, entry.read_at = rules, read_at
+    async def _read(self, route: Route, known: _Known) -> _Known:
+        rules = await self._load(route, known.rules if known.engine else None)
+        if known.engine and rules.policies == known.rules.policies:
+            return _Known(rules, known.engine)
+        return _Known(rules, await self._engine(rules.policies, known.engine))
 
     async def _engine(self, policies: Mapping[str, str], before: Engine | None) -> Engine:
         """Reading a thousand policies takes a fifth of a second: others are served meanwhile."""
         if not policies:
             return self._base
         return await asyncio.to_thread(Engine, policies, before)
-
-    def _watched(self, tenant: TenantId) -> _Entry:
-        """A new entry, which hears of changes from now on."""
-        closing = ExitStack()
-        watch = closing.enter_context(self._wakeups.watch(tenant))
-        entry = self._entries[tenant] = _Entry(watch, closing)
-        if len(self._entries) > _KEPT:
-            self._entries.popitem(last=False)[1].closing.close()
-        return entry

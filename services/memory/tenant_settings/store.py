@@ -1,29 +1,19 @@
-"""Settings of tenants in PostgreSQL, and those in use in memory.
-
-What is kept is trusted until a wake-up says that its tenant has changed, and asked for again now
-and then, since a wake-up may be lost.
-"""
+"""Settings of tenants in PostgreSQL, and those in use in memory."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 from typing import Any
 
 from libs.changes import Asked, Change, Operation
 from libs.spine import Write, read, writing
 from libs.spine.requests import Answers
-from libs.tenancy import Route, TenantId
-from libs.wakeups import Wakeups, Watch
+from libs.tenancy import Route
+from libs.wakeups import Wakeups
+from libs.wakeups.kept import Kept
 from services.memory.tenant_settings.domain import NAME, TenantSettings, Versioned
 from services.memory.tenant_settings.ports import IndexLength
 
-_KEPT = 10_000  # tenants whose settings are in memory
-_SETTLED = 1.0  # seconds in which settings are not asked for again, however busy the tenant is
-_TRUSTED = 30.0  # seconds after which they are, though no wake-up came
 _GET = """
     SELECT settings, version, number, updated_at
     FROM aeterna.memory_settings WHERE tenant_id = $1
@@ -37,31 +27,18 @@ _PUT = """
 """
 
 
-@dataclass(slots=True)
-class _Entry:
-    """The settings of one tenant, when they were read, and what rings when they may change."""
-
-    settings: Versioned
-    read_at: float
-    watch: Watch
-    closing: ExitStack
-
-
 class PostgresSettings:
     """`SettingsStore` in PostgreSQL."""
 
     def __init__(self, wakeups: Wakeups, now: Callable[[], datetime], index: IndexLength) -> None:
         self._wakeups, self._now, self._index = wakeups, now, index
-        self._entries: OrderedDict[TenantId, _Entry] = OrderedDict()
+        self._kept = Kept[Versioned](wakeups, Versioned)
 
     async def get(self, route: Route) -> Versioned:
-        entry = self._entries.get(route.tenant)
-        if entry and await self._fresh(entry):
-            self._entries.move_to_end(route.tenant)
-            return entry.settings
-        entry = entry or self._watched(route.tenant)
-        read_at = monotonic()
-        return self._keep(entry, _parsed(await read(route, _GET)), read_at)
+        async def stored(_: Versioned) -> Versioned:
+            return _parsed(await read(route, _GET))
+
+        return await self._kept.get(route.tenant, stored)
 
     async def update(
         self, route: Route, asked: Asked, expected: int, values: dict[str, Any]
@@ -79,8 +56,7 @@ class PostgresSettings:
             answers.add(asked.request, changed.model_dump(mode="json"))
             answers.save(write)
         self._wakeups.publish(route.tenant)
-        entry = self._entries.get(route.tenant) or self._watched(route.tenant)
-        return self._keep(entry, changed, monotonic())
+        return await self._kept.put(route.tenant, lambda known: _newer(known, changed))
 
     async def _save(
         self, write: Write, asked: Asked, changed: Versioned, values: dict[str, Any]
@@ -90,26 +66,10 @@ class PostgresSettings:
         write.add(_PUT, text, changed.version, number, changed.updated_at)
         return changed.model_copy(update={"number": number})
 
-    async def _fresh(self, entry: _Entry) -> bool:
-        age = monotonic() - entry.read_at
-        if age < _SETTLED:
-            return True
-        return age < _TRUSTED and self._wakeups.connected and not await entry.watch.wait(0)
 
-    def _watched(self, tenant: TenantId) -> _Entry:
-        """A new entry, which hears of changes from now on."""
-        closing = ExitStack()
-        watch = closing.enter_context(self._wakeups.watch(tenant))
-        entry = self._entries[tenant] = _Entry(Versioned(), 0, watch, closing)
-        if len(self._entries) > _KEPT:
-            self._entries.popitem(last=False)[1].closing.close()
-        return entry
-
-    def _keep(self, entry: _Entry, settings: Versioned, read_at: float) -> Versioned:
-        """What is newer: an answer may be overtaken by a change that was made here."""
-        entry.settings = max(entry.settings, settings, key=lambda each: each.version)
-        entry.read_at = read_at
-        return entry.settings
+def _newer(known: Versioned, changed: Versioned) -> Versioned:
+    """Another change may have been read already."""
+    return max(known, changed, key=lambda each: each.version)
 
 
 def _parsed(rows: list[Any]) -> Versioned:

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from libs.auth import Identity, Role
-from libs.authorization import authority as module
 from libs.authorization.authority import Authority
 from libs.authorization.rules import AgentGrant, AgentState, Binding, TenantRules
 from libs.authorization.things import MEMORY, Thing
 from libs.postgres import StoreUnavailable
 from libs.tenancy import Route, ShardId, TenantId
-from libs.wakeups import Wakeups
+from libs.wakeups import Wakeups, kept
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _SHARD: Any = None
@@ -55,7 +54,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(module, "monotonic", clock)
+    monkeypatch.setattr(kept, "monotonic", clock)
     return clock
 
 
@@ -108,6 +107,22 @@ async def test_what_cannot_be_read_allows_nothing(clock: Clock) -> None:
         clock.seconds += seconds
         with pytest.raises(StoreUnavailable):
             await _may(authority)
+
+
+async def test_a_change_that_could_not_be_read_is_not_forgotten(clock: Clock) -> None:
+    store, wakeups = Store(), Wakeups()
+    authority = Authority(wakeups, store.load, lambda: _NOW)
+    assert await _may(authority)
+
+    store.rules, store.broken = TenantRules(1, _CLOSED), True
+    wakeups.publish(_ROUTE.tenant)
+    clock.seconds += 0.9
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await _may(authority)
+
+    store.broken = False
+    assert not await _may(authority)
 
 
 async def test_bindings_and_agents_end_in_time(clock: Clock) -> None:
