@@ -54,7 +54,11 @@ class Cluster:
 
     @contextmanager
     def namespace(self, name: str) -> Iterator["Cluster"]:
-        """A namespace under restricted Pod Security, which goes with all that is in it."""
+        """A namespace under restricted Pod Security, which goes with all that is in it.
+
+        What a run that was killed left under the same name goes first.
+        """
+        self("delete", "namespace", name, "--ignore-not-found", seconds=300)
         prefix = "pod-security.kubernetes.io"
         labels = {f"{prefix}/enforce": "restricted", f"{prefix}/warn": "restricted"}
         metadata = {"name": name, "labels": labels}
