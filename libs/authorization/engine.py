@@ -80,7 +80,7 @@ class Actions:
 
     def on_tenant(self, action: str) -> bool:
         """Whether it is done to the tenant as a whole, and to nothing in it."""
-        return self._kinds.get(action) == {TENANT}
+        return self._kinds.get(action) == frozenset({TENANT})
 
     def kind(self, action: str) -> str | None:
         """What it is done to, the tenant if that is among more; None for what is no action of its
