@@ -31,7 +31,7 @@ from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as mb
 from aeterna.sync.v1 import sync_pb2
-from libs.service.pipeline import TENANT_HEADER
+from libs.service.admission import TENANT_HEADER
 from tests.isolation.world import IDS, REFUSED_IDS, Leak, Tenant, World, must_fail, ok
 
 Operation = Callable[[World, random.Random, Tenant], Coroutine[Any, Any, None]]
