@@ -19,7 +19,7 @@ from libs.service.caller import PermissionDenied
 from libs.service.errors import expected
 from libs.spine.changes import LoggedChange
 from libs.tenancy import TenantId
-from services.sync.live.domain.audience import Audience
+from services.sync.live.audience import Audience
 from services.sync.live.domain.endings import Ending
 from services.sync.live.domain.rooms import Kind, Room, entering, rooms_of
 from services.sync.live.errors import NotInRoom, RoomNotFound, SnapshotUnavailable, TooManyRooms

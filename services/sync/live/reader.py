@@ -12,7 +12,7 @@ from libs.changes import Operation
 from libs.metrics import LIVE_EVENTS
 from libs.spine.changes import LoggedChange
 from services.sync.errors import ChangesMissing, ChangesPruned, NumberNotReached
-from services.sync.live.domain.audience import Audience
+from services.sync.live.audience import Audience
 from services.sync.live.domain.rooms import Kind, Room, rooms_of
 from services.sync.live.errors import SnapshotUnavailable
 from services.sync.live.ports import Frame

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from libs.auth import Identity
 from libs.metrics import LIVE_ENDED, LIVE_EVENTS
 from libs.spine.changes import LoggedChange
-from services.sync.live.domain.audience import Audience, Shown
+from services.sync.live.audience import Audience, Shown
 from services.sync.live.domain.endings import Ending
 from services.sync.live.domain.rooms import Room
 from services.sync.live.ports import Frame, Frames, Peer
