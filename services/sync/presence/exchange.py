@@ -231,9 +231,12 @@ class Exchange:
             here.see(by_connection, complete=now >= here.unsure_until)
 
     async def _sweep(self, now: float) -> None:
-        more = True
         for _ in range(_SWEEPS):
-            more = more and await self._store.sweep()
+            room, more = await self._store.sweep()
+            if room:
+                self._board.hint(room)
+            if not more:
+                break
         self._sweep_at = now if more else now + _SWEEP_SECONDS
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import structlog
 
@@ -32,10 +32,7 @@ _PATIENCE = 2.0  # seconds that somebody who enters waits for the others to be r
 _LAST_SECONDS = 2.0  # for the others to hear of the end
 
 
-class Tell(Protocol):
-    """Tells those of a room who are at this replica. Never waits, never fails."""
-
-    def __call__(self, room: Room, update: Update) -> None: ...
+Tell = Callable[[Room, Update], None]  # those in the room who are here; never waits, never fails
 
 
 class Present(NamedTuple):

@@ -55,6 +55,13 @@ class Renewal(NamedTuple):
     positions: Mapping[Room, str]
 
 
+class Swept(NamedTuple):
+    """The room that somebody was removed from, if any; whether there may be more to do."""
+
+    room: Room | None
+    more: bool
+
+
 class Store(Protocol):
     """Who is in which room, at all replicas. A replica's members count while its lease runs.
 
@@ -92,9 +99,9 @@ class Store(Protocol):
         """Members at living replicas, in the order of their connections, after one of them."""
         ...
 
-    async def sweep(self) -> bool:
+    async def sweep(self) -> Swept:
         """Removes a part of what replicas left whose lease is over, and tells the rooms by their
-        logs; whether there may be more."""
+        logs."""
         ...
 
     async def leave(self) -> None:
@@ -102,6 +109,6 @@ class Store(Protocol):
         ...
 
     async def listen(self, ready: Callable[[], None], hear: Callable[[Room], None]) -> None:
-        """Calls `ready` once it listens, then `hear` for each room where something happened, by
-        whichever replica; a hint may be lost. Never returns."""
+        """Calls `ready` once it listens, then `hear` for each room where another replica wrote
+        or removed somebody; a hint may be lost. Never returns."""
         ...

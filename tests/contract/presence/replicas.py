@@ -84,5 +84,5 @@ async def remove(store: Store, before: int, *connections: str, room: Room = ROOM
 
 async def swept(store: Store) -> None:
     """Everything that the dead left is removed."""
-    while await store.sweep():
+    while (await store.sweep()).more:
         pass

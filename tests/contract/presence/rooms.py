@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from services.sync.presence.domain.members import NOBODY, Counts, Member, Placed, Room, State
 from services.sync.presence.domain.telling import Update
 from services.sync.presence.operations import Pace, Presences
-from services.sync.presence.ports import News, Renewal, Store, StoreAway, Write, Written
+from services.sync.presence.ports import News, Renewal, Store, StoreAway, Swept, Write, Written
 from tests.contract.presence.replicas import Clock, Replica
 
 
@@ -45,7 +45,7 @@ class Switched:
     async def page(self, room: Room, after: str, limit: int) -> Sequence[Placed]:
         return await self._there().page(room, after, limit)
 
-    async def sweep(self) -> bool:
+    async def sweep(self) -> Swept:
         return await self._there().sweep()
 
     async def leave(self) -> None:

@@ -97,6 +97,11 @@ class World:
         for desk in self.desks.values():
             desk.store.away = False
 
+    async def settle(self) -> None:
+        """Until everybody is idle, and everybody has heard of that."""
+        for _ in range(2):
+            await self.wait(round(LEASE + _RENEWAL) * 2)
+
     async def check(self) -> None:
         there = {
             f"{name}-{each}": name
@@ -125,7 +130,7 @@ async def test_everybody_sees_who_is_there(adapter: str, redis_url: str, steps: 
         await world.open()
         for what, *args in steps:
             await getattr(world, what)(*args)
-        await world.wait(2 * round(LEASE) + round(_RENEWAL))
+        await world.settle()
         await world.check()
 
 
@@ -145,6 +150,7 @@ async def test_a_store_that_loses_everything_makes_nobody_offline(
         for seconds in losses:
             await world.lose(seconds)
             await world.wait(20)
+        await world.settle()
         await world.check()
         for desk in world.running:
             assert State.OFFLINE not in {each.state for each in desk.there(ROOM).told}

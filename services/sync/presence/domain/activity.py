@@ -29,9 +29,9 @@ class Activity:
 
     def state(self, now: float, patience: Patience) -> State:
         """What the person does by now; a clock that went back changes nothing."""
-        if now - max(self.heard, self.active) >= patience.offline:
+        if now >= max(self.heard, self.active) + patience.offline:
             return State.OFFLINE
-        if self.away or now - self.active >= patience.idle:
+        if self.away or now >= self.active + patience.idle:
             return State.IDLE
         return State.ACTIVE
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from services.sync.presence.domain.members import NOBODY, Counts, Member, Placed, Room, State
-from services.sync.presence.ports import News, Renewal, Write, Written
+from services.sync.presence.ports import News, Renewal, Swept, Write, Written
 
 _LOG = 256  # changes that a room's log keeps
 _AT_ONCE = 500  # members that one sweep removes
@@ -155,12 +155,9 @@ class MemoryStore:
         )
         return list(islice(living, limit))
 
-    async def sweep(self) -> bool:
+    async def sweep(self) -> Swept:
         dead = next((each for each in self.hall.leases if not self.hall.alive(each)), None)
-        if dead is None:
-            return False
-        self._sweep(dead)
-        return True
+        return Swept(None, more=False) if dead is None else self._sweep(dead)
 
     async def leave(self) -> None:
         self.hall.leases.setdefault(self.replica, 0.0)
@@ -195,18 +192,19 @@ class MemoryStore:
         changes = shared.since(int(since or 0)) if shared else None
         return News(counts, self._position(room), changes or [], complete=changes is not None)
 
-    def _sweep(self, dead: str) -> None:
+    def _sweep(self, dead: str) -> Swept:
         """Removes some members of a replica from one room, or the replica itself."""
         rooms = self.hall.of.get(dead)
         if not rooms:
             self.hall.end(dead)
-            return
+            return Swept(None, more=True)
         room = next(iter(rooms))
         shared = self.hall.rooms[room]
         for connection in tuple(islice(shared.members[dead], _AT_ONCE)):
             shared.drop(dead, connection)
         self.hall.settle(room, dead, 0)  # a version that nobody has written
-        self.hall.tell(room)
+        self.hall.tell(room, but=self.replica)
+        return Swept(room, more=True)
 
     def _version(self, room: Room) -> int:
         shared = self.hall.rooms.get(room)

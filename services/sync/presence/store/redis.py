@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisError
 from libs.tenancy import TenantId
 from libs.wakeups.redis_pubsub import RedisTransport
 from services.sync.presence.domain.members import Counts, Placed, Room, State
-from services.sync.presence.ports import News, Renewal, StoreAway, Write, Written
+from services.sync.presence.ports import News, Renewal, StoreAway, Swept, Write, Written
 from services.sync.presence.store import scripts
 from services.sync.presence.store.records import line_of, member_of
 
@@ -61,7 +61,7 @@ class RedisStore:
     async def held(self, room: Room) -> Set[str]:
         with _reaching():
             key = f"{self.prefix}members:{self.replica}:{_name(room)}"
-            lines: list[bytes] = await self.client.zrange(key, 0, -1)
+            lines: Any = await self.client.zrange(key, 0, -1)
         return {line.partition(b"\n")[0].decode() for line in lines}
 
     async def news(self, positions: Mapping[Room, str]) -> Mapping[Room, News]:
@@ -83,22 +83,24 @@ class RedisStore:
         ordered = merge(*([(line, name) for line in each] for name, each in _pairs(names, lists)))
         return [Placed(member_of(line), name) for line, name in islice(ordered, limit)]
 
-    async def sweep(self) -> bool:
-        (more,) = await self._run([(scripts.SWEEP, [self._now, ""])])
-        return bool(more)
+    async def sweep(self) -> Swept:
+        return await self._sweep("")
 
     async def leave(self) -> None:
         await self._run([(scripts.LEAVE, [self.replica])])
-        more = True
-        while more:
-            (more,) = await self._run([(scripts.SWEEP, [self._now, self.replica])])
+        while (await self._sweep(self.replica)).more:
+            pass
+
+    async def _sweep(self, dead: str) -> Swept:
+        (answer,) = await self._run([(scripts.SWEEP, [self._now, self.replica, dead])])
+        more, name = answer
+        return Swept(_room(name.decode()) if name else None, bool(more))
 
     async def listen(self, ready: Callable[[], None], hear: Callable[[Room], None]) -> None:
         def heard(hint: str) -> None:
             replica, _, name = hint.partition(" ")
-            tenant, _, room = name.partition(":")
             if replica != self.replica:
-                hear(Room(TenantId(tenant), room))
+                hear(_room(name))
 
         with _reaching():
             await RedisTransport(self.client, channel=f"{self.prefix}hints").listen(ready, heard)
@@ -144,6 +146,11 @@ def _reaching() -> Iterator[None]:
 def _name(room: Room) -> str:
     """Unambiguous: a tenant is a DNS label."""
     return f"{room.tenant}:{room.name}"
+
+
+def _room(name: str) -> Room:
+    tenant, _, room = name.partition(":")
+    return Room(TenantId(tenant), room)
 
 
 def _parts(items: Iterable[tuple[Room, Any]]) -> Iterator[Sequence[tuple[Room, Any]]]:

@@ -203,16 +203,16 @@ end
 return answer
 """)
 
-# now, replica; or none for any whose lease is over -> 1 if there may be more to do
+# now, replica, the dead one or none for any whose lease is over -> 1 if there may be more, room
 SWEEP = _script("""
-local now, dead = time(ARGV[1]), ARGV[2]
+local now, replica, dead = time(ARGV[1]), ARGV[2], ARGV[3]
 if dead == '' then dead = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 1)[1] end
-if not dead or alive(dead, now) then return 0 end
+if not dead or alive(dead, now) then return {0, ''} end
 local rooms = P .. 'rooms:' .. dead
 local room = redis.call('SRANDMEMBER', rooms)
 if not room then
   redis.call('ZREM', LEASES, dead)
-  return ARGV[2] == '' and 1 or 0
+  return {ARGV[3] == '' and 1 or 0, ''}
 end
 local set, versions = members(dead, room), key('versions', room)
 local known = redis.call('HEXISTS', versions, dead) == 1
@@ -225,8 +225,8 @@ if redis.call('ZCARD', set) == 0 then
 else
   redis.call('HSET', versions, dead, 0)
 end
-redis.call('PUBLISH', HINTS, '- ' .. room)
-return 1
+redis.call('PUBLISH', HINTS, replica .. ' ' .. room)
+return {1, room}
 """)
 
 # replica -> nothing
