@@ -18,10 +18,10 @@ import structlog
 
 from libs.metrics import PRESENCE_MEMBERS, PRESENCE_UPDATES
 from libs.tenancy import TenantId
+from services.sync.live.errors import NotInRoom
 from services.sync.presence.domain.activity import Patience
 from services.sync.presence.domain.members import Counts, Cursor, Member, Room, State
 from services.sync.presence.domain.telling import Update
-from services.sync.presence.errors import NotInRoom
 from services.sync.presence.exchange import Board, Exchange, Lease
 from services.sync.presence.ports import Store, StoreAway
 

@@ -13,8 +13,8 @@ from services.sync.presence.domain.activity import Patience
 from services.sync.presence.exchange import Lease
 from services.sync.presence.operations import Pace, Presences
 from services.sync.presence.ports import Store
+from services.sync.presence.settings import PresenceSettings
 from services.sync.presence.store.memory import Hall, MemoryStore
-from services.sync.settings import PresenceSettings
 
 
 @asynccontextmanager

@@ -3,8 +3,8 @@
 import pytest
 
 from libs.tenancy import TenantId
+from services.sync.live.errors import NotInRoom
 from services.sync.presence.domain.members import Counts, Cursor, Room, State
-from services.sync.presence.errors import NotInRoom
 from tests.contract.presence.replicas import ROOM, Clock, Replica, member
 from tests.contract.presence.rooms import Client, Desk, desks, pass_time
 
