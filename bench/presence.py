@@ -97,7 +97,9 @@ async def _naive(size: int, calls: int, client: redis.asyncio.Redis) -> Found:
     await client.flushdb()
     before, begun = await _used(client), time.perf_counter()
     for part in chunks(_crowd(size), _BATCH):
-        fields: dict[Any, Any] = {each.connection: json.dumps([each.user, each.joined, 1]) for each in part}
+        fields: dict[Any, Any] = {
+            each.connection: json.dumps([each.user, each.joined, 1]) for each in part
+        }
         await client.hset("room", mapping=fields)
     joins, taken = size / (time.perf_counter() - begun), await _used(client) - before
 

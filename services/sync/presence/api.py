@@ -82,7 +82,7 @@ def telling(tell: Tell) -> Callable[[Room, Update], None]:
             people=update.counts.people,
             partial=update.partial,
         )
-        tell(room.tenant, room.name, pb.ConnectResponse(presence=message))
+        tell(TenantId(room.tenant), room.name, pb.ConnectResponse(presence=message))
 
     return told
 

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import structlog
 
 from libs.metrics import PRESENCE_MEMBERS, PRESENCE_UPDATES
-from libs.tenancy import TenantId
 from services.sync.live.errors import NotInRoom
 from services.sync.presence.domain.activity import Patience
 from services.sync.presence.domain.members import Counts, Cursor, Member, Room, State
@@ -68,7 +67,7 @@ class Presences:
         self._store, self._tell, self._pace, self._clock = store, tell, pace, clock
         self._board = Board()
         self._exchange = Exchange(store, self._board, pace.lease, lonely=lonely)
-        self._rooms_of: dict[tuple[TenantId, str], set[Room]] = {}
+        self._rooms_of: dict[tuple[str, str], set[Room]] = {}
         self._turns: list[tuple[float, Room, str]] = []  # when to let whom age: a heap
         self._waiting: list[asyncio.Future[None]] = []
         self._news = asyncio.Event()
@@ -78,12 +77,13 @@ class Presences:
         """How many rooms and connections are kept here."""
         return len(self._board.rooms), len(self._rooms_of)
 
-    def rooms_of(self, tenant: TenantId, connection: str) -> Set[Room]:
+    def rooms_of(self, tenant: str, connection: str) -> Set[Room]:
         """Rooms that a connection is in."""
         return self._rooms_of.get((tenant, connection), set())
 
     async def enter(self, room: Room, member: Member) -> Sequence[Member]:
-        """Adds a connection: who is in the room now."""
+        """Adds a connection: who is in the room now. It is told of what comes after that, if it
+        can be told by the time that this returns; how many there are, in any case."""
         now = self._clock()
         here = self._board.of(room)
         rooms = self._rooms_of.setdefault((room.tenant, member.connection), set())
@@ -92,7 +92,10 @@ class Presences:
         due = here.join(member, now, self._pace.patience)
         heappush(self._turns, (due, room, member.connection))
         await self._seen()
-        return self._board.of(room).everyone()
+        here = self._board.of(room)
+        here.greet()
+        self._news.set()
+        return here.everyone()
 
     def leave(self, room: Room, connection: str) -> None:
         """Removes a connection, if it is there: at once here, elsewhere soon."""
@@ -117,7 +120,7 @@ class Presences:
         self._board.of(room).do(connection, state, cursor, self._clock())
         self._news.set()
 
-    def heard(self, tenant: TenantId, connection: str) -> None:
+    def heard(self, tenant: str, connection: str) -> None:
         """A sign of life."""
         now = self._clock()
         for room in self.rooms_of(tenant, connection):

@@ -173,6 +173,10 @@ class Here:
         """What to tell the room now, if it is time."""
         return self._telling.take(now, counts, partial)
 
+    def greet(self) -> None:
+        """Somebody new is to hear how many there are."""
+        self._telling.repeat()
+
     def due(self, counts: Counts, partial: bool) -> float | None:
         """When to tell the room something, if there is something."""
         return self._telling.due(counts, partial)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
-from libs.tenancy import TenantId
-
 
 class State(IntEnum):
     """What somebody does; the numbers are those of the contract."""
@@ -26,7 +24,7 @@ class Cursor(NamedTuple):
 class Room(NamedTuple):
     """A room of a tenant: two tenants' rooms of one name are two rooms."""
 
-    tenant: TenantId
+    tenant: str
     name: str
 
 

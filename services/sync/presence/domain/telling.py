@@ -35,6 +35,10 @@ class Telling:
             while len(self._pending) > _PEOPLE:
                 del self._pending[next(iter(self._pending))]
 
+    def repeat(self) -> None:
+        """Somebody has not heard of the counts yet."""
+        self._told = None
+
     def due(self, counts: Counts, partial: bool) -> float | None:
         """When to tell; None while there is nothing to tell."""
         return self._next if self._pending or self._told != (counts, partial) else None

@@ -10,7 +10,6 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
-from libs.tenancy import TenantId
 from libs.wakeups.redis_pubsub import RedisTransport
 from services.sync.presence.domain.members import Counts, Placed, Room, State
 from services.sync.presence.ports import News, Renewal, StoreAway, Swept, Write, Written
@@ -150,7 +149,7 @@ def _name(room: Room) -> str:
 
 def _room(name: str) -> Room:
     tenant, _, room = name.partition(":")
-    return Room(TenantId(tenant), room)
+    return Room(tenant, room)
 
 
 def _parts(items: Iterable[tuple[Room, Any]]) -> Iterator[Sequence[tuple[Room, Any]]]:
