@@ -9,6 +9,7 @@ from libs.auth.clock import utc_now
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from services.sync.api import SyncServicer
+from services.sync.documents.wiring import open_documents
 from services.sync.operations import Pace, Subscriptions
 from services.sync.settings import Settings
 from services.sync.store.log import PostgresChangeLog
@@ -24,6 +25,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         stack.push_async_callback(subscriptions.close)
         servicer = SyncServicer(log, subscriptions)
         add = partial(pb_grpc.add_SyncServiceServicer_to_server, servicer)
+        documents = await stack.enter_async_context(
+            open_documents(platform, settings.documents, settings.knowledge)
+        )
         yield [
             Registration("aeterna.sync.v1.SyncService", add, stopping=subscriptions.stop),
+            documents.registration,
         ]

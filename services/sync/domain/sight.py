@@ -44,6 +44,9 @@ def reading(change: Change, tenant: str, person: str) -> Read:
         case "knowledgeItems":
             thing = Thing(KNOWLEDGE_ITEM, tenant, layer=change.layer, unknown=_ITEM_UNKNOWN)
             return Read("GetKnowledgeItem", thing)
+        case "documents":
+            thing = Thing(KNOWLEDGE_ITEM, tenant, layer=change.layer, unknown=_ITEM_UNKNOWN)
+            return Read("GetDocument", thing)
         case "relations":
             unknown = _ITEM_UNKNOWN | {"layer"}
             return Read("ListRelations", Thing(KNOWLEDGE_ITEM, tenant, unknown=unknown))
