@@ -45,10 +45,10 @@ class OwnDocuments:
 
 @dataclass(frozen=True)
 class OwnEdits:
-    """`Source` of documentEdits.ndjson: what the person wrote, as far as it is kept."""
+    """`Source` of document-edits.ndjson: what the person wrote, as far as it is kept."""
 
     keyring: Keyring
-    file: str = "documentEdits.ndjson"
+    file: str = "document-edits.ndjson"
 
     async def page(self, route: Route, subject: str, after: str) -> Page:
         """See `Source`."""
