@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.service.settings import PlatformSettings, ServerSettings
 from services.sync.documents.settings import DocumentSettings, KnowledgeSettings
+from services.sync.live.settings import LiveSettings
 
 
 class Settings(BaseSettings):
@@ -21,3 +22,4 @@ class Settings(BaseSettings):
     subscriptions_per_tenant: int = Field(200, gt=0)  # in one process
     documents: DocumentSettings = DocumentSettings()
     knowledge: KnowledgeSettings | None = None  # documents cannot be saved as knowledge when null
+    live: LiveSettings = LiveSettings()

@@ -183,6 +183,8 @@ TABLE = """
 
     ListChanges                   V D L A M T P G
     Subscribe                     V D L A M T P G
+    Connect                       V D L A M T P G
+    ListPresence                  V D L A M T P G
 
     CreateDocument                . D L A M T P G
     GetDocument                   V D L A M T P G

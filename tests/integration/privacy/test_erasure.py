@@ -50,8 +50,8 @@ async def shown(people: People) -> str:
         oldest = note.oldest_version
         edits = documents_pb2.ListDocumentEditsRequest(name=note.name, since_version=oldest)
         answers.append(await suite.documents.ListDocumentEdits(edits, metadata=admin))
-        revisions = documents_pb2.ListDocumentRevisionsRequest(name=note.name)
-        answers.append(await suite.documents.ListDocumentRevisions(revisions, metadata=admin))
+        asked = documents_pb2.ListDocumentRevisionsRequest(name=note.name)
+        answers.append(await suite.documents.ListDocumentRevisions(asked, metadata=admin))
     approvals = approvals_pb2.ListApprovalRequestsRequest()
     answers.append(await suite.approvals.ListApprovalRequests(approvals, metadata=admin))
     entries = audit_pb2.ListAuditEntriesRequest(page_size=1000)

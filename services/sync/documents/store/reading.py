@@ -1,8 +1,8 @@
 """Reading documents: what is in memory, brought up to date by what is in the rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, takewhile
 from uuid import UUID
 
 import asyncpg
@@ -185,7 +185,7 @@ class Reading:
     ) -> Sequence[Edit]:
         """See `Documents`."""
         wanted, known = set(numbers), self.recent.get(route, document)
-        here = [each for each in known.edits if each.number in wanted] if known else []
+        here = _made_by(known.edits, wanted) if known else []
         missing = wanted - {each.number for each in here}
         if not missing:
             return here
@@ -289,6 +289,13 @@ def _following(known: State, row: Document, missed: Sequence[Edit]) -> State | N
 def _lead(edits: Iterable[Edit], first: int, last: int) -> bool:
     """Whether these are all edits after the one version up to the other."""
     return [each.version for each in edits] == list(range(first + 1, last + 1))
+
+
+def _made_by(edits: Sequence[Edit], numbers: Set[int]) -> list[Edit]:
+    """Those of these changes; the newest are asked for, as a rule."""
+    first = min(numbers, default=0)
+    newest = takewhile(lambda each: each.number >= first, reversed(edits))
+    return [each for each in newest if each.number in numbers]
 
 
 def _revision(row: asyncpg.Record) -> Revision:
