@@ -21,7 +21,7 @@ from libs.spine.group import GroupCommit
 from libs.spine.requests import KEY, Answers, forget
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
-from services.sync.documents.domain.document import COLLECTION, Edit, State
+from services.sync.documents.domain.document import COLLECTION, Document, Edit, State
 from services.sync.documents.domain.editing import Body, Create, Made, decide
 from services.sync.documents.errors import DocumentBusy, DocumentNotFound
 from services.sync.documents.ports import Outcome
@@ -49,14 +49,13 @@ class _Work:
             return None
         about = self.made.before or self.made.after
         assert about is not None  # something was there, or is now
-        edit = self.made.edit
         return Change(
             resource=f"{COLLECTION}/{self.made.id}",
             operation=self.made.change,
             origin=self.command.origin,
             layer=about.document.layer,
             event=_COMPACTED if self.made.change is Operation.RECORDED else "",
-            details={"version": str(edit.version)} if edit else None,
+            details=_details(about.document, self.made.edit),
         )
 
 
@@ -88,6 +87,12 @@ class _Group:
         version = made.after.version if made.after else 0
         self.answers.add(command.request, {"document": str(made.id), "version": version})
         return _Work(command, made)
+
+
+def _details(document: Document, edit: Edit | None) -> Mapping[str, str]:
+    """Where the document is, and which version an edit has made."""
+    place = document.scope.place()
+    return {**place, "version": str(edit.version)} if edit else place
 
 
 def _asked(edit: Edit | None, command: Command[Body]) -> Edit | None:
