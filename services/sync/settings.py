@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from libs.service.settings import PlatformSettings, ServerSettings
 from services.sync.documents.settings import DocumentSettings, KnowledgeSettings
 from services.sync.live.settings import LiveSettings
+from services.sync.presence.settings import PresenceSettings
 
 
 class Settings(BaseSettings):
@@ -22,4 +23,5 @@ class Settings(BaseSettings):
     subscriptions_per_tenant: int = Field(200, gt=0)  # in one process
     documents: DocumentSettings = DocumentSettings()
     knowledge: KnowledgeSettings | None = None  # documents cannot be saved as knowledge when null
+    presence: PresenceSettings = PresenceSettings()
     live: LiveSettings = LiveSettings()
