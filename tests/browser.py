@@ -148,8 +148,7 @@ class Page:
     async def screenshot(self, path: Path) -> None:
         """Writes what is seen into a file."""
         shot = await self.call("Page.captureScreenshot", format="png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
+        _keep(path, base64.b64decode(shot["data"]))
 
     def hear(self, method: str, parameters: dict[str, Any]) -> None:
         """Takes an event of the protocol."""
@@ -231,6 +230,11 @@ async def open_browser() -> AsyncIterator[Browser]:
                     listening.cancel()
         finally:
             await _stop(process)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 async def _start(command: str, folder: Path) -> Process:

@@ -1,8 +1,9 @@
-/** Others' carets, kept where they belong while the text changes. */
+/** Carets, others' and this person's own, kept where they belong while the text changes. */
 
 import type { SharedText } from './document.js';
-import type { Presence } from './messages.js';
+import type { Cursor, Presence } from './messages.js';
 import { type Operation, move } from './ot.js';
+import { Timer } from './socket.js';
 
 /** Somebody in the document; places in code points of the text that is seen, absent for no caret. */
 export interface Placed {
@@ -16,6 +17,7 @@ interface Places {
   readonly anchor: number;
 }
 
+const TELL_AFTER = 100; // ms: carets move more often than others need to know
 const REMEMBERED = 500; // edits: a caret of an older version is not shown
 
 export class Cursors {
@@ -53,7 +55,7 @@ export class Cursors {
     for (const [connection, { presence, places }] of this.#people) {
       if (!places) continue;
       const own = author !== undefined && author === presence.user;
-      this.#people.set(connection, { presence, places: this.moved(places, operation, own) });
+      this.#people.set(connection, { presence, places: moved(places, operation, own) });
     }
   }
 
@@ -63,13 +65,6 @@ export class Cursors {
       if (places || !presence.cursor) continue;
       this.#people.set(connection, { presence, places: this.#place(presence, shared) });
     }
-  }
-
-  moved(places: Places, operation: Operation, own = false): Places {
-    return {
-      position: move(places.position, operation, own),
-      anchor: move(places.anchor, operation, own),
-    };
   }
 
   /** What was known of edits no longer leads to the text. */
@@ -87,12 +82,62 @@ export class Cursors {
     for (let version = cursor.version + 1; version <= shared.version; version++) {
       const edit = this.#edits.get(version);
       if (!edit) return undefined;
-      places = this.moved(places, edit.operation, edit.author === presence.user);
+      places = moved(places, edit.operation, edit.author === presence.user);
     }
-    return this.moved(places, shared.pending);
+    return moved(places, shared.pending);
   }
 }
 
 function isSame(one: Presence, other: Presence): boolean {
   return JSON.stringify(one.cursor) === JSON.stringify(other.cursor);
+}
+
+function moved(places: Places, operation: Operation, own = false): Places {
+  return {
+    position: move(places.position, operation, own),
+    anchor: move(places.anchor, operation, own),
+  };
+}
+
+/** Where this person's caret is, told to the others now and then. */
+export class Caret {
+  readonly #tell: (cursor: Cursor) => void;
+  readonly #version: () => number | undefined;
+  readonly #timer = new Timer();
+  #places: Places | undefined;
+  #told = '';
+
+  /** @param version that others know the text by; undefined while something is on its way */
+  constructor(version: () => number | undefined, tell: (cursor: Cursor) => void) {
+    this.#version = version;
+    this.#tell = tell;
+  }
+
+  /** The person moved it. */
+  set(position: number, anchor: number): void {
+    this.#places = { position, anchor };
+    this.tellSoon();
+  }
+
+  /** Others changed the text. */
+  move(operation: Operation): void {
+    if (this.#places) this.#places = moved(this.#places, operation);
+  }
+
+  tellSoon(): void {
+    this.#timer.start(TELL_AFTER, () => this.#now());
+  }
+
+  stop(): void {
+    this.#timer.stop();
+  }
+
+  #now(): void {
+    const version = this.#version();
+    if (!this.#places || version === undefined) return;
+    const cursor = { ...this.#places, version };
+    const news = JSON.stringify(cursor);
+    if (news !== this.#told) this.#tell(cursor);
+    this.#told = news;
+  }
 }

@@ -51,7 +51,13 @@ export interface Doorway {
 }
 
 const UNAVAILABLE = 14; // google.rpc.Code
-const MISSED = new Set(['NUMBER_NOT_REACHED', 'CHANGES_MISSING', 'HISTORY_COMPACTED']);
+// The log does not lead on from where the client was; with `head`, it goes on from there.
+const MISSED = new Set([
+  'NUMBER_NOT_REACHED',
+  'CHANGES_MISSING',
+  'CHANGES_PRUNED',
+  'SNAPSHOT_UNAVAILABLE',
+]);
 
 export class Room {
   readonly name: string;
@@ -157,10 +163,11 @@ export class Room {
     this.#parts.push(part);
     if (!part.complete) return;
     const whole = joined(this.#parts);
+    const asked = !this.#whole; // else it says who is there, and nothing else
     this.#parts = [];
     this.#whole = true;
-    this.#number = whole.number;
-    this.#handlers.snapshot?.(whole);
+    this.#reach(whole.number);
+    if (asked) this.#handlers.snapshot?.(whole);
     for (const present of whole.present) this.#members.set(present.connection, present);
     if (whole.present.length) this.#counted();
   }
@@ -193,8 +200,10 @@ export class Room {
   }
 
   #anew(error: LiveError): void {
-    this.#number = undefined;
-    this.#whole = !this.#options.snapshot;
+    const { head } = error.metadata;
+    const goesOn = error.reason === 'SNAPSHOT_UNAVAILABLE' || !this.#options.snapshot;
+    this.#number = goesOn && head ? Number(head) : undefined;
+    this.#whole = goesOn;
     this.#handlers.missed?.(error);
     this.#doorway.retry(this);
   }

@@ -4,7 +4,7 @@
  */
 
 import type { Live } from './connection.js';
-import { Cursors, type Placed } from './cursors.js';
+import { Caret, Cursors, type Placed } from './cursors.js';
 import { Diverged, type Sending, SharedText } from './document.js';
 import { LiveError } from './errors.js';
 import { Fields } from './fields.js';
@@ -13,6 +13,7 @@ import { fromParts, type Operation, toParts } from './ot.js';
 import { newRequestId } from './requests.js';
 import type { Room } from './room.js';
 import { Timer } from './socket.js';
+import { Steps } from './steps.js';
 
 /** None has to be given. */
 export interface SharedHandlers {
@@ -36,7 +37,6 @@ export interface SharedHandlers {
 
 const SEND_AFTER = 150; // ms from the first key on: what is typed meanwhile goes as one edit
 const FILL_AFTER = 2000; // ms that edits are missing, which the log brings as a rule
-const TELL_AFTER = 100; // ms between two places of the caret
 const RELOAD = new Set(['HISTORY_COMPACTED', 'BASE_NOT_REACHED']);
 const GONE = new Set([5, 7]); // google.rpc.Code: NOT_FOUND, PERMISSION_DENIED
 
@@ -47,16 +47,15 @@ export class SharedDocument {
   readonly #room: Room;
   readonly #cursors = new Cursors();
   readonly #fields = new Fields();
+  readonly #steps = new Steps();
   readonly #sending = new Timer();
-  readonly #telling = new Timer();
+  readonly #caret: Caret;
   readonly #filling = new Timer();
   #shared: SharedText | undefined;
   #document: Document | undefined;
   #typed = 0; // edits since the last one that was sent
   #sent = 0; // edits in the one that is on its way
   #settled: (() => void)[] = [];
-  #selection: { position: number; anchor: number } | undefined;
-  #told = '';
   #closed = false;
 
   constructor(live: Live, name: string, handlers: SharedHandlers = {}, device?: string) {
@@ -72,6 +71,10 @@ export class SharedDocument {
         closed: (error) => this.#close(error),
       },
       { snapshot: true, presence: true, ...(device ? { device } : {}) },
+    );
+    this.#caret = new Caret(
+      () => (this.isOpen && !this.unsent ? this.version : undefined),
+      (cursor) => this.#room.setPresence('PRESENCE_STATE_ACTIVE', cursor),
     );
   }
 
@@ -113,15 +116,13 @@ export class SharedDocument {
     this.#shared.typed(operation);
     this.#cursors.move(operation);
     this.#typed += 1;
-    this.#told = '';
     if (this.#typed === 1) this.#sending.start(SEND_AFTER, () => this.#send());
     this.#count();
   }
 
   /** Where the caret is, in code points of the text that is seen, and where the selection began. */
   select(position: number, anchor: number = position): void {
-    this.#selection = { position, anchor };
-    this.#telling.start(TELL_AFTER, () => this.#tell());
+    this.#caret.set(position, anchor);
   }
 
   /** Writes a field; the latest value stays, whoever wrote it. Without a value, removes it. */
@@ -139,16 +140,14 @@ export class SharedDocument {
     }
   }
 
-  /** Takes back this person's latest edit. */
-  async undo(): Promise<void> {
-    await this.settle();
-    this.#received(await this.#live.request('undoDocumentEdit', { name: this.name }));
+  /** Takes back what this person typed last, in one go. */
+  undo(): Promise<void> {
+    return this.#repeat('undoDocumentEdit', this.#steps.undo());
   }
 
-  /** Makes the latest undone edit again. */
-  async redo(): Promise<void> {
-    await this.settle();
-    this.#received(await this.#live.request('redoDocumentEdit', { name: this.name }));
+  /** Makes again what was undone last. */
+  redo(): Promise<void> {
+    return this.#repeat('redoDocumentEdit', this.#steps.redo());
   }
 
   /** Makes the text what it was at a version. */
@@ -185,6 +184,16 @@ export class SharedDocument {
     if (!this.#closed) await this.settle();
     this.#over();
     this.#room.leave();
+  }
+
+  /** The first one has to be done; of the others there may be fewer, after edits elsewhere. */
+  async #repeat(method: 'undoDocumentEdit' | 'redoDocumentEdit', times: number): Promise<void> {
+    await this.settle();
+    const ask = () => this.#live.request(method, { name: this.name });
+    const [first, ...others] = Array.from({ length: times }, ask);
+    const done = await Promise.allSettled([first!, ...others]);
+    for (const each of done) if (each.status === 'fulfilled') this.#received(each.value);
+    await first;
   }
 
   #snapshot(snapshot: Snapshot): void {
@@ -237,7 +246,7 @@ export class SharedDocument {
     this.#cursors.move(seen, author);
     this.#cursors.arrive(shared);
     if (seen.length === 0) return;
-    if (this.#selection) this.#selection = this.#cursors.moved(this.#selection, seen);
+    this.#caret.move(seen);
     this.#handlers.changed?.(seen);
     this.#handlers.people?.();
   }
@@ -252,7 +261,7 @@ export class SharedDocument {
     this.#count();
     if (this.#typed || this.#sent) return;
     for (const resolve of this.#settled.splice(0)) resolve();
-    this.#telling.start(TELL_AFTER, () => this.#tell());
+    this.#caret.tellSoon();
   }
 
   #send(): void {
@@ -261,8 +270,9 @@ export class SharedDocument {
     const sending = this.#shared.sent(newRequestId());
     this.#sent = sending ? this.#typed : 0; // none when what was typed came to nothing
     this.#typed = 0;
-    if (sending) void this.#request(sending);
-    else this.#rest();
+    if (!sending) return this.#rest();
+    this.#steps.made(Date.now());
+    void this.#request(sending);
   }
 
   async #request({ requestId, baseVersion, operation }: Sending): Promise<void> {
@@ -329,16 +339,6 @@ export class SharedDocument {
     this.#handlers.people?.();
   }
 
-  /** Says where the caret is, of a version that others know: not while something is on its way. */
-  #tell(): void {
-    if (!this.#selection || !this.#shared || this.unsent || this.#closed) return;
-    const cursor = { ...this.#selection, version: this.version };
-    const news = JSON.stringify(cursor);
-    if (news === this.#told) return;
-    this.#told = news;
-    this.#room.setPresence('PRESENCE_STATE_ACTIVE', cursor);
-  }
-
   #count(): void {
     this.#handlers.unsent?.(this.unsent);
   }
@@ -352,7 +352,7 @@ export class SharedDocument {
   #over(): void {
     this.#closed = true;
     this.#sending.stop();
-    this.#telling.stop();
+    this.#caret.stop();
     this.#filling.stop();
     for (const resolve of this.#settled.splice(0)) resolve();
   }

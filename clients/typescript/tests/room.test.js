@@ -83,10 +83,34 @@ test('a snapshot counts once it is whole; until then it is asked for again', asy
 test('where the log does not reach back, the room says so and begins anew', async () => {
   const here = await started();
   const { told } = entered(here, { since: 40, snapshot: false });
-  answer(here, { error: { code: 9, reason: 'NUMBER_NOT_REACHED' } });
+  answer(here, { error: { code: 9, reason: 'CHANGES_MISSING' } });
   await until(() => here.socket.asked('subscribe').length === 2);
   assert.equal('since' in here.socket.asked('subscribe')[1], false);
-  assert.deepEqual(told, ['missed NUMBER_NOT_REACHED']);
+  assert.deepEqual(told, ['missed CHANGES_MISSING']);
+  here.live.stop();
+});
+
+test('where the log was pruned, the room goes on from its head', async () => {
+  const here = await started();
+  const { told } = entered(here, { snapshot: true });
+  const error = { code: 9, reason: 'SNAPSHOT_UNAVAILABLE', metadata: { floor: '60', head: '70' } };
+  answer(here, { error });
+  await until(() => here.socket.asked('subscribe').length === 2);
+  assert.equal(here.socket.asked('subscribe')[1].since, 70);
+  assert.equal('snapshot' in here.socket.asked('subscribe')[1], false);
+  assert.deepEqual(told, ['missed SNAPSHOT_UNAVAILABLE']);
+  here.live.stop();
+});
+
+test('who is there comes as a snapshot, which nobody else hears of', async () => {
+  const here = await started();
+  const { told, room } = entered(here, { since: 5, presence: true });
+  answer(here, { subscribed: { room: 'memories', number: '5' } });
+  const bob = { connection: 'b', user: 'bob', state: 'PRESENCE_STATE_ACTIVE' };
+  here.socket.say({ snapshot: { room: 'memories', present: [bob], complete: true, number: '5' } });
+  here.socket.say(change('memories', 6));
+  assert.deepEqual(told, ['entered 5', 'presence 1 of 1', 'event 6']);
+  assert.equal(room.members[0].user, 'bob');
   here.live.stop();
 });
 

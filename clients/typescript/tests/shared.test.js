@@ -181,3 +181,15 @@ function breaks(text) {
   [...text].forEach((letter, place) => letter === '>' && places.push(place + 1));
   return places;
 }
+
+test('one undo takes back what was typed in one go', async () => {
+  const { Steps } = await import('../../../services/sync/console/client/steps.js');
+  const steps = new Steps();
+  for (const now of [0, 300, 900, 5000, 5500]) steps.made(now);
+  assert.deepEqual([steps.undo(), steps.undo(), steps.undo()], [2, 3, 1]);
+  assert.deepEqual([steps.redo(), steps.redo()], [1, 3]);
+  steps.made(6000); // what was undone cannot be made again now
+  assert.deepEqual([steps.redo(), steps.undo()], [1, 1]);
+  for (let edit = 0; edit < 50; edit++) steps.made(10_000 + edit);
+  assert.deepEqual([steps.undo(), steps.undo(), steps.undo()], [10, 20, 20]);
+});

@@ -61,7 +61,6 @@ function another(workspace) {
 class Workspace {
   #live;
   #begun = '';
-  #pill = find('connection', HTMLParagraphElement);
   /** @type {Documents | undefined} */
   #documents;
   /** @type {Editor | undefined} */
@@ -114,7 +113,7 @@ class Workspace {
       titled: (name, title) => this.#documents?.titled(name, title),
       unsent: () => this.#show(),
     });
-    this.#documents = new Documents(this.#live, (name) => this.#editor?.open(name));
+    this.#documents = new Documents(this.#live, (name, fresh) => this.#editor?.open(name, fresh));
     this.#feed = new Feed(this.#live);
     follow(
       this.#live,
@@ -142,9 +141,8 @@ class Workspace {
     const shown = state === 'live' ? 'live' : cut ? 'offline' : 'reconnecting';
     const { unsent } = this;
     const words = { live: 'Live', reconnecting: this.#begun ? 'Reconnecting…' : 'Connecting…', offline: 'Offline' }[shown];
-    const text = unsent && shown !== 'live' ? `${words} · ${plural(unsent, 'unsent edit')}` : words;
-    this.#pill.dataset['state'] = shown;
-    if (this.#pill.textContent !== text) this.#pill.textContent = text;
+    const count = unsent && shown !== 'live' ? ` · ${plural(unsent, 'unsent edit')}` : '';
+    tell(shown, words, count);
   }
 }
 
@@ -172,10 +170,22 @@ function signedIn(signed) {
   find('workspace', HTMLDivElement).hidden = !signed;
   find('account', HTMLDivElement).hidden = !signed;
   if (signed) return find('main', HTMLElement).focus();
-  const pill = find('connection', HTMLParagraphElement);
-  pill.dataset['state'] = 'out';
-  pill.textContent = 'Signed out';
+  tell('out', 'Signed out', '');
   find('token', HTMLTextAreaElement).focus();
+}
+
+/**
+ * The state of the connection. It is announced as it changes, unlike the count of edits that wait.
+ *
+ * @param {string} state
+ * @param {string} words
+ * @param {string} count
+ */
+function tell(state, words, count) {
+  find('connection', HTMLParagraphElement).dataset['state'] = state;
+  find('unsent', HTMLSpanElement).textContent = count;
+  const told = find('state', HTMLSpanElement);
+  if (told.textContent !== words) told.textContent = words;
 }
 
 /** The token stays in this tab, and goes with it. @param {Credentials} given */

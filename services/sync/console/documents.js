@@ -25,7 +25,7 @@ export class Documents {
 
   /**
    * @param {Live} live
-   * @param {(name: string) => void} open
+   * @param {(name: string, fresh: boolean) => void} open
    */
   constructor(live, open) {
     this.#live = live;
@@ -43,8 +43,10 @@ export class Documents {
 
   /** The note that is open. @param {string} name */
   current(name) {
+    const closed = name ? '' : this.#current;
     this.#current = name;
     this.#show();
+    if (closed) this.#focus(closed);
   }
 
   /** A title was changed here or elsewhere. @param {string} name @param {string} title */
@@ -82,7 +84,7 @@ export class Documents {
       this.#error.textContent = '';
       this.#documents.unshift(made);
       announce('A new note was made.');
-      this.#open(made.name);
+      this.#open(made.name, true);
     } catch (error) {
       this.#error.textContent = trouble(error);
     }
@@ -103,7 +105,7 @@ export class Documents {
 
   /** @param {Document} note */
   #entry(note) {
-    const opened = button('', () => this.#open(note.name), { class: 'entry', 'data-name': note.name });
+    const opened = button('', () => this.#open(note.name, false), { class: 'entry', 'data-name': note.name });
     if (note.name === this.#current) opened.setAttribute('aria-current', 'true');
     const changed = make('small', {}, note.author ? `${note.author} · ` : '', time(note.updateTime || note.createTime));
     opened.append(make('b', {}, title(note.fields)), changed);

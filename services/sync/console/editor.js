@@ -56,8 +56,8 @@ export class Editor {
     return this.#shared?.unsent ?? 0;
   }
 
-  /** @param {string} name */
-  open(name) {
+  /** @param {string} name @param {boolean} fresh whether it was made just now */
+  open(name, fresh) {
     if (this.#shared?.name === name) return;
     this.#leave();
     this.#area.value = '';
@@ -66,6 +66,7 @@ export class Editor {
     this.#error.textContent = '';
     this.#sending.textContent = 'Opening…';
     this.#visible(true);
+    (fresh ? this.#title : find('editor-heading', HTMLHeadingElement)).focus({ preventScroll: true });
     this.#shared = new SharedDocument(this.#live, name, this.#handlers(), 'Console');
     this.#events.opened(name);
   }
@@ -118,7 +119,6 @@ export class Editor {
     document.body.classList.toggle('writing', open);
     find('editor-open', HTMLDivElement).hidden = !open;
     find('editor-none', HTMLDivElement).hidden = open;
-    if (open) this.#title.focus({ preventScroll: true });
   }
 
   /** @param {LiveError} error */
@@ -217,5 +217,6 @@ export class Editor {
   /** @param {string} text */
   #tell(text) {
     this.#sending.textContent = text;
+    announce(text);
   }
 }

@@ -142,11 +142,11 @@ export class Feed {
   /** @param {Event} event */
   #add(event) {
     this.#empty.hidden = true;
-    const count = this.#isAgain(event) ? this.#count + 1 : 1;
-    if (count > 1) this.#list.firstElementChild?.remove();
-    this.#count = count;
+    this.#count = this.#isAgain(event) ? this.#count + 1 : 1;
     this.#last = event;
-    this.#list.prepend(entry(event, count));
+    const latest = this.#list.firstElementChild;
+    if (this.#count > 1 && latest) return again(latest, event, this.#count);
+    this.#list.prepend(entry(event));
     while (this.#list.childElementCount > SHOWN) this.#list.lastElementChild?.remove();
   }
 
@@ -174,20 +174,42 @@ function isDocument(name) {
   return name.startsWith('documents/');
 }
 
-/**
- * @param {Event} event
- * @param {number} count how many of them this is the latest of
- */
-function entry(event, count) {
-  const { change, type, number } = event;
+/** @param {Event} event */
+function entry(event) {
+  const { change, type } = event;
   const resource = change?.resource ?? '';
-  const times = count > 1 ? make('span', { class: 'times' }, ` × ${count}`) : '';
+  const what = make('b', {}, words(type), make('span', { class: 'times' }));
   const when = make('span', { class: 'meta' }, time(change?.commitTime ?? ''));
-  const top = make('span', { class: 'top' }, make('b', {}, words(type), times), when);
-  const facts = [change?.actor && `by ${change.actor}`, change?.layer && `layer ${layer(change.layer)}`, `no.\u00a0${number}`];
-  const meta = make('span', { class: 'meta' }, facts.filter(Boolean).join(' · '));
+  const meta = make('span', { class: 'meta facts' }, facts(event));
   const [collection = ''] = resource.split('/');
+  const top = make('span', { class: 'top' }, what, when);
   return make('li', { class: hue(collection) }, top, meta, make('code', { title: resource }, resource));
+}
+
+/**
+ * Texts change and nothing is added, so that it is not announced again.
+ *
+ * @param {Element} shown
+ * @param {Event} event
+ * @param {number} count
+ */
+function again(shown, event, count) {
+  const when = time(event.change?.commitTime ?? '');
+  for (const [selector, text] of [
+    ['.times', ` × ${count}`],
+    ['.facts', facts(event)],
+    ['time', when.textContent],
+  ]) {
+    const found = shown.querySelector(selector ?? '');
+    if (found) found.textContent = text ?? '';
+  }
+}
+
+/** @param {Event} event */
+function facts({ change, number }) {
+  const by = change?.actor && `by ${change.actor}`;
+  const where = change?.layer && `layer ${layer(change.layer)}`;
+  return [by, where, `no.\u00a0${number}`].filter(Boolean).join(' · ');
 }
 
 /** `MemoryAdded` is "Memory added". @param {string} type */

@@ -60,6 +60,14 @@ async def write(page: Page, who: str, count: int, begin: int = 0) -> list[str]:
     return marks
 
 
+async def write_both(ann: Page, ben: Page, count: int, begin: int = 0) -> list[str]:
+    """Both type at the same time."""
+    own, others = await asyncio.gather(
+        write(ann, "ann", count, begin), write(ben, "ben", count, begin)
+    )
+    return own + others
+
+
 async def same_text(*pages: Page) -> str:
     """The text of the note once everybody has all of it and the same one."""
     for page in pages:
@@ -89,12 +97,12 @@ async def test_two_people_write_one_note_and_one_is_cut_off_meanwhile(
     await new_note(ann, "Launch plan")
     await open_note(ben, "Launch plan")
 
-    marks = sum(await asyncio.gather(write(ann, "ann", 15), write(ben, "ben", 15)), [])
+    marks = await write_both(ann, ben, 15)
     assert Counter(await same_text(ann, ben)) == Counter("".join(marks))
 
     await gate.stop()
     await ann.until(f"{STATE}.dataset.state === 'offline'")
-    marks += sum(await asyncio.gather(write(ann, "ann", 10, 15), write(ben, "ben", 10, 15)), [])
+    marks += await write_both(ann, ben, 10, begin=15)
     await ann.until(f"{STATE}.textContent === 'Offline · 10 unsent edits'")
     assert "[ben 24 🙂]" not in await value(ann, "#text")
 
@@ -218,9 +226,10 @@ async def test_the_feed_tells_what_happens_by_room(
 
 
 async def remember(suite: Suite) -> None:
-    memory = memory_pb2.Memory(text="The office is in Lisbon.", layer="LAYER_USER")
+    content = "The office is in Lisbon."
+    memory = memory_pb2.Memory(content=content, layer=memory_pb2.LAYER_COMPANY)
     request = memory_pb2.CreateMemoryRequest(memory=memory, request_id=str(uuid4()))
-    await suite.memories.CreateMemory(request, metadata=suite.auth("acme"))
+    await suite.memory.CreateMemory(request, metadata=suite.auth("acme"))
 
 
 async def test_a_token_that_is_refused_is_asked_for_again(

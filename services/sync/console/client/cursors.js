@@ -1,5 +1,7 @@
-/** Others' carets, kept where they belong while the text changes. */
+/** Carets, others' and this person's own, kept where they belong while the text changes. */
 import { move } from './ot.js';
+import { Timer } from './socket.js';
+const TELL_AFTER = 100; // ms: carets move more often than others need to know
 const REMEMBERED = 500; // edits: a caret of an older version is not shown
 export class Cursors {
     #people = new Map();
@@ -33,7 +35,7 @@ export class Cursors {
             if (!places)
                 continue;
             const own = author !== undefined && author === presence.user;
-            this.#people.set(connection, { presence, places: this.moved(places, operation, own) });
+            this.#people.set(connection, { presence, places: moved(places, operation, own) });
         }
     }
     /** Places the carets that were ahead of the text. */
@@ -43,12 +45,6 @@ export class Cursors {
                 continue;
             this.#people.set(connection, { presence, places: this.#place(presence, shared) });
         }
-    }
-    moved(places, operation, own = false) {
-        return {
-            position: move(places.position, operation, own),
-            anchor: move(places.anchor, operation, own),
-        };
     }
     /** What was known of edits no longer leads to the text. */
     forget() {
@@ -66,11 +62,56 @@ export class Cursors {
             const edit = this.#edits.get(version);
             if (!edit)
                 return undefined;
-            places = this.moved(places, edit.operation, edit.author === presence.user);
+            places = moved(places, edit.operation, edit.author === presence.user);
         }
-        return this.moved(places, shared.pending);
+        return moved(places, shared.pending);
     }
 }
 function isSame(one, other) {
     return JSON.stringify(one.cursor) === JSON.stringify(other.cursor);
+}
+function moved(places, operation, own = false) {
+    return {
+        position: move(places.position, operation, own),
+        anchor: move(places.anchor, operation, own),
+    };
+}
+/** Where this person's caret is, told to the others now and then. */
+export class Caret {
+    #tell;
+    #version;
+    #timer = new Timer();
+    #places;
+    #told = '';
+    /** @param version that others know the text by; undefined while something is on its way */
+    constructor(version, tell) {
+        this.#version = version;
+        this.#tell = tell;
+    }
+    /** The person moved it. */
+    set(position, anchor) {
+        this.#places = { position, anchor };
+        this.tellSoon();
+    }
+    /** Others changed the text. */
+    move(operation) {
+        if (this.#places)
+            this.#places = moved(this.#places, operation);
+    }
+    tellSoon() {
+        this.#timer.start(TELL_AFTER, () => this.#now());
+    }
+    stop() {
+        this.#timer.stop();
+    }
+    #now() {
+        const version = this.#version();
+        if (!this.#places || version === undefined)
+            return;
+        const cursor = { ...this.#places, version };
+        const news = JSON.stringify(cursor);
+        if (news !== this.#told)
+            this.#tell(cursor);
+        this.#told = news;
+    }
 }

@@ -1,7 +1,13 @@
 /** A room as a client is in it: where it is in the log, who else is there. It outlives connections. */
 import { LiveError } from './errors.js';
 const UNAVAILABLE = 14; // google.rpc.Code
-const MISSED = new Set(['NUMBER_NOT_REACHED', 'CHANGES_MISSING', 'HISTORY_COMPACTED']);
+// The log does not lead on from where the client was; with `head`, it goes on from there.
+const MISSED = new Set([
+    'NUMBER_NOT_REACHED',
+    'CHANGES_MISSING',
+    'CHANGES_PRUNED',
+    'SNAPSHOT_UNAVAILABLE',
+]);
 export class Room {
     name;
     #options;
@@ -104,10 +110,12 @@ export class Room {
         if (!part.complete)
             return;
         const whole = joined(this.#parts);
+        const asked = !this.#whole; // else it says who is there, and nothing else
         this.#parts = [];
         this.#whole = true;
-        this.#number = whole.number;
-        this.#handlers.snapshot?.(whole);
+        this.#reach(whole.number);
+        if (asked)
+            this.#handlers.snapshot?.(whole);
         for (const present of whole.present)
             this.#members.set(present.connection, present);
         if (whole.present.length)
@@ -143,8 +151,10 @@ export class Room {
             this.#refused(LiveError.of(error));
     }
     #anew(error) {
-        this.#number = undefined;
-        this.#whole = !this.#options.snapshot;
+        const { head } = error.metadata;
+        const goesOn = error.reason === 'SNAPSHOT_UNAVAILABLE' || !this.#options.snapshot;
+        this.#number = goesOn && head ? Number(head) : undefined;
+        this.#whole = goesOn;
         this.#handlers.missed?.(error);
         this.#doorway.retry(this);
     }

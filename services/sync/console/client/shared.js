@@ -2,16 +2,16 @@
  * A document that others write at the same time, over a live connection: what is typed here is shown at
  * once and sent when there is a connection; what others type comes in, put past what is not ordered yet.
  */
-import { Cursors } from './cursors.js';
+import { Caret, Cursors } from './cursors.js';
 import { Diverged, SharedText } from './document.js';
 import { LiveError } from './errors.js';
 import { Fields } from './fields.js';
 import { fromParts, toParts } from './ot.js';
 import { newRequestId } from './requests.js';
 import { Timer } from './socket.js';
+import { Steps } from './steps.js';
 const SEND_AFTER = 150; // ms from the first key on: what is typed meanwhile goes as one edit
 const FILL_AFTER = 2000; // ms that edits are missing, which the log brings as a rule
-const TELL_AFTER = 100; // ms between two places of the caret
 const RELOAD = new Set(['HISTORY_COMPACTED', 'BASE_NOT_REACHED']);
 const GONE = new Set([5, 7]); // google.rpc.Code: NOT_FOUND, PERMISSION_DENIED
 export class SharedDocument {
@@ -21,16 +21,15 @@ export class SharedDocument {
     #room;
     #cursors = new Cursors();
     #fields = new Fields();
+    #steps = new Steps();
     #sending = new Timer();
-    #telling = new Timer();
+    #caret;
     #filling = new Timer();
     #shared;
     #document;
     #typed = 0; // edits since the last one that was sent
     #sent = 0; // edits in the one that is on its way
     #settled = [];
-    #selection;
-    #told = '';
     #closed = false;
     constructor(live, name, handlers = {}, device) {
         this.name = name;
@@ -42,6 +41,7 @@ export class SharedDocument {
             presence: () => this.#people(),
             closed: (error) => this.#close(error),
         }, { snapshot: true, presence: true, ...(device ? { device } : {}) });
+        this.#caret = new Caret(() => (this.isOpen && !this.unsent ? this.version : undefined), (cursor) => this.#room.setPresence('PRESENCE_STATE_ACTIVE', cursor));
     }
     /** As it is seen here; empty before it was read. */
     get text() {
@@ -75,15 +75,13 @@ export class SharedDocument {
         this.#shared.typed(operation);
         this.#cursors.move(operation);
         this.#typed += 1;
-        this.#told = '';
         if (this.#typed === 1)
             this.#sending.start(SEND_AFTER, () => this.#send());
         this.#count();
     }
     /** Where the caret is, in code points of the text that is seen, and where the selection began. */
     select(position, anchor = position) {
-        this.#selection = { position, anchor };
-        this.#telling.start(TELL_AFTER, () => this.#tell());
+        this.#caret.set(position, anchor);
     }
     /** Writes a field; the latest value stays, whoever wrote it. Without a value, removes it. */
     async set(field, value) {
@@ -101,15 +99,13 @@ export class SharedDocument {
             this.#count();
         }
     }
-    /** Takes back this person's latest edit. */
-    async undo() {
-        await this.settle();
-        this.#received(await this.#live.request('undoDocumentEdit', { name: this.name }));
+    /** Takes back what this person typed last, in one go. */
+    undo() {
+        return this.#repeat('undoDocumentEdit', this.#steps.undo());
     }
-    /** Makes the latest undone edit again. */
-    async redo() {
-        await this.settle();
-        this.#received(await this.#live.request('redoDocumentEdit', { name: this.name }));
+    /** Makes again what was undone last. */
+    redo() {
+        return this.#repeat('redoDocumentEdit', this.#steps.redo());
     }
     /** Makes the text what it was at a version. */
     async restore(version) {
@@ -142,6 +138,17 @@ export class SharedDocument {
             await this.settle();
         this.#over();
         this.#room.leave();
+    }
+    /** The first one has to be done; of the others there may be fewer, after edits elsewhere. */
+    async #repeat(method, times) {
+        await this.settle();
+        const ask = () => this.#live.request(method, { name: this.name });
+        const [first, ...others] = Array.from({ length: times }, ask);
+        const done = await Promise.allSettled([first, ...others]);
+        for (const each of done)
+            if (each.status === 'fulfilled')
+                this.#received(each.value);
+        await first;
     }
     #snapshot(snapshot) {
         if (!snapshot.document)
@@ -199,8 +206,7 @@ export class SharedDocument {
         this.#cursors.arrive(shared);
         if (seen.length === 0)
             return;
-        if (this.#selection)
-            this.#selection = this.#cursors.moved(this.#selection, seen);
+        this.#caret.move(seen);
         this.#handlers.changed?.(seen);
         this.#handlers.people?.();
     }
@@ -216,7 +222,7 @@ export class SharedDocument {
             return;
         for (const resolve of this.#settled.splice(0))
             resolve();
-        this.#telling.start(TELL_AFTER, () => this.#tell());
+        this.#caret.tellSoon();
     }
     #send() {
         if (!this.#shared || this.#shared.request || this.#closed)
@@ -225,10 +231,10 @@ export class SharedDocument {
         const sending = this.#shared.sent(newRequestId());
         this.#sent = sending ? this.#typed : 0; // none when what was typed came to nothing
         this.#typed = 0;
-        if (sending)
-            void this.#request(sending);
-        else
-            this.#rest();
+        if (!sending)
+            return this.#rest();
+        this.#steps.made(Date.now());
+        void this.#request(sending);
     }
     async #request({ requestId, baseVersion, operation }) {
         const text = { parts: toParts(operation) };
@@ -299,17 +305,6 @@ export class SharedDocument {
         this.#cursors.present(others, this.#shared);
         this.#handlers.people?.();
     }
-    /** Says where the caret is, of a version that others know: not while something is on its way. */
-    #tell() {
-        if (!this.#selection || !this.#shared || this.unsent || this.#closed)
-            return;
-        const cursor = { ...this.#selection, version: this.version };
-        const news = JSON.stringify(cursor);
-        if (news === this.#told)
-            return;
-        this.#told = news;
-        this.#room.setPresence('PRESENCE_STATE_ACTIVE', cursor);
-    }
     #count() {
         this.#handlers.unsent?.(this.unsent);
     }
@@ -322,7 +317,7 @@ export class SharedDocument {
     #over() {
         this.#closed = true;
         this.#sending.stop();
-        this.#telling.stop();
+        this.#caret.stop();
         this.#filling.stop();
         for (const resolve of this.#settled.splice(0))
             resolve();
