@@ -36,6 +36,12 @@ AUDIT_BROKEN = Counter(
 DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
+LIVE_CONNECTIONS = Gauge("aeterna_live_connections", "Live connections that are known.")
+LIVE_EVENTS = Counter("aeterna_live_events", "Events sent to live connections.")
+LIVE_ENDED = Counter("aeterna_live_ended", "Connections that the server ended.", ["reason"])
+LIVE_MESSAGES = Counter(
+    "aeterna_live_messages", "Messages of live connections, by what came of them.", ["kind", "code"]
+)
 WAKEUPS_CONNECTED = Gauge(
     "aeterna_wakeups_connected",
     "Whether this process hears of the changes of the others at once (1), or must look (0).",
