@@ -34,6 +34,7 @@ _FLAGS = (
     "about:blank",
 )
 _PATIENCE = 30  # seconds
+_PHONE = 600  # pixels that a wider window is of no phone
 _LARGEST = 64 << 20  # bytes of a message, for screenshots
 _CONTROL, _SHIFT = 2, 8  # modifiers of the protocol
 
@@ -49,6 +50,9 @@ def find_browser() -> str:
     if not found:
         raise FileNotFoundError("There is no Chromium here: run scripts/setup --tests.")
     return found
+
+
+Size = tuple[int, int]  # width and height in pixels
 
 
 class Refused(Exception):
@@ -135,10 +139,12 @@ class Page:
         for kind in ("keyDown", "keyUp"):
             await self.call("Input.dispatchKeyEvent", type=kind, **event)
 
-    async def look(self, *, width: int, height: int, dark: bool = False) -> None:
+    async def look(self, size: Size, *, dark: bool = False) -> None:
         """Changes the window and the colour scheme that the person prefers."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        await self.call("Emulation.setDeviceMetricsOverride", **size)
+        width, height = size
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1}
+        mobile = width < _PHONE
+        await self.call("Emulation.setDeviceMetricsOverride", **metrics, mobile=mobile)
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -190,7 +196,8 @@ class Browser:
         message = {"id": number, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
         await self._socket.send(json.dumps(message))
         async with asyncio.timeout(_PATIENCE):
             return await answer

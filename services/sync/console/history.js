@@ -66,7 +66,7 @@ export class History {
   /** @param {Revision} revision */
   #entry(revision) {
     const { version, author, inserted, deleted } = revision;
-    const what = [inserted && `${inserted} in`, deleted && `${deleted} out`].filter(Boolean).join(', ');
+    const what = [inserted && `${inserted} added`, deleted && `${deleted} removed`].filter(Boolean).join(', ');
     const meta = make('span', { class: 'meta' }, time(revision.editTime), what ? ` · ${what}` : '');
     const label = `Show version ${version}, by ${author}`;
     const show = button('Show', () => void this.#show(version), { class: 'small', 'aria-label': label });

@@ -46,7 +46,7 @@ async def people(browser: Browser, suite: Suite, url: str, *names: str) -> list[
     pages = []
     for name in names:
         page = await browser.new_page()
-        await page.look(width=1440, height=900)
+        await page.look((1440, 900))
         await sign_in(page, url, suite.token("acme", name))
         pages.append(page)
     return pages

@@ -10,7 +10,7 @@ import pytest
 
 from aeterna.memory.v1 import memory_pb2
 from aeterna.sync.v1 import documents_pb2 as pb
-from tests.browser import Browser, Page
+from tests.browser import Browser, Page, Size
 from tests.gate import Gate, gate_to
 from tests.integration.console.conftest import LIVE, people, problems, sign_in, value
 from tests.suite import Suite
@@ -18,8 +18,8 @@ from tests.suite import Suite
 OPEN = "!document.querySelector('#text').disabled && !document.querySelector('#editor-open').hidden"
 SAVED = "document.querySelector('#sending').textContent === 'Everything is saved.'"
 STATE = "document.querySelector('#connection')"
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1440, "height": 900}
+PHONE = (360, 740)
+DESKTOP = (1440, 900)
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ async def test_a_token_that_is_refused_is_asked_for_again(
     suite: Suite, gate: Gate, url: str, browser: Browser
 ) -> None:
     page = await browser.new_page()
-    await page.look(**DESKTOP)
+    await page.look(DESKTOP)
     await page.open(url)
     assert await problems(page) == []
     await page.click("#token")
@@ -281,7 +281,7 @@ async def test_it_can_be_read_and_used(
     url: str,
     browser: Browser,
     artefacts: Path,
-    size: dict[str, int],
+    size: Size,
     dark: bool,
 ) -> None:
     """Checks and screenshots of each view."""
@@ -295,7 +295,7 @@ async def test_it_can_be_read_and_used(
     await ben.run("document.querySelector('#text').setSelectionRange(60, 96)")
 
     page = await browser.new_page()
-    await page.look(**size, dark=dark)
+    await page.look(size, dark=dark)
     await page.open(url)
     await look(page, artefacts / f"{name}-sign-in.png")
     await sign_in(page, url, suite.token("acme", "carla"))
