@@ -9,6 +9,7 @@ import { isIdle } from './people.js';
 /** @typedef {import('./client/index.js').Live} Live */
 /** @typedef {import('./client/index.js').LiveError} LiveError */
 
+const PERMISSION_DENIED = 7; // google.rpc.Code
 const TITLE_AFTER = 500; // ms after the last key
 
 export class Editor {
@@ -62,6 +63,7 @@ export class Editor {
     this.#leave();
     this.#area.value = '';
     this.#area.disabled = true;
+    this.#area.readOnly = this.#title.readOnly = false;
     this.#title.value = '';
     this.#error.textContent = '';
     this.#sending.textContent = 'Opening…';
@@ -90,7 +92,7 @@ export class Editor {
       unsent: () => this.#count(),
       fields: (/** @type {Readonly<Record<string, string>>} */ fields) => this.#fields(fields),
       people: () => this.#draw(),
-      refused: (/** @type {LiveError} */ error) => (this.#error.textContent = `Not taken: ${error.message}`),
+      refused: (/** @type {LiveError} */ error) => this.#refused(error),
       closed: (/** @type {LiveError} */ error) => this.#closed(error),
     };
   }
@@ -126,6 +128,13 @@ export class Editor {
     this.#area.disabled = true;
     this.#sending.textContent = '';
     this.#error.textContent = error.reason === 'DOCUMENT_DELETED' ? 'This note was deleted.' : trouble(error);
+  }
+
+  /** Who may not write goes on reading. @param {LiveError} error */
+  #refused(error) {
+    const readOnly = error.code === PERMISSION_DENIED;
+    this.#area.readOnly = this.#title.readOnly = readOnly;
+    this.#error.textContent = readOnly ? 'You may read this note, and not write in it.' : `Not taken: ${trouble(error)}`;
   }
 
   #selected() {

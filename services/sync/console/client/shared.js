@@ -13,7 +13,7 @@ import { Steps } from './steps.js';
 const SEND_AFTER = 150; // ms from the first key on: what is typed meanwhile goes as one edit
 const FILL_AFTER = 2000; // ms that edits are missing, which the log brings as a rule
 const RELOAD = new Set(['HISTORY_COMPACTED', 'BASE_NOT_REACHED']);
-const GONE = new Set([5, 7]); // google.rpc.Code: NOT_FOUND, PERMISSION_DENIED
+const NOT_FOUND = 5; // google.rpc.Code
 export class SharedDocument {
     name;
     #live;
@@ -259,7 +259,7 @@ export class SharedDocument {
         this.#typed = this.#sent = 0;
         this.#handlers.reloaded?.();
         this.#handlers.refused?.(error, text);
-        if (GONE.has(error.code))
+        if (error.code === NOT_FOUND)
             this.#close(error);
         else
             this.#rest();
@@ -295,7 +295,12 @@ export class SharedDocument {
             return await ask();
         }
         catch (error) {
-            this.#fail(error);
+            if (!(error instanceof LiveError) || error.code === 0)
+                return undefined;
+            if (RELOAD.has(error.reason))
+                void this.#reload();
+            else
+                this.#close(error);
             return undefined;
         }
     }
@@ -324,5 +329,5 @@ export class SharedDocument {
     }
 }
 function deleted(name) {
-    return new LiveError('DOCUMENT_DELETED', `${name} was deleted.`, 5);
+    return new LiveError('DOCUMENT_DELETED', `${name} was deleted.`, NOT_FOUND);
 }
