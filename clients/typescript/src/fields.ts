@@ -20,7 +20,12 @@ export class Fields {
     const own = this.unsent ? [...this.#edits] : [];
     this.#edits.clear();
     this.#values = { ...values };
-    for (const [name, edit] of own) this.#put(name, edit);
+    for (const [name, edit] of own) this.put(name, edit);
+  }
+
+  /** A field as it was written last, as far as that is known. */
+  edit(name: string): FieldEdit {
+    return this.#edits.get(name) ?? { value: this.#values[name], time: 0, counter: 0 };
   }
 
   /** Writes a field here, later than all that was heard of. `now` is the machine's time. */
@@ -28,7 +33,7 @@ export class Fields {
     const { time, counter } = this.#last;
     this.#last = now > time ? { time: now, counter: 0 } : { time, counter: counter + 1 };
     const edit = value === undefined ? { ...this.#last } : { value, ...this.#last };
-    this.#put(name, edit);
+    this.put(name, edit);
     this.unsent += 1;
     return edit;
   }
@@ -45,13 +50,14 @@ export class Fields {
       if (isAfter(edit, this.#last)) this.#last = { time: edit.time, counter: edit.counter };
       const known = this.#edits.get(name);
       if (known && !isAfter(edit, known)) continue;
-      this.#put(name, edit);
+      this.put(name, edit);
       changed = true;
     }
     return changed;
   }
 
-  #put(name: string, edit: FieldEdit): void {
+  /** Takes an edit, whatever there is. */
+  put(name: string, edit: FieldEdit): void {
     this.#edits.set(name, edit);
     const { [name]: _, ...others } = this.#values;
     this.#values = edit.value === undefined ? others : { ...others, [name]: edit.value };

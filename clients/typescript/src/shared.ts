@@ -8,32 +8,13 @@ import { Caret, Cursors, type Placed } from './cursors.js';
 import { Diverged, type Sending, SharedText } from './document.js';
 import { LiveError } from './errors.js';
 import { Fields } from './fields.js';
+import type { SharedHandlers } from './handlers.js';
 import type { Document, DocumentEdit, Event, RevisionList, Snapshot } from './messages.js';
 import { fromParts, type Operation, toParts } from './ot.js';
 import { newRequestId } from './requests.js';
 import type { Room } from './room.js';
 import { Timer } from './socket.js';
 import { Steps } from './steps.js';
-
-/** None has to be given. */
-export interface SharedHandlers {
-  /** The text is there. */
-  opened?(): void;
-  /** Others changed the text: what that does to the one that is seen here. */
-  changed?(operation: Operation): void;
-  /** The whole text may be another one: it was read anew. */
-  reloaded?(): void;
-  /** How many edits of this client the server does not have yet. */
-  unsent?(count: number): void;
-  /** Title and others. */
-  fields?(fields: Readonly<Record<string, string>>): void;
-  /** Somebody came, went or moved the caret. */
-  people?(): void;
-  /** The server refused what was typed, for good; `text` is what was seen here before it was taken away. */
-  refused?(error: LiveError, text: string): void;
-  /** It can no longer be read or written. */
-  closed?(error: LiveError): void;
-}
 
 const SEND_AFTER = 150; // ms from the first key on: what is typed meanwhile goes as one edit
 const FILL_AFTER = 2000; // ms that edits are missing, which the log brings as a rule
@@ -127,13 +108,17 @@ export class SharedDocument {
 
   /** Writes a field; the latest value stays, whoever wrote it. Without a value, removes it. */
   async set(field: string, value: string | undefined): Promise<void> {
+    const before = this.#fields.edit(field);
     const edit = this.#fields.write(field, value, Date.now());
     this.#count();
     try {
       const body = { name: this.name, baseVersion: this.version, fields: { [field]: edit } };
       this.#received(await this.#live.request('editDocument', body, Infinity));
     } catch (error) {
-      this.#fail(error);
+      if (!(error instanceof LiveError) || error.code === 0) throw error;
+      if (this.#fields.edit(field) === edit) this.#fields.put(field, before);
+      this.#handlers.fields?.(this.#fields.values);
+      this.#handlers.refused?.(error, this.text);
     } finally {
       this.#fields.sent();
       this.#count();

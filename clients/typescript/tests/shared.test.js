@@ -193,3 +193,27 @@ test('one undo takes back what was typed in one go', async () => {
   for (let edit = 0; edit < 50; edit++) steps.made(10_000 + edit);
   assert.deepEqual([steps.undo(), steps.undo(), steps.undo()], [10, 20, 20]);
 });
+
+test('of a field the latest value stays, and one that is refused is taken back', async () => {
+  const { Fields } = await import('../../../services/sync/console/client/fields.js');
+  const fields = new Fields();
+  fields.read({ title: 'Old', tag: 'x' });
+  const mine = fields.write('title', 'Mine', 1000);
+  assert.deepEqual(mine, { value: 'Mine', time: 1000, counter: 0 });
+  assert.equal(fields.merge({ title: { value: 'Late', time: 999, counter: 9 } }), false);
+  assert.equal(fields.merge({ title: { value: 'Theirs', time: 1000, counter: 1 } }), true);
+  assert.deepEqual(fields.write('title', 'Again', 500), { value: 'Again', time: 1000, counter: 2 });
+  assert.equal(fields.merge({ tag: { time: 2000, counter: 0 } }), true);
+  assert.deepEqual(fields.values, { title: 'Again' });
+
+  const notes = new Notes('text');
+  const told = [];
+  const ann = notes.client('ann', { refused: (error, text) => told.push(error.reason, text) });
+  await until(() => ann.shared.isOpen);
+  notes._editDocument = () => ({ error: { code: 7, reason: 'PERMISSION_DENIED' } });
+  await ann.shared.set('title', 'Not mine');
+  assert.deepEqual(ann.shared.fields, {});
+  assert.deepEqual(told, ['PERMISSION_DENIED', 'text']);
+  assert.equal(ann.shared.unsent, 0);
+  ann.live.stop();
+});

@@ -14,14 +14,18 @@ export class Fields {
         this.#edits.clear();
         this.#values = { ...values };
         for (const [name, edit] of own)
-            this.#put(name, edit);
+            this.put(name, edit);
+    }
+    /** A field as it was written last, as far as that is known. */
+    edit(name) {
+        return this.#edits.get(name) ?? { value: this.#values[name], time: 0, counter: 0 };
     }
     /** Writes a field here, later than all that was heard of. `now` is the machine's time. */
     write(name, value, now) {
         const { time, counter } = this.#last;
         this.#last = now > time ? { time: now, counter: 0 } : { time, counter: counter + 1 };
         const edit = value === undefined ? { ...this.#last } : { value, ...this.#last };
-        this.#put(name, edit);
+        this.put(name, edit);
         this.unsent += 1;
         return edit;
     }
@@ -38,12 +42,13 @@ export class Fields {
             const known = this.#edits.get(name);
             if (known && !isAfter(edit, known))
                 continue;
-            this.#put(name, edit);
+            this.put(name, edit);
             changed = true;
         }
         return changed;
     }
-    #put(name, edit) {
+    /** Takes an edit, whatever there is. */
+    put(name, edit) {
         this.#edits.set(name, edit);
         const { [name]: _, ...others } = this.#values;
         this.#values = edit.value === undefined ? others : { ...others, [name]: edit.value };

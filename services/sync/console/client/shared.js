@@ -85,6 +85,7 @@ export class SharedDocument {
     }
     /** Writes a field; the latest value stays, whoever wrote it. Without a value, removes it. */
     async set(field, value) {
+        const before = this.#fields.edit(field);
         const edit = this.#fields.write(field, value, Date.now());
         this.#count();
         try {
@@ -92,7 +93,12 @@ export class SharedDocument {
             this.#received(await this.#live.request('editDocument', body, Infinity));
         }
         catch (error) {
-            this.#fail(error);
+            if (!(error instanceof LiveError) || error.code === 0)
+                throw error;
+            if (this.#fields.edit(field) === edit)
+                this.#fields.put(field, before);
+            this.#handlers.fields?.(this.#fields.values);
+            this.#handlers.refused?.(error, this.text);
         }
         finally {
             this.#fields.sent();
