@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import fields
+from typing import Any
 
 import services.governance.settings
 import services.governance.wiring
@@ -12,9 +12,9 @@ import services.memory.settings
 import services.memory.wiring
 import services.sync.settings
 import services.sync.wiring
-from cli.endpoints import Addresses
+from cli.endpoints import SERVICES, Addresses
 from libs.service.platform import open_platform
-from libs.service.server import serving
+from libs.service.server import Listening, serving
 from libs.service.settings import PlatformSettings
 
 __all__ = ["Addresses", "running_suite"]
@@ -32,12 +32,21 @@ async def running_suite(
     async with AsyncExitStack() as stack:
         platform = await stack.enter_async_context(open_platform(platform_settings))
 
-        async def serve(name: str) -> str:
+        async def serve(name: str) -> Listening:
             module = getattr(services, name)
-            server = {"address": getattr(wanted, name)} if wanted else {}
-            settings = module.settings.Settings(platform=platform_settings, server=server)
+            more = _wanted(name, wanted) if wanted else {}
+            settings = module.settings.Settings(platform=platform_settings, **more)
             return await stack.enter_async_context(
                 serving(name, settings, module.wiring.wire, platform)
             )
 
-        yield Addresses(*[await serve(field.name) for field in fields(Addresses)])
+        opened = [await serve(name) for name in SERVICES]
+        yield Addresses(*[each.grpc for each in opened], web=opened[-1].doors["web"])
+
+
+def _wanted(name: str, addresses: Addresses) -> dict[str, Any]:
+    """Settings of a service that say where it is to listen."""
+    found = {"server": {"address": getattr(addresses, name)}}
+    if name == "sync":
+        found["web"] = {"address": addresses.web}
+    return found

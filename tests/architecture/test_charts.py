@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.endpoints import Addresses
+from cli.endpoints import SERVICES
 from tests.architecture.test_repository import environment_of
 
-SERVICES = tuple(Addresses.__dataclass_fields__)
 RENDERED = ("minimal", "full")
 PROBES = ("startup", "readiness", "liveness")
 # What a Secret holds has to be of a kind that the service can read.

@@ -20,7 +20,7 @@ from prometheus_client import REGISTRY
 
 from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.memory.v1 import memory_pb2_grpc
-from cli.suite import Addresses
+from cli.endpoints import SERVICES
 from libs.auth import Role
 from libs.service.platform import open_platform
 from libs.service.server import AddressInUse, serving
@@ -42,7 +42,7 @@ _NAMES = {
 }
 
 
-@pytest.mark.parametrize("service", Addresses.__dataclass_fields__)
+@pytest.mark.parametrize("service", SERVICES)
 async def test_health_is_told_for_each_service_and_for_the_whole(
     suite: Suite, service: str
 ) -> None:
@@ -56,7 +56,7 @@ async def test_health_is_told_for_each_service_and_for_the_whole(
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-@pytest.mark.parametrize("service", Addresses.__dataclass_fields__)
+@pytest.mark.parametrize("service", SERVICES)
 async def test_reflection_lists_the_services(suite: Suite, service: str) -> None:
     channel: Any = suite.channels[service]
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -231,7 +231,8 @@ async def test_tls_and_mutual_tls(suite: Suite, certificates: Path, mutual: bool
 
     async with open_platform(suite.platform) as platform:
         settings = Settings(platform=suite.platform, server=server)
-        async with serving("memory", settings, wire, platform) as address:
+        async with serving("memory", settings, wire, platform) as listening:
+            address = listening.grpc
             anonymous = grpc.ssl_channel_credentials(read["ca"])
             known = grpc.ssl_channel_credentials(read["ca"], read["key"], read["cert"])
             assert await lists(known, address)
@@ -297,8 +298,8 @@ async def test_a_stopping_server_finishes_calls_under_way(suite: Suite) -> None:
         running = serving(
             "memory", Settings(platform=suite.platform, server=server), wire, platform
         )
-        address = await running.__aenter__()
-        async with grpc.aio.insecure_channel(address) as channel:
+        listening = await running.__aenter__()
+        async with grpc.aio.insecure_channel(listening.grpc) as channel:
             stub = memory_pb2_grpc.MemoryServiceStub(channel)
             health: Any = health_pb2_grpc.HealthStub(channel)
             watch: Any = health.Watch(health_pb2.HealthCheckRequest(service=""))
