@@ -9,13 +9,16 @@ from google.protobuf.json_format import Parse, ParseError
 from google.protobuf.message import DecodeError
 
 from aeterna.sync.v1 import live_pb2 as pb
-from libs.errors import AppError, invalid
+from libs.errors import AppError, InvalidRequest, invalid
+from libs.service.errors import code_of
 from services.sync.live.ports import Frame
 from services.sync.web.frames import binary_frame, text_frame
 
 _DEEPEST = 20  # messages in messages; the contract has far fewer
 _LONGEST = 64  # characters of a name that is repeated
-_UNKNOWN = re.compile(r'Message type "([\w.]+)" has no field named "(.*?)" at "ConnectRequest\.?(.*?)"')
+_UNKNOWN = re.compile(
+    r'Message type "([\w.]+)" has no field named "(.*?)" at "ConnectRequest\.?(.*?)"'
+)
 _FIELD = re.compile(r"Failed to parse (\w+) field: ")
 _PLACE = re.compile(r": line \d+ column \d+")
 _SEVERAL = 'should not have multiple "message" oneof fields'
@@ -105,19 +108,18 @@ CODINGS = {each.name: each for each in (JSON, PROTOBUF)}
 
 def refused(reply_to: str, error: AppError) -> Frame:
     """That a message was not heard, and why."""
+    violations = error.violations if isinstance(error, InvalidRequest) else ()
     fault = pb.ConnectResponse.Error(
         code=code_of(error).value[0],
         reason=error.reason,
         message=str(error),
         metadata=error.metadata,
-        fields=violations_of(error),
+        fields={each.field: each.description for each in violations},
     )
     return Frame(pb.ConnectResponse(reply_to=reply_to, error=fault))
 
 
-def authenticate(
-    authorization: Sequence[str], tenants: Sequence[str]
-) -> list[pb.ConnectRequest]:
+def authenticate(authorization: Sequence[str], tenants: Sequence[str]) -> list[pb.ConnectRequest]:
     """What the headers of an opening say of the client, as the message that would say it."""
     scheme, _, token = authorization[0].partition(" ") if len(authorization) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not token:

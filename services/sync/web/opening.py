@@ -24,6 +24,7 @@ PATH = "/v1/live"
 _TENANT = "X-Aeterna-Tenant"
 _LONGEST = 32 * 1024  # bytes of a request
 _COME_AGAIN = "5"  # seconds
+_NO_REQUEST = refusal(HTTPStatus.BAD_REQUEST, "This is no request.")
 
 
 class Opening(asyncio.Protocol):
@@ -33,7 +34,8 @@ class Opening(asyncio.Protocol):
     _timer: asyncio.TimerHandle
 
     def __init__(self, shared: Shared) -> None:
-        self._shared, self._received, self.address = shared, 0, ""
+        self._shared, self.address = shared, ""
+        self._data, self._received = b"", 0
         self._protocol = ServerProtocol(select_subprotocol=_select, logger=LOGGER)
 
     def abort(self) -> None:
@@ -49,9 +51,17 @@ class Opening(asyncio.Protocol):
         self._shared.guests.come(self)
 
     def data_received(self, data: bytes) -> None:
+        """However many come at once, one is looked at in a turn of the loop."""
         self._received += len(data)
         if self._received > _LONGEST:
             self.abort()
+        elif not self._data:
+            self._shared.turns.call(self._look)
+        self._data += data
+
+    def _look(self) -> None:
+        data, self._data = self._data, b""
+        if self._transport.is_closing():
             return
         self._protocol.receive_data(data)
         events = self._protocol.events_received()
@@ -60,7 +70,7 @@ class Opening(asyncio.Protocol):
         elif events:
             self._answer(cast(Request, events[0]))
         else:
-            self._flush()
+            self._write(self._protocol.data_to_send())
 
     def eof_received(self) -> None:
         self._transport.close()
@@ -73,7 +83,7 @@ class Opening(asyncio.Protocol):
         path = request.path.partition("?")[0]
         response = self._opened(request) if path == PATH else self._file(path, request)
         self._protocol.send_response(response)
-        self._flush()
+        self._write(self._protocol.data_to_send())
         if self._protocol.state is OPEN:
             self._go_on(request.headers)
 
@@ -119,8 +129,11 @@ class Opening(asyncio.Protocol):
         self._transport.set_protocol(socket)
         socket.begin(authenticate(headers.get_all("Authorization"), headers.get_all(_TENANT)))
 
-    def _flush(self) -> None:
-        for data in self._protocol.data_to_send():
+    def _write(self, several: list[bytes]) -> None:
+        """Writes; the library would end without a word where no request can be read."""
+        if several == [SEND_EOF]:
+            several = [_NO_REQUEST.serialize(), SEND_EOF]
+        for data in several:
             if data is SEND_EOF:
                 self._transport.close()
             else:

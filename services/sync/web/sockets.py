@@ -13,7 +13,6 @@ from websockets.frames import Frame as WebFrame
 from websockets.protocol import OPEN
 
 from aeterna.sync.v1 import live_pb2 as pb
-from libs.errors import AppError
 from libs.metrics import SOCKET_ENDINGS
 from libs.service.errors import expected
 from services.sync.live.domain.endings import GOING_AWAY, Ending
@@ -244,7 +243,7 @@ class Socket(asyncio.Protocol):
     # Frames to bytes.
 
     def _flush(self) -> None:
-        """Sends what RFC 6455 has to say; a last word only after the answers to what came before."""
+        """Sends what RFC 6455 has to say; the last word only after answers to what came before."""
         if self._parser and (self._parser.state is OPEN or not self._work):
             self._write_out(self._parser)
 

@@ -3,17 +3,13 @@
 import asyncio
 import json
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import REGISTRY
@@ -27,6 +23,7 @@ from libs.service.server import AddressInUse, serving
 from libs.service.settings import ServerSettings, TlsSettings
 from services.memory.settings import Settings
 from services.memory.wiring import wire
+from tests.certificates import make_certificates
 from tests.errors import fails_with
 from tests.servers import free_ports
 from tests.suite import Suite
@@ -170,43 +167,7 @@ async def test_logs_hold_neither_content_nor_tokens(
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority, and a certificate for 127.0.0.1 that it signed."""
-    folder = tmp_path_factory.mktemp("tls")
-    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca = _certificate("ca", ca_key.public_key(), "ca", ca_key, authority=True)
-    leaf = _certificate("aeterna", key.public_key(), "ca", ca_key, authority=False)
-    (folder / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    (folder / "cert.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "key.pem").write_bytes(private)
-    return folder
-
-
-def _certificate(
-    name: str,
-    key: ec.EllipticCurvePublicKey,
-    issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    *,
-    authority: bool,
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(issuer_key, hashes.SHA256())
-    )
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("mutual", [False, True])

@@ -1,0 +1,98 @@
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from aeterna.sync.v1 import live_pb2 as pb
+from libs.service.caller import Caller
+from libs.service.settings import TlsSettings
+from services.sync.live.ports import Frame, Peer
+from services.sync.web.files import File, read_files
+from services.sync.web.server import WebServer
+from services.sync.web.settings import WebSettings
+from tests.certificates import make_certificates
+
+_GRACE = timedelta(seconds=20)
+
+
+@dataclass
+class Echo:
+    """A hub that answers each message with its id; `release` lets it go on where it waits."""
+
+    peers: list[Peer] = field(default_factory=list)
+    seen: list[pb.ConnectRequest] = field(default_factory=list)
+    closed: int = 0
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def connect(self, peer: Peer, caller: Caller | None) -> "EchoSession":
+        self.peers.append(peer)
+        return EchoSession(self, peer)
+
+
+@dataclass
+class EchoSession:
+    hub: Echo
+    peer: Peer
+
+    async def receive(self, message: pb.ConnectRequest) -> None:
+        self.hub.seen.append(message)
+        if message.HasField("get_document"):  # takes as long as the test likes
+            await self.hub.release.wait()
+        if message.HasField("list_documents"):  # a bug
+            raise KeyError("content that nobody may see")
+        self.peer.send(Frame(pb.ConnectResponse(reply_to=message.id, pong={})))
+
+    def close(self) -> None:
+        self.hub.closed += 1
+
+
+@dataclass(frozen=True)
+class Web:
+    """A running web server and the hub behind it."""
+
+    server: WebServer
+    address: str
+    hub: Echo
+
+
+@asynccontextmanager
+async def open_web(
+    files: Mapping[str, File] | Path | None = None, tls: TlsSettings | None = None, **settings: Any
+) -> AsyncIterator[Web]:
+    """Serves until the block ends."""
+    hub = Echo()
+    given = read_files(files) if isinstance(files, Path) else files or {}
+    server = WebServer(WebSettings(address="127.0.0.1:0", **settings), tls, hub, given)
+    address = await server.open()
+    try:
+        yield Web(server, address, hub)
+    finally:
+        for peer in hub.peers:
+            peer.abort()  # type: ignore[attr-defined]
+        await server.close(_GRACE)
+
+
+@pytest.fixture(
+    params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"]
+)
+def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+    """Everything here runs on the standard library's loop and on the one of production."""
+    policy: asyncio.AbstractEventLoopPolicy = request.param()
+    return policy
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[Web]:
+    async with open_web() as web:
+        yield web
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("tls"))
