@@ -39,17 +39,21 @@ class WebServer:
         tls: TlsSettings | None,
         live: Live,
         files: Mapping[str, File],
+        max_message_bytes: int,
+        clogged_bytes: int = 32 * 1024,
     ) -> None:
         self._settings, self._tls = settings, tls
         self._live, self._files = live, files
+        self._max_message_bytes, self._clogged_bytes = max_message_bytes, clogged_bytes
 
     async def open(self) -> str:
         host, _, port = self._settings.address.rpartition(":")
         self._shared = Shared(
             self._settings,
+            self._clogged_bytes,
             self._live,
             self._files,
-            Parsers(self._settings.max_message_bytes),
+            Parsers(self._max_message_bytes),
             Guests(self._settings, _most_files() - _OTHER_FILES),
             Turns(),
         )

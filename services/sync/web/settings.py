@@ -15,5 +15,4 @@ class WebSettings(BaseModel, frozen=True):
     openings: PositiveInt = 1000  # not yet open at once: then the oldest makes room
     opening_timeout: timedelta = timedelta(seconds=10)  # TLS, then the request, each
     closing_timeout: timedelta = timedelta(seconds=5)  # for the other side to close as well
-    max_message_bytes: PositiveInt = 1024 * 1024  # of a client
     buffered_bytes: PositiveInt = 8 * 1024 * 1024  # not taken by a client: then it is cut off

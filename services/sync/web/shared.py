@@ -20,6 +20,12 @@ class Session(Protocol):
     async def receive(self, message: pb.ConnectRequest) -> None:
         """The next message; one at a time."""
 
+    def heard(self) -> None:
+        """A sign of life that is no message."""
+
+    def drained(self) -> None:
+        """The client has taken what waited."""
+
     def close(self) -> None:
         """The connection is gone."""
 
@@ -27,15 +33,24 @@ class Session(Protocol):
 class Live(Protocol):
     """The hub."""
 
-    async def connect(self, peer: Peer, caller: Caller | None) -> Session:
+    async def connect(self, peer: Peer, admitted: Caller | None = None) -> Session:
         """A session for the connection of `peer`; without a caller it waits to be told."""
+
+    async def drained(self) -> None:
+        """Once it was told to stop: returns when all have left."""
 
 
 @dataclass(slots=True)
 class Shared:
-    """One for all connections. `stopping` refuses new ones."""
+    """One for all connections.
+
+    Attributes:
+        clogged_bytes: With so much not taken by a client, the hub is told once it has.
+        stopping: Refuses new ones.
+    """
 
     settings: WebSettings
+    clogged_bytes: int
     live: Live
     files: Mapping[str, File]
     parsers: Parsers

@@ -37,8 +37,10 @@ class Socket(asyncio.Protocol):
 
     __slots__ = (
         "_assembly",
+        "_clogged",
         "_coding",
         "_ended",
+        "_failed",
         "_frames_until",
         "_garbage",
         "_parser",
@@ -64,13 +66,14 @@ class Socket(asyncio.Protocol):
         self._pending: list[bytes | pb.ConnectRequest] = []
         self._work: asyncio.Task[None] | None = None
         self._rest: memoryview | None = None  # received and not parsed yet
-        self._reading, self._ended = True, False
+        self._reading = True
+        self._clogged = self._failed = self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._garbage, self._frames_until = 0, 0.0
 
     def begin(self, first: Sequence[pb.ConnectRequest]) -> None:
         """Tells the hub; `first` is what the opening said already."""
-        self._transport.set_write_buffer_limits(self._shared.settings.buffered_bytes)
+        self._transport.set_write_buffer_limits(self._shared.clogged_bytes)
         self._pending += first
         self._work_on()
 
@@ -79,6 +82,8 @@ class Socket(asyncio.Protocol):
     def send(self, frame: Frame) -> None:
         if not self._ended:
             self._transport.write(self._coding.encode(frame))
+            if self._clogged and self.waiting > self._shared.settings.buffered_bytes:
+                self.abort()  # the hub has cut it off before, as far as it is about events
 
     def end(self, ending: Ending) -> None:
         if self._ended:
@@ -109,8 +114,12 @@ class Socket(asyncio.Protocol):
         self._parse(memoryview(data))
 
     def pause_writing(self) -> None:
-        """The client takes nothing, and nobody has cut it off until now."""
-        self.abort()
+        self._clogged = True
+
+    def resume_writing(self) -> None:
+        self._clogged = False
+        if self._session:
+            self._session.drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._ended:
@@ -132,7 +141,8 @@ class Socket(asyncio.Protocol):
         parser.receive_data(bytes(data[:_PIECE]))
         for frame in parser.events_received():
             assert isinstance(frame, WebFrame)
-            self._take(frame)
+            if not (self._failed or self._ended):
+                self._take(frame)
         self._flush()
         if parser.between_messages:
             self._parser = None
@@ -178,6 +188,7 @@ class Socket(asyncio.Protocol):
             raise TooManyFrames(_FRAMES_PER_SECOND)
 
     def _fail(self, code: CloseCode, why: str) -> None:
+        self._failed = True
         parser = self._own_parser()
         if parser.state is OPEN:
             parser.fail(code, why)

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,7 +13,7 @@ from aeterna.sync.v1 import live_pb2 as pb
 from libs.service.caller import Caller
 from libs.service.settings import TlsSettings
 from services.sync.live.ports import Frame, Peer
-from services.sync.web.files import File, read_files
+from services.sync.web.files import read_files
 from services.sync.web.server import WebServer
 from services.sync.web.settings import WebSettings
 from tests.certificates import make_certificates
@@ -30,7 +30,7 @@ class Echo:
     closed: int = 0
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def connect(self, peer: Peer, caller: Caller | None) -> "EchoSession":
+    async def connect(self, peer: Peer, admitted: Caller | None = None) -> "EchoSession":
         self.peers.append(peer)
         return EchoSession(self, peer)
 
@@ -63,12 +63,16 @@ class Web:
 
 @asynccontextmanager
 async def open_web(
-    files: Mapping[str, File] | Path | None = None, tls: TlsSettings | None = None, **settings: Any
+    files: Path | None = None,
+    tls: TlsSettings | None = None,
+    max_message_bytes: int = 1 << 20,
+    **settings: Any,
 ) -> AsyncIterator[Web]:
     """Serves until the block ends."""
     hub = Echo()
-    given = read_files(files) if isinstance(files, Path) else files or {}
-    server = WebServer(WebSettings(address="127.0.0.1:0", **settings), tls, hub, given)
+    chosen = WebSettings(**{"address": "127.0.0.1:0", **settings})
+    given = read_files(files) if files else {}
+    server = WebServer(chosen, tls, hub, given, max_message_bytes)
     address = await server.open()
     try:
         yield Web(server, address, hub)
@@ -78,13 +82,11 @@ async def open_web(
         await server.close(_GRACE)
 
 
-@pytest.fixture(
-    params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"]
-)
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Everything here runs on the standard library's loop and on the one of production."""
-    policy: asyncio.AbstractEventLoopPolicy = request.param()
-    return policy
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ SOON = 20.0  # seconds: far more than anything here needs
 PATH = "/v1/live"
 JSON, PROTOBUF = "aeterna.live.v1.json", "aeterna.live.v1.protobuf"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+MISUSED, UNSUPPORTED, INVALID, TOO_BIG = 1002, 1003, 1007, 1009  # close codes
+_KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, 1.3
 _MASK = b"\x5a\xc3\x0f\x99"
 
 
@@ -201,3 +203,55 @@ def ping_text(name: str, size: int = 0) -> bytes:
 def ping_binary(name: str) -> bytes:
     """The same as protobuf."""
     return pb.ConnectRequest(id=name, ping={}).SerializeToString()
+
+
+def answer(name: str) -> Got:
+    """What `said` makes of the answer to a message of that id."""
+    return Got("text", name)
+
+
+def text(name: str, rsv: int = 0) -> bytes:
+    """A whole message that is answered with its id."""
+    return frame(TEXT, ping_text(name), rsv=rsv)
+
+
+async def said(peer: Peer) -> Got:
+    """What comes next; of an answer the id that it names."""
+    got = await peer.next()
+    if got.kind == "text":
+        return Got("text", json.loads(got.content).get("replyTo", ""))
+    if got.kind == "binary":
+        return Got("binary", pb.ConnectResponse.FromString(got.content).reply_to)
+    return got
+
+
+async def expect(peer: Peer, code: int | None) -> None:
+    """The connection ends with this code, or goes on and ends as the client likes."""
+    if code is None:
+        await peer.send(frame(PING, b"still there"), close(1000))
+        assert await peer.next() == Got("pong", b"still there")
+        code = 1000
+    assert await peer.next() == Got("close", code)
+    assert await peer.closed()
+
+
+def handshake(path: str = PATH, **more: str | None) -> bytes:
+    """A request for a WebSocket; headers with _ for -, None for none."""
+    headers = {
+        "Host": "h",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": _KEY,
+        "Sec-WebSocket-Version": "13",
+        **{name.replace("_", "-"): value for name, value in more.items()},
+    }
+    lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
+    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
+
+
+async def status_of(address: str, request: bytes) -> tuple[int, bytes]:
+    """The status and all that is said in answer to octets."""
+    async with connected(address) as peer:
+        await peer.send(request)
+        said = await peer.rest()
+        return (int(said.split()[1]) if said else 0), said

@@ -13,28 +13,24 @@ from tests.integration.sync.web.conftest import Web, open_web
 from tests.integration.sync.web.peer import (
     CLOSE,
     CONTINUATION,
+    INVALID,
+    MISUSED,
     PING,
     TEXT,
     Got,
+    answer,
     chopped,
     close,
     connected,
+    expect,
     frame,
     opened,
     ping_text,
-)
-from tests.integration.sync.web.test_conformance import (
-    HALVES,
-    INVALID,
-    MISUSED,
-    answer,
-    expect,
     said,
     text,
 )
 
-_NEVER = timedelta(hours=1)
-_GRACE = timedelta(seconds=20)
+HELLO = ping_text("hello")
 
 
 class Slow(AppError):
@@ -55,7 +51,7 @@ async def test_a_message_and_a_close_7_1_1(web: Web) -> None:
         pytest.param([close(1000)], id="7.1.2"),
         pytest.param([frame(PING, b"late")], id="7.1.3"),
         pytest.param([text("late")], id="7.1.4"),
-        pytest.param([frame(CONTINUATION, HALVES[1])], id="7.1.5"),
+        pytest.param([frame(CONTINUATION, HELLO[9:])], id="7.1.5"),
     ],
 )
 async def test_nothing_after_a_close_is_heard(web: Web, after: list[bytes]) -> None:
@@ -68,7 +64,7 @@ async def test_nothing_after_a_close_is_heard(web: Web, after: list[bytes]) -> N
 
 async def test_a_close_in_a_fragmented_message(web: Web) -> None:
     async with opened(web.address) as peer:
-        await peer.send(frame(TEXT, HALVES[0], fin=False), close(1000))
+        await peer.send(frame(TEXT, HELLO[:9], fin=False), close(1000))
 
         await expect(peer, MISUSED)
 

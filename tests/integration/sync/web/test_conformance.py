@@ -4,36 +4,38 @@ Where Autobahn expects an echo, a ping of the live protocol is answered with its
 """
 
 import asyncio
-import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pytest
 from wsproto.extensions import PerMessageDeflate
 
-from aeterna.sync.v1 import live_pb2 as pb
 from tests.integration.sync.web.conftest import Web, open_web
 from tests.integration.sync.web.peer import (
     BINARY,
     CLOSE,
     CONTINUATION,
     JSON,
+    MISUSED,
     PING,
     PONG,
     PROTOBUF,
     TEXT,
+    TOO_BIG,
+    UNSUPPORTED,
     Got,
-    Peer,
+    answer,
     chopped,
-    close,
+    expect,
     frame,
     opened,
     ping_binary,
     ping_text,
+    said,
+    text,
 )
 
 MEGABYTE = 1 << 20
-MISUSED, UNSUPPORTED, INVALID, TOO_BIG = 1002, 1003, 1007, 1009
 HELLO = ping_text("hello")
 HALVES = HELLO[:9], HELLO[9:]
 
@@ -47,14 +49,6 @@ class Case(NamedTuple):
     back: Sequence[Got] = ()
     code: int | None = None
     subprotocol: str = JSON
-
-
-def answer(name: str) -> Got:
-    return Got("text", name)
-
-
-def text(name: str, rsv: int = 0) -> bytes:
-    return frame(TEXT, ping_text(name), rsv=rsv)
 
 
 def framing() -> Iterator[Case]:
@@ -136,7 +130,7 @@ def fragments() -> Iterator[Case]:
     yield Case("5.16", [go_on, begin, end] * 2, code=MISUSED)
     yield Case("5.17", [end, begin, end] * 2, code=MISUSED)
     yield Case("5.18", [begin, frame(TEXT, HALVES[1])], code=MISUSED)
-    parts = [HELLO[place : place + 5] for place in range(0, 25, 5)]
+    parts = chopped(HELLO, 6)
     five = [frame(CONTINUATION if i else TEXT, part, fin=i == 4) for i, part in enumerate(parts)]
     assert b"".join(parts) == HELLO
     mixed = [*five[:2], frame(PING, b"1"), *five[2:4], frame(PING, b"2"), five[4]]
@@ -186,7 +180,7 @@ def all_cases() -> Iterator[Case]:
         yield from section()
 
 
-@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.number)
+@pytest.mark.parametrize("case", list(all_cases()), ids=lambda case: case.number)
 async def test_frames(web: Web, case: Case) -> None:
     async with opened(web.address, [case.subprotocol]) as peer:
         sending = asyncio.create_task(peer.send(*case.out))
@@ -195,26 +189,6 @@ async def test_frames(web: Web, case: Case) -> None:
 
         await expect(peer, case.code)
         await asyncio.gather(sending, return_exceptions=True)
-
-
-async def said(peer: Peer) -> Got:
-    """What comes next; of an answer the id that it names."""
-    got = await peer.next()
-    if got.kind == "text":
-        return Got("text", json.loads(got.content)["replyTo"])
-    if got.kind == "binary":
-        return Got("binary", pb.ConnectResponse.FromString(got.content).reply_to)
-    return got
-
-
-async def expect(peer: Peer, code: int | None) -> None:
-    """The connection ends with this code, or goes on and ends as the client likes."""
-    if code is None:
-        await peer.send(frame(PING, b"still there"), close(1000))
-        assert await peer.next() == Got("pong", b"still there")
-        code = 1000
-    assert await peer.next() == Got("close", code)
-    assert await peer.closed()
 
 
 @pytest.mark.parametrize("number", ["1.1.1", "6.1.1"])

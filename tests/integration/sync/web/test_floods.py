@@ -15,13 +15,18 @@ from tests.integration.sync.web.peer import (
     PING,
     PROTOBUF,
     TEXT,
+    TOO_BIG,
     Got,
+    answer,
     connected,
+    expect,
     frame,
+    handshake,
     opened,
+    said,
+    status_of,
+    text,
 )
-from tests.integration.sync.web.test_conformance import TOO_BIG, answer, expect, said, text
-from tests.integration.sync.web.test_http import handshake, status_of
 
 _SOON = timedelta(milliseconds=100)
 _LONG = b'{"id":"%d","getDocument":{}}'

@@ -17,15 +17,18 @@ from tests.integration.sync.web.peer import (
     PROTOBUF,
     TEXT,
     Got,
+    answer,
     connected,
     frame,
+    handshake,
     opened,
     ping_binary,
+    said,
+    status_of,
+    text,
 )
-from tests.integration.sync.web.test_conformance import answer, said, text
 
 _PAGE = "<!doctype html><title>Console</title>"
-_KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455, 1.3
 _ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
@@ -43,28 +46,6 @@ def files(tmp_path: Path) -> Path:
 async def get(address: str, path: str, method: str = "GET", **headers: str) -> httpx.Response:
     async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
         return await client.request(method, path, headers=headers)
-
-
-def handshake(path: str = PATH, **more: str | None) -> bytes:
-    """A request for a WebSocket; headers with _ for -, None for none."""
-    headers = {
-        "Host": "h",
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Key": _KEY,
-        "Sec-WebSocket-Version": "13",
-        **{name.replace("_", "-"): value for name, value in more.items()},
-    }
-    lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
-    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
-
-
-async def status_of(address: str, request: bytes) -> tuple[int, bytes]:
-    """The status and all that is said in answer to octets."""
-    async with connected(address) as peer:
-        await peer.send(request)
-        said = await peer.rest()
-        return (int(said.split()[1]) if said else 0), said
 
 
 async def test_the_page_and_what_belongs_to_it(files: Path) -> None:

@@ -10,15 +10,16 @@ import pytest
 from tests.integration.sync.web.conftest import Web
 from tests.integration.sync.web.peer import (
     CONTINUATION,
+    INVALID,
     PING,
     TEXT,
     Got,
     Peer,
     chopped,
+    expect,
     frame,
     opened,
 )
-from tests.integration.sync.web.test_conformance import INVALID, expect
 
 KOSME = "κόσμε".encode()
 HEAD, TAIL = b'{"id":"', b'","ping":{}}'
@@ -126,7 +127,7 @@ def octet_by_octet(message: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("fragmented", [whole, octet_by_octet])
-@pytest.mark.parametrize("text", texts(), ids=lambda text: text.number)
+@pytest.mark.parametrize("text", list(texts()), ids=lambda text: text.number)
 async def test_texts(web: Web, text: Text, fragmented: object) -> None:
     assert callable(fragmented)
     async with opened(web.address) as peer:
