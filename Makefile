@@ -29,7 +29,7 @@ serve: setup ## Run all four services on embedded stores until Ctrl-C
 
 ##@ Check it
 
-.PHONY: test test-isolation test-rotation lint types walls
+.PHONY: test test-isolation test-rotation fuzz-ot lint types walls
 test: ## Run every test that needs no cluster, with coverage (WORKERS=n; default: one per core)
 	scripts/setup --tests
 	$(PYTEST) -n $(WORKERS) --dist worksteal --cov
@@ -41,6 +41,9 @@ test-isolation: ## Drive 1,000,000 operations through the tenant isolation tests
 test-rotation: setup ## Rotate keys under 64 readers and writers, ROTATIONS times (default: 20; long)
 	scripts/setup --tests
 	AETERNA_ROTATIONS=$(or $(ROTATIONS),20) $(PYTEST) -s -o faulthandler_timeout=0 tests/integration/governance/test_rotation_under_load.py
+
+fuzz-ot: setup ## Type OPERATIONS operations (default: 1000000) into shared texts on a bad network, on all cores (long)
+	$(BIN)/python -m tests.convergence $(or $(OPERATIONS),1000000)
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check

@@ -8,6 +8,7 @@ import json
 import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import count
@@ -190,6 +191,7 @@ class Engine:
         }
         own = (policy for policies in self.read.values() for policy in policies)
         self._policies = (*_base(), *own)
+        self.names_people = any(each.about_people for each in self._policies)
         self._indexes: dict[str, _Index] = {}
         self._chosen = Bounded[tuple[str, ...], cedarpy.PolicySet](_CHOSEN)
 
@@ -229,6 +231,24 @@ class Asker:
         self._admitted: dict[str, Decision] = {}
         self._reads: dict[tuple[str, bool], frozenset[str] | None] = {}
         self._entities: dict[tuple[str, Actor], cedarpy.Entities] = {}
+
+    @property
+    def tells_people_apart(self) -> bool:
+        """Whether policies name people, or agents, of equal rights."""
+        return self._engine.names_people
+
+    @property
+    def rights(self) -> tuple[int, Principal]:
+        """Askers for whom these are equal answer alike, but for what is about one of the persons
+        that they answer for."""
+        principal = self.principal
+        if not self.tells_people_apart:
+            principal = replace(principal, person="")
+        return self._engine.number, principal
+
+    def instead(self, person: str) -> "Asker":
+        """What answers for a person with the same rights."""
+        return Asker(self._engine, replace(self.principal, person=person))
 
     def decide(self, action: str, thing: Thing) -> Decision:
         """Whether the principal may do this to such a thing."""

@@ -43,6 +43,12 @@ SOCKET_ENDINGS = Counter(
     "aeterna_socket_endings", "WebSockets that ended, by the close code sent; 0: none.", ["code"]
 )
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
+LIVE_CONNECTIONS = Gauge("aeterna_live_connections", "Live connections that are known.")
+LIVE_EVENTS = Counter("aeterna_live_events", "Events sent to live connections.")
+LIVE_ENDED = Counter("aeterna_live_ended", "Connections that the server ended.", ["reason"])
+LIVE_MESSAGES = Counter(
+    "aeterna_live_messages", "Messages of live connections, by what came of them.", ["kind", "code"]
+)
 WAKEUPS_CONNECTED = Gauge(
     "aeterna_wakeups_connected",
     "Whether this process hears of the changes of the others at once (1), or must look (0).",

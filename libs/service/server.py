@@ -19,8 +19,8 @@ from prometheus_client import start_http_server
 from libs import logs
 from libs.errors import AppError, Kind
 from libs.service.actions import actions_of
+from libs.service.admission import admission_of
 from libs.service.background import background
-from libs.service.limits import Limits
 from libs.service.pipeline import Pipeline
 from libs.service.platform import Platform, open_platform
 from libs.service.settings import PlatformSettings, ServerSettings, TlsSettings
@@ -55,13 +55,14 @@ class Door(Protocol):
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A gRPC service: its full name, what adds it to a server, whether it is about the caller's
-    tenant, what ends its calls that would go on for ever when the server is to stop, and another
-    way to it."""
+    tenant, what ends its calls that would go on for ever when the server is to stop, those of its
+    methods that answer themselves what is wrong in a message, and another way to it."""
 
     name: str
     add: Callable[[grpc.aio.Server], None]
     routed: bool = True
     stopping: Callable[[], None] = lambda: None
+    lenient: frozenset[str] = frozenset()
     door: Door | None = None
 
 
@@ -167,20 +168,17 @@ def _server(
     name: str, settings: ServerSettings, platform: Platform, registrations: Sequence[Registration]
 ) -> grpc.aio.Server:
     unrouted = frozenset(each.name for each in registrations if not each.routed)
+    lenient = {f"/{each.name}/{method}" for each in registrations for method in each.lenient}
     pipeline = Pipeline(
         name,
-        platform.authenticator,
+        admission_of(name, platform, settings),
         platform.directory,
-        platform.authority,
         platform.keyring,
-        platform.denials,
-        platform.recorder,
         settings.write_timeout,
         platform.traffic,
         actions_of(each.name for each in registrations),
         unrouted,
-        Limits(settings.calls_per_second, settings.calls_at_once),
-        platform.spending.recorder.request,
+        frozenset(lenient),
     )
     server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))
     for registration in registrations:

@@ -30,8 +30,8 @@ from aeterna.governance.v1 import constraints_pb2 as cb
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as mb
-from aeterna.sync.v1 import sync_pb2
-from libs.service.pipeline import TENANT_HEADER
+from aeterna.sync.v1 import live_pb2, sync_pb2
+from libs.service.admission import TENANT_HEADER
 from tests.isolation.world import IDS, REFUSED_IDS, Leak, Tenant, World, must_fail, ok
 
 Operation = Callable[[World, random.Random, Tenant], Coroutine[Any, Any, None]]
@@ -822,6 +822,24 @@ async def subscribe(world: World, rng: random.Random, tenant: Tenant) -> None:
     call.cancel()
 
 
+async def live(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """A room of everything, and one of something of another tenant: nothing of it is heard."""
+    world.operations += 1
+    foreign = rng.choice([*rng.choice(world.others(tenant)).memories, "memories/0"])
+    rooms = {"changes": True, "memories": True, foreign: False, "documents/0": False}
+    call = world.suite.live.Connect(metadata=tenant.author, timeout=30)
+    for room in rooms:
+        asked = live_pb2.ConnectRequest.Subscribe(room=room, since=0)
+        await call.write(live_pb2.ConnectRequest(id=room, subscribe=asked))
+    answered: set[str] = set()
+    while len(answered) < len(rooms):
+        message: Any = await call.read()
+        named = live_pb2.ConnectRequest.Subscribe(room=foreign)  # what we said ourselves
+        world.inspect(tenant, named, message.SerializeToString())
+        answered |= {message.reply_to} - {""}
+    call.cancel()
+
+
 async def administer(world: World, rng: random.Random, tenant: Tenant) -> None:
     name = f"tenants/{rng.choice(world.others(tenant)).name}"
     stub = world.suite.tenants
@@ -914,6 +932,7 @@ OPERATIONS: tuple[Operation, ...] = (
     read_access,
     read_changes,
     subscribe,
+    live,
     administer,
     impersonate,
 )

@@ -8,14 +8,21 @@ other, and `session.close()` says that the connection is gone.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from datetime import timedelta
+from typing import Any, Protocol
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from libs.auth import Identity
+from libs.authorization.engine import Asker
+from libs.errors import AppError
 from libs.service.caller import Caller
+from libs.spine.changes import LoggedChange
 from libs.tenancy import TenantId
 from services.sync.live.domain.endings import Ending
+from services.sync.live.domain.rooms import Room
+from services.sync.ports import ChangeLog
 
 
 class Frame:
@@ -29,7 +36,7 @@ class Frame:
 
     __slots__ = ("_binary", "_json", "message", "number", "web_binary", "web_text")
 
-    def __init__(self, message: Message, number: int = 0) -> None:
+    def __init__(self, message: Any, number: int = 0) -> None:
         self.message, self.number = message, number
         self._binary: bytes | None = None
         self._json: bytes | None = None
@@ -37,10 +44,15 @@ class Frame:
         self.web_text: bytes | None = None
 
     @property
+    def size(self) -> int:
+        """Its bytes as protobuf."""
+        return len(self.binary)
+
+    @property
     def binary(self) -> bytes:
         """As protobuf."""
         if self._binary is None:
-            self._binary = self.message.SerializeToString()
+            self._binary = bytes(self.message.SerializeToString())
         return self._binary
 
     @property
@@ -68,13 +80,61 @@ class Peer(Protocol):
         """Bytes that the client has not taken yet."""
 
 
+class Frames(Protocol):
+    """Makes the frames of what happens in rooms."""
+
+    def event(self, room: str, change: LoggedChange, edit: Any) -> Frame: ...
+    def checkpoint(self, room: str, number: int) -> Frame: ...
+    def snapshot(
+        self, room: str, resources: Sequence[LoggedChange], number: int, *, complete: bool
+    ) -> Frame: ...
+    def expelled(self, room: str, error: AppError) -> Frame:
+        """A room was left that nobody asked to leave."""
+
+    def draining(self, after: timedelta) -> Frame: ...
+
+
+class LiveLog(ChangeLog, Protocol):
+    """The change logs of all tenants, and what they tell of rooms. Every method raises as `after`
+    does."""
+
+    async def of(
+        self, tenant: TenantId, resource: str, number: int, upto: int, limit: int
+    ) -> Sequence[LoggedChange]:
+        """The changes of one resource numbered above `number`, up to `upto`, at most `limit`."""
+
+    async def latest(self, tenant: TenantId, resource: str) -> LoggedChange | None:
+        """The latest change of a resource, if the log has one."""
+
+    async def existing(
+        self, tenant: TenantId, room: Room, above: str, upto: int, limit: int
+    ) -> Sequence[LoggedChange]:
+        """The latest change, up to the number `upto`, of each resource of a room, in the order of
+        their names, those above a name; deletions included, records left out."""
+
+    async def floor(self, tenant: TenantId) -> int:
+        """The changes up to this number were pruned; 0 for none."""
+
+
+class Rights(Protocol):
+    """What policies say of the people of tenants, by now.
+
+    Raises:
+        TenantNotFound, TenantSuspended, StoreUnavailable, PoliciesUnusable: As they say.
+    """
+
+    async def rules(self, tenant: TenantId) -> object:
+        """The same object as long as no answer has changed."""
+
+    async def asker(self, tenant: TenantId, identity: Identity) -> Asker:
+        """What answers for somebody in a tenant."""
+
+
 class PresenceRooms(Protocol):
     """Who is where. Connections are named as `Welcome.connection` says; a room is of the caller's
     tenant. What others do is told through `Tell`."""
 
-    async def enter(
-        self, caller: Caller, room: str, connection: str, device: str
-    ) -> Sequence[Message]:
+    async def enter(self, caller: Caller, room: str, connection: str, device: str) -> Sequence[Any]:
         """Enters a room that the caller may be in: who is in it now, `Presence` messages, the
         caller's own included."""
 
@@ -86,6 +146,13 @@ class PresenceRooms(Protocol):
 
         Raises:
             AppError: The connection did not enter the room; and as presence says.
+        """
+
+    async def list(self, caller: Caller, request: Any) -> Any:
+        """The ListPresenceResponse to a ListPresenceRequest, for a caller who may be in the room.
+
+        Raises:
+            AppError: As presence says.
         """
 
     def heard(self, tenant: TenantId, connection: str) -> None:
@@ -103,7 +170,7 @@ class Tell(Protocol):
 class Documents(Protocol):
     """Documents, as the messages of a connection ask for them."""
 
-    async def answer(self, caller: Caller, message: Message) -> Message:
+    async def answer(self, caller: Caller, message: Message) -> Any:
         """Does what a request of DocumentService says, for a caller of whom nothing was asked yet:
         its response.
 
@@ -113,7 +180,7 @@ class Documents(Protocol):
 
     async def edits(
         self, tenant: TenantId, document: str, numbers: Sequence[int]
-    ) -> Mapping[int, Message]:
+    ) -> Mapping[int, Any]:
         """The `DocumentEdit` of each of these changes of a document, `documents/{id}`, as far as it
         is one and is kept. Nothing is asked of policies: the room did.
 

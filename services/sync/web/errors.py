@@ -13,12 +13,3 @@ class TooManyFrames(AppError):
             f"A client may send {frames_per_second} pings and fragments a second.",
             framesPerSecond=str(frames_per_second),
         )
-
-
-class TooMuchGarbage(AppError):
-    """The client sends what is no message, again and again."""
-
-    kind, reason = Kind.INVALID, "MALFORMED_MESSAGES"
-
-    def __init__(self) -> None:
-        super().__init__("Too many messages could not be read.")

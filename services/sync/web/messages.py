@@ -9,8 +9,8 @@ from google.protobuf.json_format import Parse, ParseError
 from google.protobuf.message import DecodeError
 
 from aeterna.sync.v1 import live_pb2 as pb
-from libs.errors import AppError, InvalidRequest, invalid
-from libs.service.errors import code_of
+from libs.errors import AppError, invalid
+from libs.service.checking import Malformed
 from services.sync.live.ports import Frame
 from services.sync.web.frames import binary_frame, text_frame
 
@@ -24,14 +24,6 @@ _PLACE = re.compile(r": line \d+ column \d+")
 _SEVERAL = 'should not have multiple "message" oneof fields'
 
 
-class Unreadable(Exception):
-    """A message that is none. `reply_to` is its id, as far as it has one."""
-
-    def __init__(self, error: AppError, reply_to: str = "") -> None:
-        super().__init__(str(error))
-        self.error, self.reply_to = error, reply_to
-
-
 @dataclass(frozen=True, slots=True)
 class Coding:
     """A way to write messages.
@@ -39,29 +31,29 @@ class Coding:
     Attributes:
         name: The subprotocol.
         text: Whether they are text frames.
-        decode: A message of the client; raises Unreadable.
+        decode: A message of the client.
         encode: The finished frame of a message to the client.
     """
 
     name: str
     text: bool
-    decode: Callable[[bytes], pb.ConnectRequest]
+    decode: Callable[[bytes], pb.ConnectRequest | Malformed]
     encode: Callable[[Frame], bytes]
 
 
-def _from_json(content: bytes) -> pb.ConnectRequest:
+def _from_json(content: bytes) -> pb.ConnectRequest | Malformed:
     text = content.decode()
     try:
         return Parse(text, pb.ConnectRequest(), max_recursion_depth=_DEEPEST)
     except (ParseError, RecursionError) as error:
-        raise Unreadable(_fault(error), _id_of(text)) from error
+        return Malformed(_fault(error), _id_of(text))
 
 
-def _from_binary(content: bytes) -> pb.ConnectRequest:
+def _from_binary(content: bytes) -> pb.ConnectRequest | Malformed:
     try:
         return pb.ConnectRequest.FromString(content)
-    except DecodeError as error:
-        raise Unreadable(invalid("", "is not a ConnectRequest in protobuf's format")) from error
+    except DecodeError:
+        return Malformed()
 
 
 def _to_json(frame: Frame) -> bytes:
@@ -104,19 +96,6 @@ def _id_of(text: str) -> str:
 JSON = Coding("aeterna.live.v1.json", True, _from_json, _to_json)
 PROTOBUF = Coding("aeterna.live.v1.protobuf", False, _from_binary, _to_binary)
 CODINGS = {each.name: each for each in (JSON, PROTOBUF)}
-
-
-def refused(reply_to: str, error: AppError) -> Frame:
-    """That a message was not heard, and why."""
-    violations = error.violations if isinstance(error, InvalidRequest) else ()
-    fault = pb.ConnectResponse.Error(
-        code=code_of(error).value[0],
-        reason=error.reason,
-        message=str(error),
-        metadata=error.metadata,
-        fields={each.field: each.description for each in violations},
-    )
-    return Frame(pb.ConnectResponse(reply_to=reply_to, error=fault))
 
 
 def authenticate(authorization: Sequence[str], tenants: Sequence[str]) -> list[pb.ConnectRequest]:

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from libs.service.server import AddressInUse
 from libs.service.settings import TlsSettings
 from services.sync.errors import ServerStopping
 from services.sync.live.domain.endings import Ending
+from services.sync.live.settings import LiveSettings
 from services.sync.web.files import File
 from services.sync.web.frames import Parsers
 from services.sync.web.guests import Guests
@@ -38,22 +39,20 @@ class WebServer:
         settings: WebSettings,
         tls: TlsSettings | None,
         live: Live,
+        limits: LiveSettings,
         files: Mapping[str, File],
-        max_message_bytes: int,
-        clogged_bytes: int = 32 * 1024,
     ) -> None:
         self._settings, self._tls = settings, tls
-        self._live, self._files = live, files
-        self._max_message_bytes, self._clogged_bytes = max_message_bytes, clogged_bytes
+        self._live, self._limits, self._files = live, limits, files
 
     async def open(self) -> str:
         host, _, port = self._settings.address.rpartition(":")
         self._shared = Shared(
             self._settings,
-            self._clogged_bytes,
+            self._limits,
             self._live,
             self._files,
-            Parsers(self._max_message_bytes),
+            Parsers(self._limits.max_message_bytes),
             Guests(self._settings, _most_files() - _OTHER_FILES),
             Turns(),
         )
@@ -71,27 +70,32 @@ class WebServer:
         return f"{host}:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self, grace: timedelta) -> None:
-        """Clients are told by the hub; who is still here after the grace is closed from here."""
+        """The hub, which was told before, sends clients away, each at its time; who is still here
+        after the grace is closed from here."""
         guests = self._shared.guests
         self._shared.stopping = True
         self._server.close()
         for guest in guests.opening:
             guest.abort()
-        if await _all_gone(guests, grace):
+        if await _in_time(self._leave(), grace):
             return
         for guest in guests.open:
             if isinstance(guest, Socket):
                 guest.end(Ending(ServerStopping()))
-        if not await _all_gone(guests, self._settings.closing_timeout):
+        if not await _in_time(guests.gone(), self._settings.closing_timeout):
             for guest in guests.open:
                 guest.abort()
             await guests.gone()
 
+    async def _leave(self) -> None:
+        await self._live.drained()
+        await self._shared.guests.gone()
 
-async def _all_gone(guests: Guests, patience: timedelta) -> bool:
+
+async def _in_time(work: Awaitable[None], patience: timedelta) -> bool:
     with suppress(TimeoutError):
         async with asyncio.timeout(patience.total_seconds()):
-            await guests.gone()
+            await work
             return True
     return False
 

@@ -6,7 +6,9 @@ from typing import Protocol
 
 from aeterna.sync.v1 import live_pb2 as pb
 from libs.service.caller import Caller
+from libs.service.checking import Malformed
 from services.sync.live.ports import Peer
+from services.sync.live.settings import LiveSettings
 from services.sync.web.files import File
 from services.sync.web.frames import Parsers
 from services.sync.web.guests import Guests
@@ -17,7 +19,7 @@ from services.sync.web.turns import Turns
 class Session(Protocol):
     """A connection, as the hub knows it."""
 
-    async def receive(self, message: pb.ConnectRequest) -> None:
+    async def receive(self, message: pb.ConnectRequest | Malformed) -> None:
         """The next message; one at a time."""
 
     def heard(self) -> None:
@@ -45,12 +47,11 @@ class Shared:
     """One for all connections.
 
     Attributes:
-        clogged_bytes: With so much not taken by a client, the hub is told once it has.
         stopping: Refuses new ones.
     """
 
     settings: WebSettings
-    clogged_bytes: int
+    limits: LiveSettings
     live: Live
     files: Mapping[str, File]
     parsers: Parsers

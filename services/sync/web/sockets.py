@@ -18,16 +18,15 @@ from libs.service.errors import expected
 from services.sync.live.domain.endings import GOING_AWAY, Ending
 from services.sync.live.ports import Frame
 from services.sync.web.assembly import DATA, Assembly, WrongKind, whole
-from services.sync.web.errors import TooManyFrames, TooMuchGarbage
+from services.sync.web.errors import TooManyFrames
 from services.sync.web.frames import Frames
-from services.sync.web.messages import Coding, Unreadable, refused
+from services.sync.web.messages import Coding
 from services.sync.web.shared import Session, Shared
 
 log = structlog.get_logger(__name__)
 
 _PIECE = 1024  # bytes that are parsed at once
 _AHEAD = 32  # messages that wait for the hub before no more are read
-_GARBAGE = 20  # messages of a connection that are none
 # Frames that begin no message (pings, fragments): so many a second, and so many at once.
 _FRAMES_PER_SECOND, _FRAMES_AT_ONCE = 200, 1000
 
@@ -42,7 +41,6 @@ class Socket(asyncio.Protocol):
         "_ended",
         "_failed",
         "_frames_until",
-        "_garbage",
         "_parser",
         "_pending",
         "_reading",
@@ -69,11 +67,12 @@ class Socket(asyncio.Protocol):
         self._reading = True
         self._clogged = self._failed = self._ended = False
         self._timer: asyncio.TimerHandle | None = None
-        self._garbage, self._frames_until = 0, 0.0
+        self._frames_until = 0.0
 
     def begin(self, first: Sequence[pb.ConnectRequest]) -> None:
         """Tells the hub; `first` is what the opening said already."""
-        self._transport.set_write_buffer_limits(self._shared.clogged_bytes)
+        # Before the hub finds that too much waits: it is to hear when that was taken.
+        self._transport.set_write_buffer_limits(self._shared.limits.waiting_bytes // 2)
         self._pending += first
         self._work_on()
 
@@ -157,6 +156,8 @@ class Socket(asyncio.Protocol):
         try:
             if frame.opcode not in (Opcode.TEXT, Opcode.BINARY):
                 self._count_frame()
+            if frame.opcode is Opcode.PING and self._session:
+                self._session.heard()
             if frame.opcode in DATA and (content := self._message(frame)) is not None:
                 self._pending.append(content)
                 self._work_on()
@@ -209,7 +210,9 @@ class Socket(asyncio.Protocol):
         try:
             session = self._session or await self._connect()
             while self._pending:
-                await self._deliver(session, self._pending.pop(0))
+                content = self._pending.pop(0)
+                decode = self._coding.decode
+                await session.receive(decode(content) if isinstance(content, bytes) else content)
                 if self._pending:
                     await self._shared.turns.mine()
                 self._balance()
@@ -224,20 +227,6 @@ class Socket(asyncio.Protocol):
         if self._transport.is_closing():
             session.close()
         return session
-
-    async def _deliver(self, session: Session, content: bytes | pb.ConnectRequest) -> None:
-        try:
-            message = content if isinstance(content, pb.ConnectRequest) else self._read(content)
-        except Unreadable as unreadable:
-            self._garbage += 1
-            self.send(refused(unreadable.reply_to, unreadable.error))
-            if self._garbage >= _GARBAGE:
-                self.end(Ending(TooMuchGarbage()))
-        else:
-            await session.receive(message)
-
-    def _read(self, content: bytes) -> pb.ConnectRequest:
-        return self._coding.decode(content)
 
     def _balance(self) -> None:
         """Reads and parses as fast as the hub takes what comes."""

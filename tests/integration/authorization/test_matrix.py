@@ -183,6 +183,8 @@ TABLE = """
 
     ListChanges                   V D L A M T P G
     Subscribe                     V D L A M T P G
+    Connect                       V D L A M T P G
+    ListPresence                  V D L A M T P G
 
     ListOperations                V D L A M T P G
     GetOperation                  V D L A M T P G

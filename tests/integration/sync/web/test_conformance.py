@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from wsproto.extensions import PerMessageDeflate
 
+from services.sync.live.settings import LiveSettings
 from tests.integration.sync.web.conftest import Web, open_web
 from tests.integration.sync.web.peer import (
     BINARY,
@@ -273,8 +274,9 @@ async def test_compression_is_declined(web: Web, section: str, offer: str) -> No
 
 
 async def test_the_limit_of_a_message_is_a_setting() -> None:
-    async with open_web(max_message_bytes=100) as web, opened(web.address) as peer:
-        await peer.send(frame(TEXT, ping_text("x", 100)))
+    limits = LiveSettings(max_message_bytes=1024)
+    async with open_web(limits=limits) as web, opened(web.address) as peer:
+        await peer.send(frame(TEXT, ping_text("x", 1024)))
         assert await said(peer) == answer("x")
-        await peer.send(frame(TEXT, ping_text("x", 101)))
+        await peer.send(frame(TEXT, ping_text("x", 1025)))
         await expect(peer, TOO_BIG)

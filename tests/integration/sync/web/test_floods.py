@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aeterna.sync.v1 import live_pb2 as pb
 from tests.eventually import eventually
 from tests.integration.sync.web.conftest import Web, open_web
 from tests.integration.sync.web.peer import (
+    BINARY,
     CONTINUATION,
     PING,
     PROTOBUF,
@@ -102,15 +104,51 @@ async def test_fragments_without_end(web: Web) -> None:
         await works(web)
 
 
-async def test_garbage_without_end(web: Web) -> None:
-    """Each is answered; who sends nothing else is let go."""
+async def test_garbage_is_answered(web: Web) -> None:
+    """How much of it is too much is for the hub to say, as of any message."""
+    garbage = [b"{]", b"[" * 5000, b"null", b"3", b'{"id":"n","ping":{},"pong":{}}']
     async with opened(web.address) as peer:
-        await peer.send(frame(TEXT, b"{]") * 50)
-        answers = [await peer.message() for _ in range(20)]
+        await peer.send(*[frame(TEXT, each) for each in garbage])
+        answers = [await peer.message() for _ in garbage]
 
         assert {each["error"]["reason"] for each in answers} == {"INVALID_REQUEST"}
-        await expect(peer, 4400)
-        await works(web)
+        assert answers[-1]["replyTo"] == "n"
+        await expect(peer, None)
+
+
+async def test_protobuf_that_is_none_is_answered(web: Web) -> None:
+    async with opened(web.address, [PROTOBUF]) as peer:
+        await peer.send(frame(BINARY, b"\xff\xff"))
+
+        got = await peer.next()
+        answer = pb.ConnectResponse.FromString(got.content)
+        assert answer.error.reason == "MALFORMED_MESSAGE"
+        await expect(peer, None)
+
+
+async def test_a_ping_is_a_sign_of_life(web: Web) -> None:
+    async with opened(web.address) as peer:
+        await peer.send(text("a"))
+        assert await said(peer) == answer("a")
+        await peer.send(frame(PING, b"x"))
+        assert await peer.next() == Got("pong", b"x")
+    assert web.hub.heard == 1
+
+
+async def test_the_hub_hears_when_a_client_has_taken_what_waited(web: Web) -> None:
+    async with opened(web.address) as peer:
+        await peer.send(*[text("x" * 500_000)] * 20)  # more than the sockets of both sides hold
+        await eventually(lambda: waits(web))
+        assert [await said(peer) for _ in range(20)] == [answer("x" * 500_000)] * 20
+        await eventually(lambda: drained(web))
+
+
+async def waits(web: Web) -> bool:
+    return len(web.hub.seen) == 20 and web.hub.peers[0].waiting > 0
+
+
+async def drained(web: Web) -> bool:
+    return web.hub.drains > 0
 
 
 async def test_a_client_that_reads_nothing() -> None:
