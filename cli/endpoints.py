@@ -97,7 +97,7 @@ def find(folder: Path) -> Addresses:
     """
     try:
         services = json.loads((folder / _FILE).read_text())
-        return Addresses(*[services[name] for name in SERVICES], web=_web(folder))
+        return Addresses(**{name: services[name] for name in SERVICES}, web=_web(folder))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise NotRunning(folder) from error
 

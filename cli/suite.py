@@ -41,7 +41,8 @@ async def running_suite(
             )
 
         opened = [await serve(name) for name in SERVICES]
-        yield Addresses(*[each.grpc for each in opened], web=opened[-1].doors["web"])
+        doors = [address for each in opened for address in each.doors.values()]
+        yield Addresses(*[*(each.grpc for each in opened), *doors])
 
 
 def _wanted(name: str, addresses: Addresses) -> dict[str, Any]:

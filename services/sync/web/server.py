@@ -56,14 +56,15 @@ class WebServer:
             Guests(self._settings, _most_files() - _OTHER_FILES),
             Turns(),
         )
+        patience = self._settings.opening_timeout.total_seconds()
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: Opening(self._shared),
                 host.strip("[]"),
                 int(port),
                 backlog=_BACKLOG,
-                ssl=self._tls and _context(self._tls),
-                ssl_handshake_timeout=self._tls and self._settings.opening_timeout.total_seconds(),
+                ssl=_context(self._tls) if self._tls else None,
+                ssl_handshake_timeout=patience if self._tls else None,
             )
         except OSError as error:
             raise AddressInUse(self._settings.address) from error

@@ -59,7 +59,9 @@ class EchoSession:
             await self.hub.release.wait()
         if message.HasField("list_documents"):  # a bug
             raise KeyError("content that nobody may see")
-        self.peer.send(Frame(pb.ConnectResponse(reply_to=message.id, pong={})))
+        self.peer.send(
+            Frame(pb.ConnectResponse(reply_to=message.id, pong=pb.ConnectResponse.Pong()))
+        )
 
     def heard(self) -> None:
         self.hub.heard += 1

@@ -202,7 +202,7 @@ def ping_text(name: str, size: int = 0) -> bytes:
 
 def ping_binary(name: str) -> bytes:
     """The same as protobuf."""
-    return pb.ConnectRequest(id=name, ping={}).SerializeToString()
+    return pb.ConnectRequest(id=name, ping=pb.ConnectRequest.Ping()).SerializeToString()
 
 
 def answer(name: str) -> Got:

@@ -155,8 +155,8 @@ def lengths() -> Iterator[Case]:
             yield Case(f"9.{section}.{number}", *sized(kind, 128 << 10, part))
     for section, kind in ((5, TEXT), (6, BINARY)):
         for number, piece in enumerate((64, 128, 256, 512, 1024, 2048), 1):
-            out, *more = sized(kind, 128 << 10, 128 << 10)
-            yield Case(f"9.{section}.{number}", chopped(out[0], piece), *more)
+            out, back, code, name = sized(kind, 128 << 10, 128 << 10)
+            yield Case(f"9.{section}.{number}", chopped(out[0], piece), back, code, name)
 
 
 def coding(kind: int) -> str:

@@ -23,6 +23,7 @@ from tests.integration.sync.web.peer import (
 
 KOSME = "κόσμε".encode()
 HEAD, TAIL = b'{"id":"', b'","ping":{}}'
+_FIRST, _LAST = b"\xc0\xe0\xf0\xf8\xfc", b"\xdf\xef\xf7\xfb\xfd"  # of 2 to 6 octets
 _REPEATED = "Hello-µ@ßöäüàá-UTF-8!!"
 
 
@@ -56,30 +57,17 @@ def texts() -> Iterator[Text]:
     yield from _raw("6.12", [*lonely, bytes(range(0x80, 0xC0))])
     rows = [range(0xC0, 0xE0), range(0xE0, 0xF0), range(0xF0, 0xF8), range(0xF8, 0xFC)]
     yield from _raw("6.13", [b"".join(bytes([each]) + b" " for each in row) for row in rows])
-    cut = [
-        b"\xc0",
-        b"\xe0\x80",
-        b"\xf0\x80\x80",
-        b"\xf8\x80\x80\x80",
-        b"\xfc\x80\x80\x80\x80",
-        b"\xdf",
-        b"\xef\xbf",
-        b"\xf7\xbf\xbf",
-        b"\xfb\xbf\xbf\xbf",
-        b"\xfd\xbf\xbf\xbf\xbf",
+    unfinished = [
+        bytes([first]) + b"\x80" * more for first, more in zip(_FIRST, range(5), strict=True)
     ]
-    yield from _raw("6.14", cut)
-    yield Text("6.15.1", b"".join(cut), False)
+    unfinished += [
+        bytes([last]) + b"\xbf" * more for last, more in zip(_LAST, range(5), strict=True)
+    ]
+    yield from _raw("6.14", unfinished)
+    yield Text("6.15.1", b"".join(unfinished), False)
     yield from _raw("6.16", [b"\xfe", b"\xff", b"\xfe\xfe\xff\xff"])
-    for section, last in (("6.17", 0xAF), ("6.19", 0x80)):
-        overlong = [
-            b"\xc0",
-            b"\xe0\x80",
-            b"\xf0\x80\x80",
-            b"\xf8\x80\x80\x80",
-            b"\xfc" + b"\x80" * 4,
-        ]
-        yield from _raw(section, [each + bytes([last]) for each in overlong])
+    for section, last in (("6.17", b"\xaf"), ("6.19", b"\x80")):  # longer than they may be
+        yield from _raw(section, [each + last for each in unfinished[:5]])
     longest = [b"\xc1\xbf", b"\xe0\x9f\xbf", b"\xf0\x8f\xbf\xbf", b"\xf8\x87\xbf\xbf\xbf"]
     yield from _raw("6.18", [*longest, b"\xfc\x83\xbf\xbf\xbf\xbf"])
     surrogates = [0xD800, 0xDB7F, 0xDB80, 0xDBFF, 0xDC00, 0xDF80, 0xDFFF]
