@@ -59,7 +59,9 @@ class People:
         metadata = Struct()
         metadata.update({"who": ANN, "note": f"call {MAIL}", CANARY: [CANARY]})
         texts = {"author": MAIL, "source": f"chat/{CANARY}", "metadata": metadata}
-        scope = scope_pb2.Scope(user_id=ANN, session_id=CANARY, agent_id=ANN, org_id="org")
+        scope = scope_pb2.Scope(
+            user_id=ANN, session_id=CANARY, agent_id=ANN, org_id="org", team_id=ANN
+        )
         session = await self.remember(
             f"{CANARY}: reach me at {MAIL} or {ANN}, card 4111 1111 1111 1111",
             by=self.ann,
