@@ -53,6 +53,15 @@ WAKEUPS_CONNECTED = Gauge(
     "aeterna_wakeups_connected",
     "Whether this process hears of the changes of the others at once (1), or must look (0).",
 )
+PRESENCE_MEMBERS = Gauge("aeterna_presence_members", "Connections in rooms, each room counted.")
+PRESENCE_CONNECTED = Gauge(
+    "aeterna_presence_connected",
+    "Whether who is present is known of all replicas (1), or of this one alone (0).",
+)
+PRESENCE_UPDATES = Counter("aeterna_presence_updates", "Updates that rooms were told.")
+PRESENCE_REWRITTEN = Counter(
+    "aeterna_presence_rewritten", "Times that a room's members had to be written anew."
+)
 EMBEDDING_CACHE_HITS = Counter(
     "aeterna_embedding_cache_hits", "Texts answered from the cache.", ["tier"]
 )

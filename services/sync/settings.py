@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.service.settings import PlatformSettings, ServerSettings
 from services.sync.live.settings import LiveSettings
+from services.sync.presence.settings import PresenceSettings
 from services.sync.web.settings import WebSettings
 
 
@@ -21,4 +22,5 @@ class Settings(BaseSettings):
     poll: timedelta = timedelta(seconds=2)  # how late a change is seen whose wake-up was lost
     quiet: timedelta = timedelta(seconds=15)  # after so long without a message: a checkpoint
     subscriptions_per_tenant: int = Field(200, gt=0)  # in one process
+    presence: PresenceSettings = PresenceSettings()
     live: LiveSettings = LiveSettings()

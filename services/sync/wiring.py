@@ -22,6 +22,7 @@ from services.sync.live.house import Means
 from services.sync.live.operations import Hub
 from services.sync.live.store import PolicyRights, PostgresLiveLog
 from services.sync.operations import Pace, Subscriptions
+from services.sync.presence.wiring import open_presence
 from services.sync.settings import Settings
 from services.sync.tails import Tails
 from services.sync.web.files import read_files
@@ -40,6 +41,8 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         pace = Pace(settings.quiet, settings.subscriptions_per_tenant)
         subscriptions = Subscriptions(log, tails, pace, utc_now)
         live = await stack.enter_async_context(_live(settings, platform, log, tails))
+        presence = open_presence(settings.presence, platform.settings.wakeups, live.tell)
+        live.plug(presence=await stack.enter_async_context(presence))
         add = partial(pb_grpc.add_SyncServiceServicer_to_server, SyncServicer(log, subscriptions))
         add_live = partial(live_pb2_grpc.add_LiveServiceServicer_to_server, LiveServicer(live))
         yield [

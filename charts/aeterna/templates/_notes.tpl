@@ -32,6 +32,10 @@ auth.kubernetes.subjects names:
   kubectl -n {{ $.Release.Namespace }} create token NAME --audience {{ .audience }}
 {{- end }}{{- end }}
 
+{{ if ne .Values.wakeups.transport "redis" -}}
+Who is present is known to each replica of sync alone, and clients are told so: set wakeups.transport to redis to share it.
+
+{{ end -}}
 {{ if eq .Values.upgrade "blueGreen" -}}
 A new image reaches only colours at rest. Deploy it, check it and move the traffic, for each service:
 
