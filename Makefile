@@ -138,5 +138,5 @@ bench-sockets: setup ## Measure 10,000 WebSockets, beside Centrifugo's if script
 
 .PHONY: clean
 clean: ## Delete everything that make created, environments included
-	rm -rf .uv .venv bench/peers/.venv gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .uv .venv bench/peers/.venv bench/peers/ot/node_modules gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

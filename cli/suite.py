@@ -31,18 +31,22 @@ async def running_suite(
     """
     async with AsyncExitStack() as stack:
         platform = await stack.enter_async_context(open_platform(platform_settings))
+        found: dict[str, str] = {}
 
-        async def serve(name: str) -> Listening:
+        async def serve(name: str) -> None:
             module = getattr(services, name)
             more = _wanted(name, wanted) if wanted else {}
+            if name == "sync":
+                more["knowledge"] = {"address": found["knowledge"]}
             settings = module.settings.Settings(platform=platform_settings, **more)
-            return await stack.enter_async_context(
+            listening = await stack.enter_async_context(
                 serving(name, settings, module.wiring.wire, platform)
             )
+            found.update({name: listening.grpc, **listening.doors})
 
-        opened = [await serve(name) for name in SERVICES]
-        doors = [address for each in opened for address in each.doors.values()]
-        yield Addresses(*[*(each.grpc for each in opened), *doors])
+        for name in SERVICES:
+            await serve(name)
+        yield Addresses(**found)
 
 
 def _wanted(name: str, addresses: Addresses) -> dict[str, Any]:
