@@ -14,7 +14,7 @@ import services.sync.settings
 import services.sync.wiring
 from cli.endpoints import SERVICES, Addresses
 from libs.service.platform import open_platform
-from libs.service.server import Listening, serving
+from libs.service.server import serving
 from libs.service.settings import PlatformSettings
 
 __all__ = ["Addresses", "running_suite"]
