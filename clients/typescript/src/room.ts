@@ -69,6 +69,7 @@ export class Room {
   #whole: boolean;
   #number: number | undefined;
   #unacknowledged = 0;
+  #inside = false; // what comes before the answer is of an earlier subscription
   #doing: { state: PresenceState; cursor: Cursor | undefined } | undefined;
   /** How many connections are in the room; more than `members` in large rooms. */
   connections = 0;
@@ -117,6 +118,7 @@ export class Room {
     this.#parts = [];
     this.#members.clear();
     this.#unacknowledged = 0;
+    this.#inside = false;
     return {
       room: this.name,
       ...from,
@@ -130,6 +132,7 @@ export class Room {
   answered(message: ServerMessage): void {
     if (message.error) return this.#refused(LiveError.of(message.error));
     if (!message.subscribed) return;
+    this.#inside = true;
     if (this.#whole) this.#number ??= message.subscribed.number;
     this.#handlers.entered?.(message.subscribed.number);
     this.#tell();
@@ -137,6 +140,7 @@ export class Room {
 
   /** Takes what happened in it. */
   receive(message: ServerMessage): void {
+    if (!this.#inside) return;
     if (message.event) this.#event(message.event);
     else if (message.checkpoint) this.#reach(message.checkpoint.number);
     else if (message.snapshot) this.#snapshot(message.snapshot);

@@ -65,15 +65,17 @@ test('a snapshot counts once it is whole; until then it is asked for again', asy
   const here = await started();
   const { told } = entered(here, { snapshot: true });
   const part = (number) => ({ room: 'memories', resources: [{ name: `memories/${number}`, number }] });
+  answer(here, { subscribed: { room: 'memories', number: '8' } });
   here.socket.say({ snapshot: part(1) });
   here.socket.drop();
   await until(() => here.sockets.length === 2 && here.socket.asked('subscribe').length === 1);
   assert.equal(here.socket.asked('subscribe')[0].snapshot, true);
+  answer(here, { subscribed: { room: 'memories', number: '9' } });
   here.socket.say({ snapshot: part(1) });
   here.socket.say({ snapshot: { ...part(2), complete: true, number: '9' } });
   here.socket.say(change('memories', 9));
   here.socket.say(change('memories', 10));
-  assert.deepEqual(told, ['snapshot 2 9', 'event 10']);
+  assert.deepEqual(told, ['entered 8', 'entered 9', 'snapshot 2 9', 'event 10']);
   here.socket.drop();
   await until(() => here.sockets.length === 3 && here.socket.asked('subscribe').length === 1);
   assert.deepEqual(here.socket.asked('subscribe')[0].since, 10);
@@ -154,9 +156,25 @@ test('a room that was left is not entered again', async () => {
   here.live.stop();
 });
 
+test('what is of an earlier subscription of the room counts for nothing', async () => {
+  const here = await started();
+  const first = entered(here);
+  answer(here, { subscribed: { room: 'memories', number: '50' } });
+  first.room.leave();
+  const { told } = entered(here, { since: 0 });
+  here.socket.say({ snapshot: { room: 'memories', complete: true, number: '50' } });
+  here.socket.say(change('memories', 51));
+  here.socket.say({ unsubscribed: { room: 'memories' } });
+  answer(here, { subscribed: { room: 'memories' } });
+  here.socket.say(change('memories', 1));
+  assert.deepEqual(told, ['entered 0', 'event 1']);
+  here.live.stop();
+});
+
 test('a window is acknowledged half by half', async () => {
   const here = await started();
   entered(here, { since: 0, window: 4 });
+  answer(here, { subscribed: { room: 'memories' } });
   for (const number of [1, 2, 3, 4, 5]) here.socket.say(change('memories', number));
   assert.deepEqual(
     here.socket.asked('acknowledge').map((each) => each.number),

@@ -18,6 +18,7 @@ export class Room {
     #whole;
     #number;
     #unacknowledged = 0;
+    #inside = false; // what comes before the answer is of an earlier subscription
     #doing;
     /** How many connections are in the room; more than `members` in large rooms. */
     connections = 0;
@@ -58,6 +59,7 @@ export class Room {
         this.#parts = [];
         this.#members.clear();
         this.#unacknowledged = 0;
+        this.#inside = false;
         return {
             room: this.name,
             ...from,
@@ -72,6 +74,7 @@ export class Room {
             return this.#refused(LiveError.of(message.error));
         if (!message.subscribed)
             return;
+        this.#inside = true;
         if (this.#whole)
             this.#number ??= message.subscribed.number;
         this.#handlers.entered?.(message.subscribed.number);
@@ -79,6 +82,8 @@ export class Room {
     }
     /** Takes what happened in it. */
     receive(message) {
+        if (!this.#inside)
+            return;
         if (message.event)
             this.#event(message.event);
         else if (message.checkpoint)
