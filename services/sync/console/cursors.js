@@ -4,7 +4,7 @@
  */
 
 import { units } from './client/index.js';
-import { hue, make } from './dom.js';
+import { colour, make } from './dom.js';
 
 /** @typedef {import('./client/index.js').Placed} Placed */
 /** @typedef {{ place: number, draw: (into: Node) => void, order: number }} Mark */
@@ -60,7 +60,7 @@ export class Mirror {
     const known = this.#moves.get(presence.connection);
     const move = known?.place === position ? known : { place: position, moved: Date.now() };
     this.#moves.set(presence.connection, move);
-    const drawn = make('span', { class: `caret ${hue(presence.user)}` });
+    const drawn = make('span', { class: `caret ${colour(presence.user)}` });
     if (Date.now() - move.moved < FLAG) drawn.append(make('span', { class: 'flag' }, presence.user));
     return drawn;
   }
@@ -120,7 +120,7 @@ function segments(carets, length) {
  * @param {Caret | undefined} person
  */
 function piece(text, person) {
-  return person ? make('span', { class: `chosen ${hue(person.presence.user)}` }, text) : text;
+  return person ? make('span', { class: `chosen ${colour(person.presence.user)}` }, text) : text;
 }
 
 /** On which line a place is, from 1. @param {string} text @param {number} points */

@@ -39,18 +39,39 @@ export function button(text, pressed, attributes = {}) {
   return made;
 }
 
-/** Which of the eight colours of people is somebody's. @param {string} name */
-export function hue(name) {
+const HUES = 8;
+
+/** Which of the eight colours a word has. @param {string} word */
+export function hue(word) {
+  return `hue-${wanted(word)}`;
+}
+
+/** @type {Map<string, number>} */
+const taken = new Map();
+
+/** The colour of a person: another one than those seen before, while there are some left. @param {string} name */
+export function colour(name) {
+  const known = taken.get(name);
+  if (known !== undefined) return `hue-${known}`;
+  const others = taken.size < HUES ? new Set(taken.values()) : new Set();
+  let found = wanted(name);
+  while (others.has(found)) found = (found + 1) % HUES;
+  taken.set(name, found);
+  return `hue-${found}`;
+}
+
+/** @param {string} word */
+function wanted(word) {
   let sum = 7;
-  for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
-  return `hue-${sum % 8}`;
+  for (const letter of word) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
+  return sum % HUES;
 }
 
 /** A sign for somebody beside the name. @param {string} name @param {boolean} [idle] */
 export function face(name, idle = false) {
   const words = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean);
   const letters = words.length > 1 ? [words[0], words[1]].map((word) => [...(word ?? '')][0]) : [...name].slice(0, 2);
-  const classes = `face ${hue(name)}${idle ? ' idle' : ''}`;
+  const classes = `face ${colour(name)}${idle ? ' idle' : ''}`;
   return make('span', { class: classes, 'aria-hidden': 'true' }, letters.join('').toUpperCase());
 }
 

@@ -207,7 +207,7 @@ function again(shown, event, count) {
 
 /** @param {Event} event */
 function facts({ change, number }) {
-  const by = change?.actor && `by ${change.actor}`;
+  const by = change?.actor && `by ${change.actor.replace(/^user:/, '')}`;
   const where = change?.layer && `layer ${layer(change.layer)}`;
   return [by, where, `no.\u00a0${number}`].filter(Boolean).join(' · ');
 }

@@ -10,7 +10,7 @@ from tests.browser import Browser, Page, open_browser
 from tests.suite import Suite
 
 CHECKS = (Path(__file__).parent / "checks.js").read_text()
-LIVE = "document.querySelector('#connection').dataset.state === 'live'"
+LIVE = "document.querySelector('#connection')?.dataset.state === 'live'"
 
 
 @pytest.fixture
