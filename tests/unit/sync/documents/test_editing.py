@@ -196,6 +196,19 @@ def test_an_undo_counts_though_nothing_was_left_to_take_back() -> None:
         after(state, TakeBack(ID, Origin.UNDO, "ann", NOW))
 
 
+def test_what_was_undone_before_counts_in_an_undo() -> None:
+    """Two people delete side by side; what each takes back stands in its own place again."""
+    state = after(
+        make_state("abcd"),
+        make_write(0, (1, -1)),
+        make_write(1, (1, -1), "bob"),
+        TakeBack(ID, Origin.UNDO, "ann", NOW),
+        TakeBack(ID, Origin.UNDO, "bob", NOW),
+    )
+
+    assert state.text == "abcd"
+
+
 def test_fields_alone_are_nothing_to_undo() -> None:
     fields = {"title": Written("x", Time(1))}
     state = after(make_state(), Write(ID, 0, NOTHING, fields, "ann", NOW))
