@@ -31,6 +31,7 @@ class Name(StrEnum):
     DOCUMENTS = "documents"
     PRESENCE = "presence"
     OT = "ot"
+    SOCKETS = "sockets"
     PEERS = "peers"
 
 
