@@ -28,8 +28,10 @@ class Name(StrEnum):
     ANOMALY = "anomaly"
     ERASURE = "erasure"
     BUDGETS = "budgets"
+    DOCUMENTS = "documents"
     PRESENCE = "presence"
     OT = "ot"
+    SOCKETS = "sockets"
     PEERS = "peers"
 
 
