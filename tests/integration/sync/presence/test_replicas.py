@@ -1,10 +1,11 @@
 """Two replicas over one Redis, which is the tests' own: it restarts, and is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
 
+from aeterna.sync.v1.live_pb2 import Presence
 from tests.integration.sync.conftest import OpenReplica
 from tests.integration.sync.presence.people import (
     ACTIVE,
@@ -106,7 +107,6 @@ async def test_a_redis_that_is_away_leaves_connections_as_they_are(
             await each.until(lambda each: not each.partial and sees("ann", "bob")(each))
 
 
-def sorted_by_connection(seen: dict[str, object], *users: str) -> list[str]:
+def sorted_by_connection(seen: Mapping[str, Presence], *users: str) -> list[str]:
     """These, in the order of their connections."""
-    known = {name: getattr(each, "user", "") for name, each in sorted(seen.items())}
-    return [user for user in known.values() if user in users]
+    return [each.user for _, each in sorted(seen.items()) if each.user in users]
