@@ -135,5 +135,5 @@ bench-presence: setup ## Measure joins, counts and memory of presence in rooms o
 
 .PHONY: clean
 clean: ## Delete everything that make created, environments included
-	rm -rf .uv .venv bench/peers/.venv gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .uv .venv bench/peers/.venv bench/peers/ot/node_modules gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

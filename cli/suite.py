@@ -32,12 +32,17 @@ async def running_suite(
     async with AsyncExitStack() as stack:
         platform = await stack.enter_async_context(open_platform(platform_settings))
 
+        found: dict[str, str] = {}
+
         async def serve(name: str) -> str:
             module = getattr(services, name)
             server = {"address": getattr(wanted, name)} if wanted else {}
-            settings = module.settings.Settings(platform=platform_settings, server=server)
+            others = {"knowledge": {"address": found["knowledge"]}} if name == "sync" else {}
+            settings = module.settings.Settings(platform=platform_settings, server=server, **others)
             return await stack.enter_async_context(
                 serving(name, settings, module.wiring.wire, platform)
             )
 
-        yield Addresses(*[await serve(field.name) for field in fields(Addresses)])
+        for field in fields(Addresses):
+            found[field.name] = await serve(field.name)
+        yield Addresses(**found)

@@ -14,6 +14,7 @@ from libs.service.checking import Checker
 from libs.service.platform import Platform
 from libs.service.server import Registration
 from services.sync.api import SyncServicer
+from services.sync.documents.wiring import open_documents
 from services.sync.live.api import Live, LiveServicer
 from services.sync.live.api.messages import Speech
 from services.sync.live.api.parts import Parts
@@ -36,6 +37,10 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         pace = Pace(settings.quiet, settings.subscriptions_per_tenant)
         subscriptions = Subscriptions(log, tails, pace, utc_now)
         live = await stack.enter_async_context(_live(settings, platform, log, tails))
+        documents = await stack.enter_async_context(
+            open_documents(platform, settings.documents, settings.knowledge)
+        )
+        live.plug(documents=documents.live)
         presence = open_presence(settings.presence, platform.settings.wakeups, live.tell)
         live.plug(presence=await stack.enter_async_context(presence))
         add = partial(pb_grpc.add_SyncServiceServicer_to_server, SyncServicer(log, subscriptions))
@@ -48,6 +53,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 stopping=live.stop,
                 lenient=frozenset({"Connect"}),
             ),
+            documents.registration,
         ]
 
 

@@ -44,6 +44,8 @@ def reading(change: Change, tenant: str, person: str) -> Read:
             return Read("GetMemory", _memory(change, tenant))
         case "knowledgeItems":
             return Read("GetKnowledgeItem", _item(change, tenant))
+        case "documents":
+            return Read("GetDocument", _item(change, tenant))
         case "relations":
             return Read("ListRelations", _item(change, tenant, frozenset({"layer"})))
     about_another = change.subject not in ("", person)
