@@ -103,7 +103,7 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale bench-anomaly bench-budgets bench-presence
+.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale bench-anomaly bench-budgets bench-presence bench-sockets
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
@@ -130,6 +130,9 @@ bench-budgets: setup ## Measure reservations of 4 x 100 reservers, and kill them
 
 bench-presence: setup ## Measure joins, counts and memory of presence in rooms of 100 to 100,000 (QUICK=1: small)
 	$(BIN)/python -m bench presence $(if $(QUICK),--quick)
+
+bench-sockets: setup ## Measure 10,000 WebSockets, beside Centrifugo's if scripts/tools has built it (QUICK=1: few)
+	$(BIN)/python -m bench sockets $(if $(QUICK),--quick)
 
 ##@ Leave no trace
 

@@ -30,6 +30,7 @@ class Name(StrEnum):
     BUDGETS = "budgets"
     PRESENCE = "presence"
     OT = "ot"
+    SOCKETS = "sockets"
     PEERS = "peers"
 
 

@@ -35,6 +35,13 @@ AUDIT_BROKEN = Counter(
 )
 DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
+SOCKETS = Gauge("aeterna_sockets", "Open WebSockets.")
+SOCKET_OPENINGS = Counter(
+    "aeterna_socket_openings", "Requests for a WebSocket, by the HTTP status answered.", ["status"]
+)
+SOCKET_ENDINGS = Counter(
+    "aeterna_socket_endings", "WebSockets that ended, by the close code sent; 0: none.", ["code"]
+)
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
 LIVE_CONNECTIONS = Gauge("aeterna_live_connections", "Live connections that are known.")
 LIVE_EVENTS = Counter("aeterna_live_events", "Events sent to live connections.")

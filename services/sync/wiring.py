@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from time import monotonic
 
 from aeterna.sync.v1 import live_pb2_grpc
@@ -25,6 +26,10 @@ from services.sync.operations import Pace, Subscriptions
 from services.sync.presence.wiring import open_presence
 from services.sync.settings import Settings
 from services.sync.tails import Tails
+from services.sync.web.files import read_files
+from services.sync.web.server import WebServer
+
+_CONSOLE = Path(__file__).with_name("console")
 
 
 @asynccontextmanager
@@ -52,9 +57,16 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
                 add_live,
                 stopping=live.stop,
                 lenient=frozenset({"Connect"}),
+                door=_web(settings, live),
             ),
             documents.registration,
         ]
+
+
+def _web(settings: Settings, live: Live) -> WebServer:
+    """WebSockets and the console."""
+    files = read_files(_CONSOLE)
+    return WebServer(settings.web, settings.server.tls, live, settings.live, files)
 
 
 @asynccontextmanager

@@ -110,15 +110,15 @@ class World:
         writer, what = self.random.choice(self.writers), self.random.random()
         if len(self._network) > 6 * len(self.writers):
             self._deliver()
-        elif what < 0.3:
+        elif what < 0.07:
             self._type(writer)
-        elif what < 0.4:
+        elif what < 0.18:
             self._send(writer)
-        elif what < 0.45:
+        elif what < 0.21:
             self._rarely(writer)
-        elif what < 0.5:
+        elif what < 0.24:
             self._take_back(writer)
-        elif what < 0.65:
+        elif what < 0.34:
             self._commit(self.random.choice(self._replicas))
         else:
             self._deliver()

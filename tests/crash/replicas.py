@@ -38,7 +38,7 @@ async def sync_replica(
 ) -> AsyncIterator[ReplicaProcess]:
     """Serves until it is killed or the block ends. `settings`: SYNC_... without that."""
     issuer = await LocalIssuer.open(folder, LocalKms.open(folder / "keyring.json"))
-    port, metrics = free_ports(2)
+    port, web, metrics = free_ports(3)
     own = {
         "PLATFORM__CONTROL__DSN": database.dsn,
         "PLATFORM__CONTROL__USER": SERVICE_ROLE,
@@ -49,6 +49,7 @@ async def sync_replica(
         "PLATFORM__WAKEUPS__REDIS_URL": redis_url,
         "PLATFORM__LOG_LEVEL": "error",
         "SERVER__ADDRESS": f"127.0.0.1:{port}",
+        "WEB__ADDRESS": f"127.0.0.1:{web}",
         "SERVER__METRICS_PORT": str(metrics),
         **settings,
     }

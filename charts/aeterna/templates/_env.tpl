@@ -33,6 +33,13 @@
 {{- end }}
 - {name: {{ $prefix }}_PLATFORM__LOG_LEVEL, value: {{ $values.logLevel }}}
 - {name: {{ $prefix }}_SERVER__ADDRESS, value: "0.0.0.0:{{ .port }}"}
+{{- with .web }}
+- {name: {{ $prefix }}_WEB__ADDRESS, value: "0.0.0.0:{{ . }}"}
+- {name: {{ $prefix }}_WEB__CONNECTIONS, value: {{ $values.web.connections | int64 | quote }}}
+{{- with $values.web.origins }}
+- {name: {{ $prefix }}_WEB__ORIGINS, value: {{ toJson . | quote }}}
+{{- end }}
+{{- end }}
 - {name: {{ $prefix }}_SERVER__MAX_CONNECTION_AGE, value: {{ include "aeterna.seconds" $values.connectionAgeSeconds }}}
 {{- with $values.callsPerSecond }}
 - {name: {{ $prefix }}_SERVER__CALLS_PER_SECOND, value: {{ . | quote }}}

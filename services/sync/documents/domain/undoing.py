@@ -37,10 +37,18 @@ def to_redo(state: State, person: str) -> Edit:
 
 
 def taking_back(state: State, target: Edit) -> Operation:
-    """What takes the edit back, whatever others have written since."""
-    edits = state.since(target.version - 1)
+    """What takes the edit back, whatever others have written since.
+
+    Raises:
+        Behind: More edits are needed.
+    """
+    links = {each.version: each.takes_back for each in state.edits if each.takes_back}
+    base = max(undo.begin(links, target.version) - 1, _furthest(state))
+    if state.reach > base:
+        raise Behind(base)
+    edits = state.since(base)
     steps = [undo.Step(each.version, each.operation, each.takes_back or None) for each in edits]
-    return undo.take_back(state.text_before(edits), steps)
+    return undo.take_back(state.text_before(edits), steps, target.version)
 
 
 def _open(state: State, person: str) -> tuple[list[int], list[int]]:
@@ -55,6 +63,10 @@ def _open(state: State, person: str) -> tuple[list[int], list[int]]:
 
 def _require_all(state: State) -> None:
     """Raises Behind unless every edit that may count is here."""
-    first = max(state.document.oldest_version, state.version - KEPT)
-    if state.reach > first:
+    if state.reach > (first := _furthest(state)):
         raise Behind(first)
+
+
+def _furthest(state: State) -> int:
+    """The version after which edits count for undoing."""
+    return max(state.document.oldest_version, state.version - KEPT)

@@ -30,6 +30,20 @@ async def test_what_was_deleted_comes_back_in_its_place(ann: Person, bob: Person
     assert (await ann.get(name)).text == "zero one two three"
 
 
+async def test_what_two_deleted_side_by_side_comes_back_in_its_order(
+    ann: Person, bob: Person
+) -> None:
+    name = (await ann.create("one two three four")).name
+    await ann.edit(name, 0, 8, -6)
+    await bob.edit(name, 1, 4, -4)
+    assert (await ann.get(name)).text == "one four"
+
+    await ann.undo(name)
+    await bob.undo(name)
+
+    assert (await ann.get(name)).text == "one two three four"
+
+
 async def test_undone_edits_are_made_again_until_something_else_is_written(
     ann: Person, bob: Person
 ) -> None:
