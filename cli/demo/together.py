@@ -1,4 +1,4 @@
-"""Afternoon: two people write one note at the same time, one of them on a train."""
+"""Afternoon: two people write one note at the same time."""
 
 import asyncio
 
