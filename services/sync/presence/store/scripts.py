@@ -138,7 +138,11 @@ for i = 8, 7 + lines do
   local line = ARGV[i]
   local old = line_of(set, string.sub(line, 1, string.find(line, '\\n', 1, true) - 1))
   if old ~= line then
-    if old then redis.call('ZREM', set, old) else add_user(room, user_of(line), 1) end
+    add_user(room, user_of(line), 1)
+    if old then
+      redis.call('ZREM', set, old)
+      add_user(room, user_of(old), -1)
+    end
     redis.call('ZADD', set, 0, line)
     note(room, replica, line, 0)
   end
