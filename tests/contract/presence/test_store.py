@@ -177,6 +177,7 @@ async def test_who_is_silent_for_a_lease_counts_no_more(replica: Replica, clock:
     clock.now += 1
     assert (await there.counts(ROOM)).connections == 1
     assert await connections(there) == ["c3"]
+    assert len(await there.page(ROOM, "", 9, lapsed=True)) == 3
 
     await swept(there)
     assert await there.counts(ROOM) == Counts(1, 1)

@@ -157,7 +157,9 @@ class MemoryStore:
     async def counts(self, room: Room) -> Counts:
         return self.hall.counts(room)
 
-    async def page(self, room: Room, after: str, limit: int) -> Sequence[Placed]:
+    async def page(
+        self, room: Room, after: str, limit: int, *, lapsed: bool = False
+    ) -> Sequence[Placed]:
         shared = self.hall.rooms.get(room)
         if shared is None:
             return []
@@ -165,7 +167,7 @@ class MemoryStore:
         living = (
             Placed(shared.members[replica][connection], replica)
             for connection, replica in islice(shared.order, start, None)
-            if self.hall.alive(replica)
+            if lapsed or self.hall.alive(replica)
         )
         return list(islice(living, limit))
 
