@@ -62,7 +62,7 @@ class SharedDocument:
 
         Raises:
             Misfit: The text is too short for it.
-            ClientError: The document takes no edits any more: it is deleted, or rights are gone.
+            ClientError: There is no such document for this client any more.
         """
         self._check()
         self._exchange.take(self._exchange.shared.typed(operation))
@@ -100,9 +100,12 @@ class SharedDocument:
         """Returns once the server has everything that was typed.
 
         Raises:
-            ClientError: It does not take it. What was typed is in `text` still.
+            ClientError: It does not take it: rights are gone, the text is too large. What was typed
+                is in `text` still, and is sent again once more is typed; what others type comes in.
         """
-        await self._exchange.until(lambda: self.is_settled)
+        await self._exchange.until(lambda: self.is_settled or self._exchange.refusal is not None)
+        if self._exchange.refusal:
+            raise self._exchange.refusal
 
     async def reached(self, version: int) -> None:
         """Returns once the edits up to this version are in the text.

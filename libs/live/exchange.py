@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from aeterna.sync.v1 import documents_pb2 as pb
 from libs.clients import ClientError
 from libs.live.asking import Cut
 from libs.live.texts import edit_from, fields_from, fields_to, operation_to
-from libs.ot import NOTHING, Operation, apply
+from libs.ot import NOTHING, Operation, apply, compose
 from libs.ot.clocks import NEVER, Fields, Written, hear, merge, tick
 from libs.ot.diff import diff
 from libs.ot.shared import Diverged, Request, SharedText, State
@@ -33,11 +34,21 @@ class Ask(Protocol):
     async def __call__(self, message: Message, *, once: bool = False) -> Any: ...
 
 
+class _Refused(Exception):
+    """The server does not take an edit."""
+
+    def __init__(self, error: ClientError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Exchange:
     """Attributes:
     shared: The text as this client has it.
     fields: The fields, as they were written last.
     error: What ended it; nothing is sent or taken any more.
+    refusal: Why the server does not take what was typed. What others type is taken all the same;
+        what was typed is kept, and sent again once more is typed.
     """
 
     def __init__(self, name: str, ask: Ask, told: Callable[[Operation], None]) -> None:
@@ -45,6 +56,7 @@ class Exchange:
         self.shared = SharedText.opened(0, "")
         self.fields: Fields = {}
         self.error: ClientError | None = None
+        self.refusal: ClientError | None = None
         self._name, self._ask, self._told = name, ask, told
         self._unsent: dict[str, Written] = {}  # fields
         self._clock = NEVER
@@ -64,7 +76,7 @@ class Exchange:
 
     def take(self, shared: SharedText) -> None:
         """Something was typed: this is the text now."""
-        self.shared = shared
+        self.shared, self.refusal = shared, None
         self._ring()
 
     def write(self, field: str, value: str | None) -> None:
@@ -73,6 +85,7 @@ class Exchange:
         written = {field: Written(value, self._clock)}
         self.fields, _ = merge(self.fields, written)
         self._unsent |= written
+        self.refusal = None
         self._ring()
 
     def hear(self, edit: pb.DocumentEdit | None) -> None:
@@ -116,21 +129,39 @@ class Exchange:
         """Sends what was typed, one edit at a time, and reads what is missing, to the end.
 
         Raises:
-            ClientError: The server does not take what was typed.
+            ClientError: What is missing cannot be read.
         """
         while True:
-            await self.until(lambda: not self.is_settled or self._is_behind)
+            await self.until(lambda: self._is_behind or self._has_to_send)
             if self._is_behind and not self.shared.request:
                 await self._refresh()
-            if self._unsent:
-                await self._send_fields()
-            self.shared = self.shared.sent(str(uuid4()))
-            if self.shared.request:
-                await self._send_text(self.shared.request)
+            if self._has_to_send:
+                try:
+                    await self._send()
+                except _Refused as refused:
+                    self._refuse(refused.error)
 
     @property
     def _is_behind(self) -> bool:
         return self._missing or self._diverged
+
+    @property
+    def _has_to_send(self) -> bool:
+        return not self.is_settled and self.refusal is None
+
+    async def _send(self) -> None:
+        if self._unsent:
+            await self._send_fields()
+        self.shared = self.shared.sent(str(uuid4()))
+        if self.shared.request:
+            await self._send_text(self.shared.request)
+
+    def _refuse(self, error: ClientError) -> None:
+        """Keeps what the server did not take."""
+        shared, self.refusal = self.shared, error
+        kept = compose(shared.awaiting, shared.buffer)
+        self.shared = replace(shared, request=None, awaiting=NOTHING, buffer=kept)
+        self._ring()
 
     def _merge_fields(self, edit: pb.DocumentEdit) -> None:
         written = fields_from(edit.fields)
@@ -143,7 +174,10 @@ class Exchange:
         sending = dict(self._unsent)
         request = pb.EditDocumentRequest(name=self._name, fields=fields_to(sending))
         request.base_version = self.shared.version
-        self.merge(await self._ask(request))
+        try:
+            self.merge(await self._ask(request))
+        except ClientError as error:
+            raise _Refused(error) from error
         for name, written in sending.items():
             if self._unsent.get(name) == written:
                 del self._unsent[name]
@@ -156,7 +190,7 @@ class Exchange:
             await self._refresh(request)
         except ClientError as error:
             if error.reason not in _RELOAD:
-                raise
+                raise _Refused(error) from error
             await self._reload(taken=False)
         else:
             await self._ordered(request)

@@ -37,14 +37,18 @@ def test_no_more_go_through_than_at_once_and_in_each_second(
 
 
 async def test_what_may_wait_is_done_at_once_and_then_seldom_and_never_forgotten() -> None:
-    done: list[int] = []
-    wanted = 0
-    seldom = Seldom(lambda: done.append(wanted), 0.02)
-    for wanted in range(1, 101):
+    wanted, done, twice = [0], list[int](), asyncio.Event()
+
+    def act() -> None:
+        done.append(wanted[0])
+        if len(done) == 2:
+            twice.set()
+
+    seldom = Seldom(act, 0.02)
+    for number in range(1, 101):
+        wanted[0] = number
         seldom()
     assert done == [1]
 
-    async with asyncio.timeout(5):
-        while done[-1] < 100:
-            await asyncio.sleep(0.001)
+    await asyncio.wait_for(twice.wait(), 5)
     assert done == [1, 100]
