@@ -103,7 +103,7 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale bench-anomaly bench-budgets
+.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale bench-anomaly bench-budgets bench-presence bench-sockets
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
@@ -128,9 +128,15 @@ bench-scale: setup ## Measure what the number of tenants costs (SCALE_MEMORIES=n
 bench-budgets: setup ## Measure reservations of 4 x 100 reservers, and kill them at random (QUICK=1: shorter)
 	$(BIN)/python -m bench budgets $(if $(QUICK),--quick)
 
+bench-presence: setup ## Measure joins, counts and memory of presence in rooms of 100 to 100,000 (QUICK=1: small)
+	$(BIN)/python -m bench presence $(if $(QUICK),--quick)
+
+bench-sockets: setup ## Measure 10,000 WebSockets, beside Centrifugo's if scripts/tools has built it (QUICK=1: few)
+	$(BIN)/python -m bench sockets $(if $(QUICK),--quick)
+
 ##@ Leave no trace
 
 .PHONY: clean
 clean: ## Delete everything that make created, environments included
-	rm -rf .uv .venv bench/peers/.venv gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .uv .venv bench/peers/.venv bench/peers/ot/node_modules gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

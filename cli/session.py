@@ -5,14 +5,14 @@ from __future__ import annotations  # stubs of asyncio exist for type checkers o
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from cli.endpoints import Addresses, find
+from cli.endpoints import SERVICES, Addresses, find
 from cli.options import Options
 from libs.clients import open_channel
 from libs.clients.stubs import Stubs
@@ -57,9 +57,9 @@ async def open_session(options: Options, role: str) -> AsyncIterator[Session]:
     async with AsyncExitStack() as stack:
         channels = {
             name: await stack.enter_async_context(
-                open_channel(address, token, tenant=tenant, tls=options.tls)
+                open_channel(getattr(addresses, name), token, tenant=tenant, tls=options.tls)
             )
-            for name, address in asdict(addresses).items()
+            for name in SERVICES
         }
         with _traced():
             yield Session(channels, options)

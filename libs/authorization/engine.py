@@ -39,7 +39,7 @@ _TELLING = (*_SELDOM, "status", "layer")
 _NUMBERS = count(1)  # of engines: what one decided says nothing of another
 
 # In the text that Cedar itself gives of a schema.
-_APPLIES = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[(\w+)\]')
+_APPLIES = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[([^\]]+)\]')
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -76,15 +76,18 @@ class Actions:
             for parent in row["parents"]:
                 members[parent["id"]].add(action)
         self.members = {group: frozenset(each) for group, each in members.items()}
-        self._kinds: dict[str, str] = dict(_APPLIES.findall(str(self.schema)))
+        applies = _APPLIES.findall(str(self.schema))
+        self._kinds = {action: frozenset(kinds.split(", ")) for action, kinds in applies}
 
     def on_tenant(self, action: str) -> bool:
-        """Whether it is done to the tenant as a whole."""
-        return self.kind(action) == TENANT
+        """Whether it is done to the tenant as a whole, and to nothing in it."""
+        return self._kinds.get(action) == frozenset({TENANT})
 
     def kind(self, action: str) -> str | None:
-        """What it is done to; None for what is no action of its own."""
-        return self._kinds.get(action)
+        """What it is done to, the tenant if that is among more; None for what is no action of its
+        own."""
+        kinds = self._kinds.get(action, frozenset())
+        return TENANT if TENANT in kinds else next(iter(kinds), None)
 
     def closed(self, action: str) -> list[Json]:
         """The entities of an action and of its groups."""

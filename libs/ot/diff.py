@@ -5,11 +5,15 @@ rather than letters, since two people's changes of one sentence then still read 
 """
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import isqrt
+from typing import Any
 from unicodedata import category
 
-from libs.ot.operations import NOTHING, Operation, Part, normal, past_all
+from libs.ot.operations import MOST_PARTS, NOTHING, Operation, Part, normal, past_all
 
 # Tokens, and how many of them may differ before they all count as changed: the work grows by its
 # square.
@@ -17,6 +21,10 @@ _LEVELS = (
     (re.compile(r"[^\n]*\n|[^\n]+"), 400),
     (re.compile(r"[\w\u0300-\U0010ffff]+[ \t]*|[^\w\s][\u0300-\U0010ffff]*|\s+"), 100),
 )
+
+Pair = tuple[int, int]  # places of one token in the old and in the new text
+Chain = tuple[Pair, Any]  # the last pair of an increasing sequence, and the sequence before it
+
 _JOINER = "\u200d"
 _MODIFIERS = "\U0001f3fb", "\U0001f3ff"  # of skin
 _TAGS = "\U000e0020", "\U000e007f"  # of flags
@@ -26,7 +34,10 @@ _JAMO = "\u1100", "\u11ff"
 
 def diff(old: str, new: str) -> Operation:
     """What makes `new` of `old`; small where they are alike, not always the smallest there is."""
-    return normal(_parts(old, new, 0)) if old != new else NOTHING
+    if old == new:
+        return NOTHING
+    operation = normal(_parts(old, new, 0))
+    return operation if len(operation) <= MOST_PARTS else normal(_replacement(old, new))
 
 
 def merge(old: str, edited: str, since: Sequence[Operation]) -> Operation:
@@ -78,8 +89,47 @@ def _is_joined(text: str, place: int) -> bool:
     return any(low <= before <= high and low <= after <= high for low, high in (_REGIONS, _JAMO))
 
 
-def _matches(old: Sequence[str], new: Sequence[str], most: int) -> list[tuple[int, int]]:
-    """Places of equal tokens, in order: at both ends, and between them by a shortest script."""
+def _matches(old: Sequence[str], new: Sequence[str], most: int) -> list[Pair]:
+    """Places of equal tokens, in order: of those there once, and of what is alike between."""
+    anchors = _anchors(old, new)
+    most //= isqrt(len(anchors) + 1)  # in all, no more work than without anchors
+    found = []
+    for (one, other), (one_end, other_end) in pairwise([(-1, -1), *anchors, (len(old), len(new))]):
+        between = _between(old[one + 1 : one_end], new[other + 1 : other_end], max(most, 2))
+        found += [(one + 1 + place, other + 1 + twin) for place, twin in between]
+        found.append((one_end, other_end))
+    return found[:-1]
+
+
+def _anchors(old: Sequence[str], new: Sequence[str]) -> list[Pair]:
+    """Places of tokens that are in both once: as many as are in one order in both.
+
+    Source: the longest increasing subsequence by patience sorting, as in Bram Cohen's patience
+    diff.
+    """
+    once = {token for token, count in Counter(new).items() if count == 1}
+    once &= {token for token, count in Counter(old).items() if count == 1}
+    twins = {token: place for place, token in enumerate(new) if token in once}
+    tops: list[int] = []  # of each pile
+    chains: list[Chain] = []
+    for place, token in enumerate(old):
+        if (twin := twins.get(token)) is not None:
+            pile = bisect_left(tops, twin)
+            chain = ((place, twin), chains[pile - 1] if pile else None)
+            tops[pile : pile + 1], chains[pile : pile + 1] = [twin], [chain]
+    return _unrolled(chains[-1] if chains else None)
+
+
+def _unrolled(chain: Chain | None) -> list[Pair]:
+    found = []
+    while chain:
+        pair, chain = chain
+        found.append(pair)
+    return found[::-1]
+
+
+def _between(old: Sequence[str], new: Sequence[str], most: int) -> list[Pair]:
+    """Those at both ends, and in the middle those of a shortest script."""
     start = _alike(old, new)
     end = _alike(old[start:][::-1], new[start:][::-1])
     middle = _shortest(old[start : len(old) - end], new[start : len(new) - end], most)
@@ -90,7 +140,7 @@ def _matches(old: Sequence[str], new: Sequence[str], most: int) -> list[tuple[in
     ]
 
 
-def _shortest(old: Sequence[str], new: Sequence[str], most: int) -> list[tuple[int, int]]:
+def _shortest(old: Sequence[str], new: Sequence[str], most: int) -> list[Pair]:
     """Places of tokens that stay in a shortest edit script; none when it is longer than `most`.
 
     Source: Myers, Algorithmica 1 (1986), figure 2; a diagonal is the place in `old` less that in
@@ -119,7 +169,7 @@ def _goes_down(furthest: dict[int, int], diagonal: int, edits: int) -> bool:
     return furthest[diagonal - 1] < furthest[diagonal + 1]
 
 
-def _back(trail: Sequence[dict[int, int]], one: int, other: int) -> list[tuple[int, int]]:
+def _back(trail: Sequence[dict[int, int]], one: int, other: int) -> list[Pair]:
     """The way back from the ends of both: every step on a diagonal is a token that stays."""
     found = []
     for edits in range(len(trail) - 1, -1, -1):

@@ -17,6 +17,7 @@ Operation = tuple[Part, ...]
 Side = Literal["left", "right"]  # of two texts inserted at one place, the left one stands first
 
 NOTHING: Operation = ()
+MOST_PARTS = 10_000  # that the contract takes
 
 
 class Misfit(ValueError):

@@ -1,15 +1,15 @@
 """Taking back an edit that others followed, and which one it is. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from libs.ot.operations import Operation, apply, compose, invert, past_all, transform
+from libs.ot.operations import NOTHING, Operation, apply, compose, invert, past_all, transform
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An edit as it was ordered; an undo or a redo says the version that it takes back."""
+    """An edit as it was ordered; an undo or a redo says which version it takes back."""
 
     version: int
     operation: Operation
@@ -24,22 +24,40 @@ class Origin(Enum):
     REDO = "redo"
 
 
-def take_back(text: str, steps: Sequence[Step]) -> Operation:
-    """What takes back the first of the steps, for the text after the last one.
+def take_back(text: str, steps: Sequence[Step], version: int | None = None) -> Operation:
+    """What takes back the edit that made a version, for the text after the last step.
 
     What others inserted stays, what others deleted stays deleted. Steps that take back others of
-    these steps count as if neither had been: else a text that was deleted meanwhile, and is there
-    again, would not be known as the one that the first step inserted.
+    the steps count as if neither had been. Else a text that was deleted meanwhile, and is there
+    again, would not be known as the one that the edit inserted, and what two edits deleted side by
+    side could come back in the wrong order.
 
     Args:
         text: Before the first step.
-        steps: Every edit from that one on, in order and without gaps.
+        steps: Every edit from `begin` on, in order and without gaps.
+        version: The edit to take back; by default the first step.
     """
-    first, *later = steps
-    standing = _Standing(apply(text, first.operation))
-    for step in later:
-        standing.add(step)
-    return past_all(invert(first.operation, text), standing.operations)
+    version = steps[0].version if version is None else version
+    links = {step.version: step.takes_back for step in steps if step.takes_back is not None}
+    effective, standing = _effective(links, version), _Standing(text)
+    for step in steps:
+        standing.add(step.version, step.operation, effective.get(step.version))
+    return standing.inverse(version)
+
+
+def begin(links: Mapping[int, int], version: int) -> int:
+    """The version of the first step that is needed to take back the edit that made `version`.
+
+    Args:
+        links: The version of each undo and redo that is known, with the one that it takes back.
+        version: Of the edit to take back.
+    """
+    first, effective = version, _effective(links, version)
+    while True:
+        taken = (taken for later, taken in effective.items() if later > first)
+        if (earliest := min(taken, default=first)) >= first:
+            return first
+        first = earliest
 
 
 def open_to_undo(own: Iterable[tuple[int, Origin]]) -> tuple[list[int], list[int]]:
@@ -61,6 +79,15 @@ def open_to_undo(own: Iterable[tuple[int, Origin]]) -> tuple[list[int], list[int
     return done, undone
 
 
+def _effective(links: Mapping[int, int], version: int) -> dict[int, int]:
+    """Those that take back others and are not taken back themselves, nor are to be: `version`."""
+    effective: dict[int, int] = {}
+    for later in sorted(links, reverse=True):
+        if later != version and later not in effective.values():
+            effective[later] = links[later]
+    return effective
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     version: int | None
@@ -75,16 +102,24 @@ class _Standing:
         self._text = text
         self._kept: list[_Kept] = []
 
-    @property
-    def operations(self) -> list[Operation]:
-        return [each.operation for each in self._kept]
-
-    def add(self, step: Step) -> None:
-        versions = [each.version for each in self._kept]
-        if step.takes_back is None or step.takes_back not in versions:
-            self._push(step.version, step.operation)
+    def add(self, version: int, operation: Operation, takes_back: int | None) -> None:
+        place = self._place(takes_back)
+        if place is None:
+            self._push(version, operation)
         else:
-            self._cancel(versions.index(step.takes_back), step.operation)
+            self._cancel(place, operation)
+
+    def inverse(self, version: int) -> Operation:
+        """Of the edit that made the version, past those after it; nothing if it was cancelled."""
+        place = self._place(version)
+        if place is None:
+            return NOTHING
+        later = (each.operation for each in self._kept[place + 1 :])
+        return past_all(self._kept[place].inverse, later)
+
+    def _place(self, version: int | None) -> int | None:
+        places = (place for place, each in enumerate(self._kept) if each.version == version)
+        return None if version is None else next(places, None)
 
     def _push(self, version: int | None, operation: Operation) -> None:
         self._kept.append(_Kept(version, operation, invert(operation, self._text)))

@@ -1,5 +1,6 @@
 """What a message has to keep of its contract's rules. Knows nothing of what carried it."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import Message
@@ -17,8 +18,13 @@ class MalformedMessage(AppError):
         super().__init__("The request is not a valid message of its type.")
 
 
+@dataclass(frozen=True, slots=True)
 class Malformed:
-    """Stands in for a request that could not be parsed, until the call may be answered."""
+    """Stands in for a request that could not be parsed, until it may be answered. `id` is what an
+    answer is to name, as far as that could be read."""
+
+    error: AppError = field(default_factory=MalformedMessage)
+    id: str = ""
 
 
 class Checker:
@@ -34,7 +40,7 @@ class Checker:
             MalformedMessage, InvalidRequest: It does not.
         """
         if isinstance(request, Malformed):
-            raise MalformedMessage
+            raise request.error
         violations = self._validator.collect_violations(request)
         if violations:
             raise InvalidRequest([_violation(each.proto) for each in violations])

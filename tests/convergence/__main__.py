@@ -14,9 +14,12 @@ from typing import Annotated
 import typer
 
 from tests.convergence.checks import played
+from tests.convergence.oracle import compared
+from tests.convergence.world import World
 
 EPISODE = 400  # operations
 _BATCH = 10  # episodes
+_COMPARED = 20  # one episode in so many is played with the oracle as well
 
 
 class Failed(Exception):
@@ -33,8 +36,7 @@ def main(
 ) -> None:
     """Many writers, a lossy network, replicas that are killed: all come to one text."""
     if episode is not None:
-        world = played(episode, EPISODE)
-        print(f"episode {episode} holds: {world.plan}")
+        print(f"episode {episode} holds: {_episode(episode).plan}")
         return
     first = SystemRandom().randrange(1 << 48) if seed is None else seed
     print(f"seeds from {first} on, {processes} processes", flush=True)
@@ -71,10 +73,16 @@ def _results(pool: ProcessPoolExecutor, first: int, episodes: int, processes: in
 def _batch(first: int, episodes: int) -> int:
     for seed in range(first, first + episodes):
         try:
-            played(seed, EPISODE)
+            _episode(seed)
         except Exception as exc:
             raise Failed(f"episode {seed}: {type(exc).__name__}: {exc}") from exc
     return episodes
+
+
+def _episode(seed: int) -> World:
+    if seed % _COMPARED == 0:
+        compared(seed, EPISODE)
+    return played(seed, EPISODE)
 
 
 def _tell(done: int, episodes: int, seconds: float) -> None:

@@ -77,11 +77,19 @@ def check_inserts(world: World, typed: Typed) -> None:
 
 
 def check_undos(world: World) -> None:
-    """An undo or redo brings back what its edit deleted, and takes what that inserted; no more."""
+    """An undo or redo takes what its edit inserted and brings back what that deleted; no more.
+
+    It brings back all of it, but for what was inserted by edits that were taken back themselves.
+    """
+    undone: set[str] = set()
     for entry in _undos(world.store.entries):
         taken_back = world.store.entries[(entry.takes_back or 0) - 1]
-        assert inserted(entry.edit.operation) <= _deleted(taken_back, world)
+        missing = _deleted(taken_back, world)
+        assert inserted(entry.edit.operation) <= missing
         assert _deleted(entry, world) <= inserted(taken_back.edit.operation)
+        if not world.plan.retyping:
+            assert missing <= undone.union(world.store.text_at(entry.edit.version))
+        undone |= inserted(taken_back.edit.operation)
 
 
 def _undos(entries: list[Entry]) -> list[Entry]:

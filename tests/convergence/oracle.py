@@ -7,6 +7,8 @@ all kept: texts that are merged by comparing them may bring back what was delete
 """
 
 from collections import defaultdict
+from dataclasses import replace
+from random import Random
 
 from pycrdt import Doc, Text
 
@@ -14,8 +16,19 @@ from libs.ot import Operation, apply
 from libs.ot.shared import SharedText
 from libs.ot.undo import Origin
 from tests.convergence.server import Told
-from tests.convergence.world import Witness, World
+from tests.convergence.world import Plan, Witness, World
 from tests.convergence.writer import Writer
+
+
+def compared(seed: int, operations: int) -> None:
+    """An episode in which both come to the same code points."""
+    drawn = Plan.drawn(Random(seed))
+    plan = replace(drawn, once=True, retyping=False, compaction=False)
+    world = World(seed, operations, plan)
+    oracle = Oracle(world)
+    world.witnesses.append(oracle)
+    world.run()
+    oracle.check()
 
 
 class Peer:

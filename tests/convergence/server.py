@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from libs.ot import apply
+from libs.ot import Operation, apply
 from libs.ot.ordering import place
 from libs.ot.shared import Edit, Request
-from libs.ot.undo import Origin, Step, open_to_undo, take_back
+from libs.ot.undo import Origin, Step, begin, open_to_undo, take_back
 
 _SNAPSHOT_EVERY = 16
 
@@ -90,6 +90,10 @@ class Store:
     @property
     def version(self) -> int:
         return len(self.entries)
+
+    @property
+    def kept(self) -> list[Entry]:
+        return self.entries[self.oldest :]
 
     def commit(self, entry: Entry) -> bool:
         """Whether it is there now: not if another edit, or a compaction, was first."""
@@ -176,15 +180,23 @@ class Replica:
     def _undo(self, author: int, asked: Undo) -> Entry | Refused:
         own = (
             (entry.edit.version, entry.origin)
-            for entry in self._store.entries[self._store.oldest :]
+            for entry in self._store.kept
             if entry.author == author
         )
         done, undone = open_to_undo(own)
         versions = done if asked.origin is Origin.UNDO else undone
         if not versions:
             return Refused(asked.request_id)
-        target = versions[-1]
-        steps = [entry.step for entry in self._store.entries[target - 1 :]]
-        operation = take_back(self._store.text_at(target - 1), steps)
+        first, operation = self._taking_back(versions[-1])
         edit = Edit(self._store.version + 1, operation, asked.request_id)
-        return Entry(edit, author, asked.origin, target - 1, target)
+        return Entry(edit, author, asked.origin, first - 1, versions[-1])
+
+    def _taking_back(self, target: int) -> tuple[int, Operation]:
+        """Where it begins, too."""
+        store = self._store
+        links = {entry.edit.version: entry.takes_back for entry in store.kept if entry.takes_back}
+        first = begin(
+            {version: each for version, each in links.items() if each > store.oldest}, target
+        )
+        steps = [entry.step for entry in store.entries[first - 1 :]]
+        return first, take_back(store.text_at(first - 1), steps, target)

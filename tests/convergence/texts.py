@@ -58,8 +58,8 @@ class Typing:
         return normal(parts)
 
     def _deleted(self, length: int) -> int:
-        if self._random.random() < (0.7 if length > _LONGEST else 0.35):
-            return self._random.choice((1, 1, 2, 5, 12))
+        if self._random.random() < (0.8 if length > _LONGEST else 0.35):
+            return self._random.choice((1, 1, 2, 5, 16))
         return 0
 
 

@@ -110,13 +110,15 @@ class World:
         writer, what = self.random.choice(self.writers), self.random.random()
         if len(self._network) > 6 * len(self.writers):
             self._deliver()
-        elif what < 0.3:
+        elif what < 0.07:
             self._type(writer)
-        elif what < 0.4:
+        elif what < 0.18:
             self._send(writer)
-        elif what < 0.45:
+        elif what < 0.21:
             self._rarely(writer)
-        elif what < 0.6:
+        elif what < 0.24:
+            self._take_back(writer)
+        elif what < 0.34:
             self._commit(self.random.choice(self._replicas))
         else:
             self._deliver()
@@ -136,11 +138,14 @@ class World:
         for witness in self.witnesses:
             witness.sent(writer)
 
+    def _take_back(self, writer: Writer) -> None:
+        if self.plan.undos:
+            origin = self.random.choice((Origin.UNDO, Origin.UNDO, Origin.REDO))
+            writer.take_back(origin, self._sender(writer))
+
     def _rarely(self, writer: Writer) -> None:
         random, send, what = self.random, self._sender(writer), self.random.random()
-        if what < 0.2 and self.plan.undos:
-            writer.take_back(random.choice((Origin.UNDO, Origin.UNDO, Origin.REDO)), send)
-        elif what < 0.4:
+        if what < 0.3:
             writer.ask_again(send)
         elif what < 0.7 or not self._faults:
             writer.ask_missed(send)

@@ -60,8 +60,8 @@ class Writer:
         self.ask_again(send)
 
     def take_back(self, origin: Origin, send: Send) -> None:
-        """Undo or redo, once the server has everything."""
-        if self.is_settled:
+        """Undo or redo of what the server has, whatever was typed since."""
+        if self.undo is None:
             self.undo = Undo(self._id(), origin)
             self.ask_again(send)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.authorization.engine import Asker
-from libs.authorization.things import TENANT, Thing
+from libs.authorization.things import Thing
 from libs.errors import AppError
 from libs.metrics import LIVE_CONNECTIONS
 from libs.service.caller import PermissionDenied
@@ -314,7 +314,7 @@ class House:
         """
         assert connection.identity is not None  # nobody else is let in
         asker = await self.means.rights.asker(self.tenant, connection.identity)
-        decision = asker.decide("Subscribe", Thing(TENANT, self.tenant))
+        decision = asker.admits("Subscribe")
         if not decision.allowed:
             raise PermissionDenied("Subscribe", decision)
         return asker

@@ -126,7 +126,8 @@ def stores_of(folder: Folder, service: str) -> dict[str, str]:
 
 
 def test_a_service_runs_by_itself_on_the_stores_of_its_settings(served: Folder) -> None:
-    settings = stores_of(served, "SYNC") | {"SYNC_SERVER__ADDRESS": "127.0.0.1:0"}
+    settings = stores_of(served, "SYNC")
+    settings |= {"SYNC_SERVER__ADDRESS": "127.0.0.1:0", "SYNC_WEB__ADDRESS": "127.0.0.1:0"}
     with served.process("serve", "sync", **settings) as server:
         assert server.stderr
         records = (json.loads(line) for line in server.stderr)

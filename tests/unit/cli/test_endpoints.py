@@ -5,20 +5,26 @@ from libs.errors import InvalidRequest
 
 
 def test_services_follow_each_other_from_a_port() -> None:
-    expected = Addresses("h:50051", "h:50052", "h:50053", "h:50054")
+    expected = Addresses("h:50051", "h:50052", "h:50053", "h:50054", "h:8080")
 
     assert Addresses.from_port("h", 50051) == expected
     assert Addresses.parse("h:50051") == expected
 
 
 def test_port_0_is_a_free_one_for_each() -> None:
-    assert Addresses.from_port("h", 0) == Addresses("h:0", "h:0", "h:0", "h:0")
+    assert Addresses.from_port("h", 0) == Addresses("h:0", "h:0", "h:0", "h:0", "h:0")
+
+
+def test_the_web_has_a_port_of_its_own() -> None:
+    assert Addresses.from_port("h", 0, 80).web == "h:80"
+    assert Addresses.from_port("h", 50051, 0).web == "h:0"
 
 
 def test_each_service_may_have_its_own_address() -> None:
     text = "sync=s:4, memory=m:1,knowledge=k:2,governance=g:3"
 
     assert Addresses.parse(text) == Addresses("m:1", "k:2", "g:3", "s:4")
+    assert Addresses.parse(f"{text},web=w:5").web == "w:5"
 
 
 def test_an_ipv6_host_keeps_its_brackets() -> None:

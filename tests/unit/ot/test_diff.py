@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from libs.ot import Operation, apply, growth, normal, reach
 from libs.ot.diff import diff, merge
+from libs.ot.operations import MOST_PARTS
 from tests.unit.ot.strategies import operations, texts
 
 
@@ -62,6 +63,23 @@ def test_long_texts_that_have_nothing_in_common_take_no_longer_than_their_length
     new = "\n".join(f"new {line} {line * 11}" for line in range(20_000))
 
     assert apply(old, diff(old, new)) == new
+
+
+def test_many_small_changes_of_a_long_text_are_small() -> None:
+    lines = [f"line {line} of the text" for line in range(8_000)]
+    changed = [line if number % 2 else f"{line} here" for number, line in enumerate(lines)]
+    operation = diff("\n".join(lines), "\n".join(changed))
+
+    assert apply("\n".join(lines), operation) == "\n".join(changed)
+    assert growth(operation) == sum(len(part) for part in operation if isinstance(part, str))
+
+
+def test_more_changes_than_a_request_takes_are_one() -> None:
+    old = "\n".join(f"line {line}" for line in range(20_000))
+    new = old.replace("line", "row")
+
+    assert apply(old, diff(old, new)) == new
+    assert len(diff(old, new)) <= MOST_PARTS
 
 
 def test_a_small_change_of_a_long_text_is_small() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.ot import Operation, apply, invert, past_all
-from libs.ot.undo import Origin, Step, open_to_undo, take_back
+from libs.ot.undo import Origin, Step, begin, open_to_undo, take_back
 from tests.unit.ot.strategies import operations, texts
 
 
@@ -28,8 +28,12 @@ class History:
         return len(self.steps)
 
     def take_back(self, version: int) -> int:
-        operation = take_back(self.texts[version - 1], self.steps[version - 1 :])
-        return self.edit(operation, version)
+        return self.edit(self.taking_back(version), version)
+
+    def taking_back(self, version: int) -> Operation:
+        links = {step.version: step.takes_back for step in self.steps if step.takes_back}
+        first = begin(links, version)
+        return take_back(self.texts[first - 1], self.steps[first - 1 :], version)
 
 
 @given(texts, st.data())
@@ -105,6 +109,44 @@ def test_who_takes_back_after_others_took_back_theirs() -> None:
     assert history.text == "!"
 
 
+def test_what_two_deleted_side_by_side_comes_back_in_its_order() -> None:
+    history = History("xaby")
+    last = history.edit((2, -1))
+    first = history.edit((1, -1))
+    history.take_back(last)
+    history.take_back(first)
+
+    assert history.text == "xaby"
+
+
+def test_what_was_typed_by_an_undone_edit_does_not_come_back() -> None:
+    history = History("xy")
+    typed = history.edit((1, "abc"))
+    deleted = history.edit((2, -1))
+    history.take_back(typed)
+    history.take_back(deleted)
+
+    assert history.text == "xy"
+
+
+def test_an_edit_that_was_taken_back_has_nothing_left_to_take() -> None:
+    history = History("xy")
+    typed = history.edit((1, "abc"))
+    history.take_back(typed)
+
+    assert take_back("xy", history.steps, typed) == ()
+
+
+def test_steps_begin_with_the_earliest_edit_that_later_ones_take_back() -> None:
+    assert begin({}, 5) == 5
+    assert begin({4: 3, 6: 5}, 5) == 5
+    assert begin({7: 2}, 5) == 2
+    assert begin({7: 4, 3: 1}, 6) == 4
+    assert begin({7: 4, 5: 1}, 6) == 1
+    assert begin({5: 1}, 5) == 5  # to make it again, its own edit is not needed
+    assert begin({7: 2, 8: 7}, 5) == 5  # nor one that was made again
+
+
 @given(texts, st.data())
 def test_any_order_of_taking_back_leaves_a_text(text: str, data: st.DataObject) -> None:
     """Whoever takes back what, and be it twice: every operation fits and the texts agree."""
@@ -116,7 +158,7 @@ def test_any_order_of_taking_back_leaves_a_text(text: str, data: st.DataObject) 
             history.edit(data.draw(operations(len(history.text))))
 
     for version in range(1, len(history.steps) + 1):
-        apply(history.text, take_back(history.texts[version - 1], history.steps[version - 1 :]))
+        apply(history.text, history.taking_back(version))
 
 
 @given(texts, st.data())

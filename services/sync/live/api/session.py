@@ -12,7 +12,7 @@ from libs.errors import AppError, invalid
 from libs.metrics import LIVE_MESSAGES
 from libs.service.admission import authorize
 from libs.service.caller import Caller, bind
-from libs.service.checking import Malformed, MalformedMessage
+from libs.service.checking import Malformed
 from libs.service.errors import code_of, expected
 from libs.tracing import current_trace_id, server_span
 from services.sync.live.api.messages import Snapshot, error_to, welcome
@@ -82,7 +82,8 @@ class Session(Connection):
         try:
             self._count()
             if isinstance(message, Malformed):
-                raise MalformedMessage
+                reply_to = message.id
+                raise message.error
             kind, reply_to = message.WhichOneof("message") or "none", message.id
             await self._checked(kind, message)
         except Exception as exc:

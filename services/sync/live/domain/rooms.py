@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Protocol
 
 from libs.authorization.things import ATTRIBUTES, KNOWLEDGE_ITEM, MEMORY, PERSONAL, TENANT, Thing
 from libs.errors import invalid
@@ -46,13 +45,6 @@ class Room:
         return self.kind is Kind.RESOURCE and self.first == DOCUMENTS
 
 
-class Placed(Change, Protocol):
-    """What the log tells of a change, the places that it belongs to included."""
-
-    @property
-    def details(self) -> Mapping[str, str]: ...
-
-
 def parse_room(name: str, field: str = "room") -> Room:
     """The room of a name.
 
@@ -83,7 +75,7 @@ def parse_room(name: str, field: str = "room") -> Room:
     )
 
 
-def rooms_of(change: Placed) -> Iterator[str]:
+def rooms_of(change: Change) -> Iterator[str]:
     """The names of all rooms that a change belongs to, each once."""
     yield CHANGES
     collection, slash, _ = change.resource.partition("/")
@@ -92,10 +84,9 @@ def rooms_of(change: Placed) -> Iterator[str]:
         yield change.resource
     if change.layer:
         yield f"{_LAYERS}/{change.layer}"
-    if change.details:
-        for first, place in _PLACES.items():
-            if place in change.details:
-                yield f"{first}/{change.details[place]}"
+    for first, place in _PLACES.items():
+        if named := change.details.get(place):
+            yield f"{first}/{named}"
 
 
 def entering(room: Room, tenant: str, person: str, latest: Change | None) -> Sequence[Read]:
@@ -125,6 +116,7 @@ class _Nothing:
     operation: str = ""
     layer: str = ""
     subject: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 def _whatever(read: Read) -> Read:

@@ -1,0 +1,72 @@
+"""Which edit of a person is taken back, and by what. Pure."""
+
+from libs.ot import undo
+from libs.ot.operations import NOTHING, Operation
+from services.sync.documents.domain.document import KEPT, Edit, Origin, State
+from services.sync.documents.errors import Behind, NothingToRedo, NothingToUndo
+
+_ORIGINS = {Origin.UNDO: undo.Origin.UNDO, Origin.REDO: undo.Origin.REDO}
+
+
+def to_undo(state: State, person: str) -> Edit:
+    """The person's latest edit of the text that is not undone: typed, restored or made again.
+
+    Raises:
+        NothingToUndo: None of the last KEPT edits is.
+        Behind: More of these are needed.
+    """
+    done, _ = _open(state, person)
+    if not done:
+        _require_all(state)
+        raise NothingToUndo
+    return state.edit(done[-1])
+
+
+def to_redo(state: State, person: str) -> Edit:
+    """The undo that is to be taken back: the person's latest, unless an edit came after it.
+
+    Raises:
+        NothingToRedo: There is none.
+        Behind: More of the last KEPT edits are needed.
+    """
+    _, undone = _open(state, person)
+    if not undone:
+        _require_all(state)
+        raise NothingToRedo
+    return state.edit(undone[-1])
+
+
+def taking_back(state: State, target: Edit) -> Operation:
+    """What takes the edit back, whatever others have written since.
+
+    Raises:
+        Behind: More edits are needed.
+    """
+    links = {each.version: each.takes_back for each in state.edits if each.takes_back}
+    base = max(undo.begin(links, target.version) - 1, _furthest(state))
+    if state.reach > base:
+        raise Behind(base)
+    edits = state.since(base)
+    steps = [undo.Step(each.version, each.operation, each.takes_back or None) for each in edits]
+    return undo.take_back(state.text_before(edits), steps, target.version)
+
+
+def _open(state: State, person: str) -> tuple[list[int], list[int]]:
+    """What an undo and a redo can take back. An undo counts even if there was nothing left."""
+    own = [
+        (edit.version, _ORIGINS.get(edit.origin, undo.Origin.EDIT))
+        for edit in state.edits
+        if edit.person == person and (edit.operation != NOTHING or edit.origin in _ORIGINS)
+    ]
+    return undo.open_to_undo(own)
+
+
+def _require_all(state: State) -> None:
+    """Raises Behind unless every edit that may count is here."""
+    if state.reach > (first := _furthest(state)):
+        raise Behind(first)
+
+
+def _furthest(state: State) -> int:
+    """The version after which edits count for undoing."""
+    return max(state.document.oldest_version, state.version - KEPT)
