@@ -32,6 +32,7 @@ from services.sync.tails import PAGE, Tail, Tails
 _TURN = 256  # sends before others have their turn
 _ROUND = 50_000  # sends before it is asked again who may hear what
 _LONG = 3600.0  # seconds
+_ACTION = "Subscribe"
 
 
 @dataclass(slots=True)
@@ -307,26 +308,17 @@ class House:
         return room is not None and room.spec.is_document
 
     async def _asked(self, connection: Connection) -> Asker:
-        """What answers for somebody who may subscribe.
-
-        Raises:
-            PermissionDenied: It may not.
-        """
         assert connection.identity is not None  # nobody else is let in
-        asker = await self.means.rights.asker(self.tenant, connection.identity)
-        decision = asker.admits("Subscribe")
-        if not decision.allowed:
-            raise PermissionDenied("Subscribe", decision)
-        return asker
+        return await self.means.rights.asker(self.tenant, connection.identity)
 
     async def _regard(self, connection: Connection) -> None:
         """Goes by what somebody may do by now."""
+        asker = await self._asked(connection)
         try:
-            asker = await self._asked(connection)
+            self._settle(connection, asker)
         except PermissionDenied as exc:
             self.end(connection, Ending(exc))
             return
-        self._settle(connection, asker)
         for member in list(connection.rooms.values()):
             spec = member.room.spec
             asked = entering(spec, self.tenant, connection.person, member.room.latest)
@@ -334,12 +326,21 @@ class House:
                 self.expel(member, RoomNotFound(spec.name))
 
     def _settle(self, connection: Connection, asker: Asker) -> None:
-        """Makes somebody one of the audience that has these rights."""
-        before, after = connection.audience, self._audiences.get(asker.rights)
-        if after is None:
-            after = self._audiences[asker.rights] = Audience(self.tenant, asker)
-        if after is before or connection not in self.connections:
+        """Makes somebody one of the audience that has these rights.
+
+        Raises:
+            PermissionDenied: They are not enough to subscribe.
+        """
+        if connection not in self.connections:
             return
+        before = connection.audience
+        after = self._audiences.get(asker.rights) or Audience(self.tenant, asker)
+        decision = after.decide(_ACTION)
+        if not decision.allowed:
+            raise PermissionDenied(_ACTION, decision)
+        if after is before:
+            return
+        self._audiences[asker.rights] = after
         connection.audience = after
         after.connections += 1
         for member in connection.rooms.values():
