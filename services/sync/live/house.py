@@ -22,9 +22,9 @@ from libs.tenancy import TenantId
 from services.sync.live.audience import Audience
 from services.sync.live.domain.endings import Ending
 from services.sync.live.domain.rooms import Kind, Room, entering, rooms_of
-from services.sync.live.errors import NotInRoom, RoomNotFound, SnapshotUnavailable, TooManyRooms
+from services.sync.live.errors import LogChanged, NotInRoom, RoomNotFound, SnapshotUnavailable, TooManyRooms
 from services.sync.live.ports import Documents, Frame, Frames, LiveLog, PresenceRooms, Rights
-from services.sync.live.reader import Reader
+from services.sync.live.reader import LOST, Reader
 from services.sync.live.rooms import Connection, LiveRoom, Member, Queued, State
 from services.sync.live.settings import LiveSettings
 from services.sync.tails import PAGE, Tail, Tails
@@ -236,7 +236,7 @@ class House:
         try:
             await work()
         except Exception as exc:
-            ending = Ending(expected(exc))
+            ending = Ending(LogChanged() if isinstance(exc, LOST) else expected(exc))
             for connection in list(self.connections):
                 self.end(connection, ending)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from services.sync.live.house import House
 
 _AT_ONCE = 256  # sends before others have their turn
-_LOST = (ChangesMissing, ChangesPruned, NumberNotReached, SnapshotUnavailable)
+LOST = (ChangesMissing, ChangesPruned, NumberNotReached, SnapshotUnavailable)
 
 
 class Reader:
@@ -92,7 +92,7 @@ class Reader:
         for (room, position, cursor), members in groups.items():
             try:
                 further |= await self._serve(room, position, cursor, members)
-            except _LOST as error:
+            except LOST as error:
                 for member in members:
                     self._house.expel(member, error)
         return further

@@ -18,6 +18,7 @@ from libs import changes
 from libs.auth import Role
 from libs.spine import writing
 from libs.tenancy import TenantId
+from tests.databases import Database
 from tests.integration.sync.replicas import NEVER, SOON, Replica
 
 
@@ -128,3 +129,11 @@ def change(
 ) -> changes.Change:
     origin = changes.Origin("user:ann", "0" * 32)
     return changes.Change(resource, operation, origin, subject, layer, details=details or None)
+
+
+async def prune(replica: Replica, database: Database, until: int) -> None:
+    """Deletes the changes of acme up to a number, as governance does."""
+    route = await replica.platform.directory.route(TenantId("acme"))
+    async with database.connect() as superuser, superuser.transaction():
+        await superuser.execute("SELECT aeterna.begin_write($1, $2)", "acme", route.epoch)
+        await superuser.execute("SELECT aeterna.prune_changes($1)", until)
