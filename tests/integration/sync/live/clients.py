@@ -19,7 +19,13 @@ from libs.auth import Role
 from libs.spine import writing
 from libs.tenancy import TenantId
 from tests.databases import Database
-from tests.integration.sync.replicas import NEVER, SOON, Replica
+from tests.integration.sync.replicas import NEVER, SOON, Replica, Serving
+
+_SUSPEND = "INSERT INTO aeterna.suspended_user VALUES ($1, $2, 'user:ann', 1, now())"
+_STATE = """
+    INSERT INTO aeterna.authorization_state VALUES ($1, 1)
+    ON CONFLICT (tenant_id) DO UPDATE SET number = authorization_state.number + 1
+"""
 
 
 @dataclass
@@ -82,7 +88,7 @@ class LiveClient:
 
 @asynccontextmanager
 async def connected(
-    replica: Replica,
+    replica: Serving,
     tenant: str = "acme",
     subject: str = "ann",
     roles: Sequence[Role] = (Role.TENANT_ADMIN,),
@@ -102,7 +108,7 @@ async def connected(
 
 
 def token_of(
-    replica: Replica,
+    replica: Serving,
     tenant: str,
     subject: str = "ann",
     roles: Sequence[Role] = (Role.TENANT_ADMIN,),
@@ -137,3 +143,13 @@ async def prune(replica: Replica, database: Database, until: int) -> None:
     async with database.connect() as superuser, superuser.transaction():
         await superuser.execute("SELECT aeterna.begin_write($1, $2)", "acme", route.epoch)
         await superuser.execute("SELECT aeterna.prune_changes($1)", until)
+
+
+async def suspend(replica: Replica, database: Database, person: str) -> None:
+    """Makes somebody of acme one who may do nothing, as governance does."""
+    route = await replica.platform.directory.route(TenantId("acme"))
+    async with database.connect() as superuser, superuser.transaction():
+        await superuser.execute("SELECT aeterna.begin_write($1, $2)", "acme", route.epoch)
+        await superuser.execute(_SUSPEND, "acme", person)
+        await superuser.execute(_STATE, "acme")
+    replica.platform.wakeups.publish(route.tenant)
