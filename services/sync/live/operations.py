@@ -18,9 +18,10 @@ from services.sync.live.errors import (
     RateExceeded,
     TooManyConnections,
 )
-from services.sync.live.house import House, Means
+from services.sync.live.house import House
+from services.sync.live.means import Means
+from services.sync.live.members import Connection
 from services.sync.live.ports import Frame
-from services.sync.live.rooms import Connection
 
 _SWEEP = 1.0  # seconds
 _DRAIN_STEP = 0.1  # seconds: clients that leave in one of these are told the same time

@@ -95,16 +95,19 @@ async def connected(
     lifetime: timedelta = NEVER,
 ) -> AsyncIterator[LiveClient]:
     """A connection that was welcomed."""
-    token = token_of(replica, tenant, subject, roles, lifetime)
-    metadata = (("authorization", f"Bearer {token}"),)
-    call = pb_grpc.LiveServiceStub(replica.channel).Connect(metadata=metadata)
-    client = LiveClient(call)
+    client = connecting(replica, token_of(replica, tenant, subject, roles, lifetime))
     try:
         welcome = await client.next("welcome")
         assert (welcome.tenant, welcome.subject) == (tenant, subject)
         yield client
     finally:
-        call.cancel()
+        client.call.cancel()
+
+
+def connecting(replica: Serving, token: str) -> LiveClient:
+    """A connection of which it is not known whether it is let in."""
+    metadata = (("authorization", f"Bearer {token}"),)
+    return LiveClient(pb_grpc.LiveServiceStub(replica.channel).Connect(metadata=metadata))
 
 
 def token_of(

@@ -19,10 +19,11 @@ from services.sync.errors import ChangesPruned, NumberNotReached
 from services.sync.live.api.messages import Speech
 from services.sync.live.domain.endings import Ending
 from services.sync.live.domain.rooms import Room, parse_room, rooms_of
-from services.sync.live.house import Entry, House, Means
+from services.sync.live.house import House
+from services.sync.live.means import Entry, Means
+from services.sync.live.members import Connection, Member
 from services.sync.live.operations import Hub
 from services.sync.live.ports import Frame
-from services.sync.live.rooms import Connection, Member
 from services.sync.live.settings import LiveSettings
 from services.sync.tails import Tails
 

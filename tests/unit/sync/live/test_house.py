@@ -16,7 +16,7 @@ from services.sync import tails
 from services.sync.domain.sight import reading
 from services.sync.live import house, reader, rooms
 from services.sync.live.domain.rooms import rooms_of
-from services.sync.live.rooms import Connection, Member
+from services.sync.live.members import Connection, Member
 from services.sync.live.settings import LiveSettings
 from tests.unit.sync.live.fakes import NOW, TENANT, Client, Place, opened
 

@@ -11,8 +11,9 @@ from libs.spine.changes import LoggedChange
 from services.sync.live.api.messages import Speech
 from services.sync.live.audience import Audience
 from services.sync.live.domain.rooms import parse_room
+from services.sync.live.members import Connection, Member, State
 from services.sync.live.ports import Frames
-from services.sync.live.rooms import Connection, LiveRoom, Member, Queued, State
+from services.sync.live.rooms import LiveRoom, Queued
 from tests.unit.sync.live.fakes import NOW, TENANT, Client, identity
 
 ENGINE = Engine()
