@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from libs.authorization.asking import Decision
 from libs.authorization.engine import Asker, Bounded
-from libs.authorization.things import TENANT, Thing
 from services.sync.domain.sight import Change, reading
 
 _NOBODY = "\0"  # no person has this id
@@ -38,9 +37,9 @@ class Audience:
         self._own = Bounded[str, Asker](_KEPT)
         self._last: tuple[Change | None, Shown] = None, Shown(False, "", False)
 
-    def decide(self, action: str) -> Decision:
-        """Whether its people may do this to the tenant: asked once for all."""
-        return self._other.decide(action, Thing(TENANT, self._tenant))
+    def admits(self, action: str) -> Decision:
+        """Whether there is anything that its people may do this to: asked once for all."""
+        return self._other.admits(action)
 
     def shown(self, change: Change) -> Shown:
         """Who hears of a change; of one in several rooms it is decided once."""

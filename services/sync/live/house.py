@@ -317,7 +317,7 @@ class House:
             return
         before = connection.audience
         after = self._audiences.get(asker.rights) or Audience(self.tenant, asker)
-        decision = after.decide(_ACTION)
+        decision = after.admits(_ACTION)
         if not decision.allowed:
             raise PermissionDenied(_ACTION, decision)
         if after is before:

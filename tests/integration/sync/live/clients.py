@@ -22,6 +22,10 @@ from tests.databases import Database
 from tests.integration.sync.replicas import NEVER, SOON, Replica, Serving
 
 _SUSPEND = "INSERT INTO aeterna.suspended_user VALUES ($1, $2, 'user:ann', 1, now())"
+_BIND = """
+    INSERT INTO aeterna.role_binding
+    VALUES ($1, gen_random_uuid(), $2, 'viewer', '', $3, '', NULL, 'user:ann', 1, now())
+"""
 _STATE = """
     INSERT INTO aeterna.authorization_state VALUES ($1, 1)
     ON CONFLICT (tenant_id) DO UPDATE SET number = authorization_state.number + 1
@@ -150,9 +154,18 @@ async def prune(replica: Replica, database: Database, until: int) -> None:
 
 async def suspend(replica: Replica, database: Database, person: str) -> None:
     """Makes somebody of acme one who may do nothing, as governance does."""
+    await _rule(replica, database, _SUSPEND, person)
+
+
+async def bind(replica: Replica, database: Database, person: str, team: str) -> None:
+    """Makes somebody of acme a viewer in a team."""
+    await _rule(replica, database, _BIND, person, team)
+
+
+async def _rule(replica: Replica, database: Database, sql: str, *values: str) -> None:
     route = await replica.platform.directory.route(TenantId("acme"))
     async with database.connect() as superuser, superuser.transaction():
         await superuser.execute("SELECT aeterna.begin_write($1, $2)", "acme", route.epoch)
-        await superuser.execute(_SUSPEND, "acme", person)
+        await superuser.execute(sql, "acme", *values)
         await superuser.execute(_STATE, "acme")
     replica.platform.wakeups.publish(route.tenant)

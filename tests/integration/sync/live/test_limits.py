@@ -107,12 +107,7 @@ async def test_a_message_that_is_too_large(opened: OpenReplica) -> None:
         (IN(id="x" * 65, ping=IN.Ping()).SerializeToString(), "INVALID_REQUEST"),
         (IN(unsubscribe=IN.Unsubscribe(room="changes")).SerializeToString(), "NOT_IN_ROOM"),
         (IN(acknowledge=IN.Acknowledge(room="changes")).SerializeToString(), "NOT_IN_ROOM"),
-        (
-            IN(
-                set_presence=IN.SetPresence(room="changes", state="PRESENCE_STATE_ACTIVE")
-            ).SerializeToString(),
-            "NOT_IN_ROOM",
-        ),
+        (IN(set_presence=HERE).SerializeToString(), "NOT_IN_ROOM"),
     ],
 )
 async def test_what_is_wrong_is_answered_and_goes_on(
