@@ -1,6 +1,7 @@
 """Reading documents: what is in memory, brought up to date by what is in the rows."""
 
-from collections.abc import Iterable, Sequence, Set
+import asyncio
+from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 from uuid import UUID
@@ -12,7 +13,13 @@ from libs.encryption.keyring import Keyring
 from libs.ot.clocks import Fields
 from libs.spine import read
 from libs.tenancy import Route
-from services.sync.documents.domain.document import KEPT, Document, Edit, State
+from services.sync.documents.domain.document import (
+    KEPT,
+    MOST_KEPT,
+    Document,
+    Edit,
+    State,
+)
 from services.sync.documents.domain.revisions import Revision
 from services.sync.documents.errors import (
     BaseNotReached,
@@ -35,16 +42,24 @@ from services.sync.documents.store.rows import (
 )
 
 _TRIES = 5  # of reading what is compacted meanwhile
-_PAGE = 2000  # edits opened at once
+_PAGE = 500  # edits opened at once
+_TURN = 50  # edits that are put into a text before others get a turn
 _NEWEST = 2**62
-# The documents asked for, each with the edits after a version, if there are any.
+MOST_MISSED = 1000  # edits that a document in memory is brought up to date by; else it is read anew
+MOST_OPENED = 2**23  # bytes of sealed edits that are opened at once
+# The documents asked for, each with the edits after a version, if there are any, as many as fit.
 CATCH_UP = f"""
-    SELECT {DOCUMENT}, {EDIT}
-    FROM unnest($2::uuid[], $3::bigint[]) AS w (id, known)
+    SELECT {DOCUMENT}, e.* FROM unnest($2::uuid[], $3::bigint[]) AS w (id, known)
     JOIN aeterna.shared_document AS d ON d.tenant_id = $1 AND d.id = w.id
-    LEFT JOIN aeterna.shared_document_edit AS e
-        ON e.tenant_id = $1 AND e.document_id = d.id AND e.version > w.known
-    ORDER BY d.id, e.version
+    LEFT JOIN LATERAL (
+        SELECT m.* FROM (
+            SELECT {EDIT}, sum(octet_length(e.content)) OVER (ORDER BY e.version) AS bytes
+            FROM aeterna.shared_document_edit AS e
+            WHERE e.tenant_id = $1 AND e.document_id = w.id AND e.version > w.known
+            ORDER BY e.version LIMIT $4
+        ) AS m WHERE m.bytes <= $5::bigint
+    ) AS e ON true
+    ORDER BY d.id, e.edit_version
 """
 _SNAPSHOT = f"""
     SELECT {DOCUMENT}, s.version AS snapshot_version, s.content AS snapshot
@@ -55,16 +70,23 @@ _SNAPSHOT = f"""
     ) AS s
     WHERE d.tenant_id = $1 AND d.id = $2
 """
+# One at least; of large ones no more than fit.
 _EDITS = f"""
-    SELECT {EDIT} FROM aeterna.shared_document_edit AS e
-    WHERE e.tenant_id = $1 AND e.document_id = $2 AND e.version > $3 AND e.version <= $4
-    ORDER BY e.version LIMIT $5
+    SELECT p.* FROM (
+        SELECT {EDIT}, sum(octet_length(e.content)) OVER (ORDER BY e.version) AS bytes
+        FROM aeterna.shared_document_edit AS e
+        WHERE e.tenant_id = $1 AND e.document_id = $2 AND e.version > $3 AND e.version <= $4
+        ORDER BY e.version LIMIT $5
+    ) AS p WHERE p.bytes <= $6::bigint OR p.edit_version = $3 + 1 ORDER BY p.edit_version
 """
 # The log says which version a change made.
 _OF_NUMBERS = f"""
-    SELECT {EDIT} FROM aeterna.change AS c JOIN aeterna.shared_document_edit AS e
-        ON e.tenant_id = $1 AND e.document_id = $2 AND e.version = (c.details ->> 'version')::bigint
-    WHERE c.tenant_id = $1 AND c.number = ANY($3::bigint[]) AND e.number = c.number
+    SELECT p.* FROM (
+        SELECT {EDIT}, sum(octet_length(e.content)) OVER (ORDER BY e.version) AS bytes
+        FROM aeterna.change AS c JOIN aeterna.shared_document_edit AS e ON e.tenant_id = $1
+            AND e.document_id = $2 AND e.version = (c.details ->> 'version')::bigint
+        WHERE c.tenant_id = $1 AND c.number = ANY($3::bigint[]) AND e.number = c.number
+    ) AS p WHERE p.bytes <= $4::bigint
 """
 _REVISIONS = """
     SELECT version, person, edited_at, inserted, deleted FROM aeterna.shared_document_edit
@@ -103,7 +125,8 @@ class Reading:
         known = self.recent.get(route, document)
         if known is None:
             return await self._loaded(route, document)
-        rows = await read(route, CATCH_UP, [document], [known.version])
+        values = ([document], [known.version], MOST_MISSED, MOST_OPENED)
+        rows = await read(route, CATCH_UP, *values)
         try:
             found = await self.caught_up(route, [known], rows)
         except Outdated:
@@ -142,15 +165,28 @@ class Reading:
         for _ in range(_TRIES):
             state = await self.known(route, document)
             first = max(version, state.document.oldest_version)
-            if first >= state.reach:
-                return state
-            earlier = await self._between(route, document, first, state.reach)
-            if _lead(earlier, first, state.reach):
+            earlier: list[Edit] = []
+            async for some in self._between(route, document, first, state.reach):
+                earlier += some
+                earlier = _fitting(earlier)
+            if first >= state.reach or _lead_to(earlier, state.reach):
                 newer = self.recent.get(route, document)  # others wrote meanwhile
                 state = newer if newer and newer.reach == state.reach else state
                 return self.recent.keep(route, state.deepened(tuple(earlier)))
             self.recent.forget(route, document)  # compacted meanwhile
         raise DocumentBusy
+
+    async def missed(
+        self, route: Route, document: UUID, first: int, last: int
+    ) -> AsyncIterator[Sequence[Edit]]:
+        """See `Documents`."""
+        async for some in self._between(route, document, first, last):
+            if not _follow(some, first):
+                raise DocumentBusy
+            yield some
+            first = some[-1].version
+        if first < last:
+            raise DocumentBusy
 
     async def at(self, route: Route, document: UUID, version: int) -> State:
         """See `Documents`."""
@@ -174,9 +210,8 @@ class Reading:
                 raise BaseNotReached(since, row.version)
             if since < row.oldest_version:
                 raise HistoryCompacted(since, row.oldest_version)
-            last = min(row.version, since + limit)
-            edits = await self._between(route, document, since, last)
-            if _lead(edits, since, last):
+            edits = await self._page(route, document, since, min(row.version, since + limit), limit)
+            if _follow(edits, since) and (edits or since == row.version):
                 return edits, row.version
         raise DocumentBusy
 
@@ -189,7 +224,7 @@ class Reading:
         missing = wanted - {each.number for each in here}
         if not missing:
             return here
-        rows = await read(route, _OF_NUMBERS, document, sorted(missing))
+        rows = await read(route, _OF_NUMBERS, document, sorted(missing), MOST_OPENED)
         return [*here, *await self._opened(route, rows)]
 
     async def revisions(
@@ -243,25 +278,35 @@ class Reading:
         whole, first = document_from(row), row["snapshot_version"]
         last = min(version, whole.version)
         state = State.of(_at_snapshot(whole, first), text, fields)
-        for edit in await self._between(route, document, first - 1, last):
-            if edit.version == first:  # that led to the snapshot, and may be forgotten
-                state = replace(state, document=replace(state.document, updated_at=edit.at))
-            elif edit.version == state.version + 1:
-                state = state.after(edit)
-            else:
-                return None
+        async for some in self._between(route, document, first - 1, last):
+            for place, edit in enumerate(some):
+                if edit.version == first:  # that led to the snapshot, and may be forgotten
+                    state = replace(state, document=replace(state.document, updated_at=edit.at))
+                elif edit.version == state.version + 1:
+                    state = state.after(edit)
+                else:
+                    return None
+                if place % _TURN == 0:
+                    await asyncio.sleep(0)
         return state if state.version == last else None
 
-    async def _between(self, route: Route, document: UUID, first: int, last: int) -> list[Edit]:
-        """The edits after the one version up to the other."""
-        found: list[Edit] = []
+    async def _between(
+        self, route: Route, document: UUID, first: int, last: int
+    ) -> AsyncIterator[Sequence[Edit]]:
+        """The edits after the one version up to the other, some at a time."""
         while first < last:
-            rows = await read(route, _EDITS, document, first, last, _PAGE)
-            found += await self._opened(route, rows)
-            if len(rows) < _PAGE:
-                break
-            first = found[-1].version
-        return found
+            some = await self._page(route, document, first, last, _PAGE)
+            if not some:
+                return
+            yield some
+            first = some[-1].version
+
+    async def _page(
+        self, route: Route, document: UUID, first: int, last: int, limit: int
+    ) -> Sequence[Edit]:
+        """The next of these."""
+        rows = await read(route, _EDITS, document, first, last, limit, MOST_OPENED)
+        return await self._opened(route, rows)
 
     async def _opened(self, route: Route, rows: Sequence[asyncpg.Record]) -> list[Edit]:
         if not rows:
@@ -282,13 +327,32 @@ def _following(known: State, row: Document, missed: Sequence[Edit]) -> State | N
     state = known
     for edit in missed:
         state = state.after(edit)
-    kept = max(0, state.reach, row.oldest_version)
-    return replace(state, document=row, edits=state.since(kept)[-KEPT:])
+    return state.compacted(row)
 
 
-def _lead(edits: Iterable[Edit], first: int, last: int) -> bool:
+def _lead(edits: Sequence[Edit], first: int, last: int) -> bool:
     """Whether these are all edits after the one version up to the other."""
-    return [each.version for each in edits] == list(range(first + 1, last + 1))
+    return len(edits) == last - first and _follow(edits, first)
+
+
+def _lead_to(edits: Sequence[Edit], last: int) -> bool:
+    """Whether these are the edits right before a version and its own."""
+    return bool(edits) and _lead(edits, last - len(edits), last)
+
+
+def _follow(edits: Sequence[Edit], first: int) -> bool:
+    """Whether these come right after a version, without gaps."""
+    return all(each.version == place for place, each in enumerate(edits, start=first + 1))
+
+
+def _fitting(edits: list[Edit]) -> list[Edit]:
+    """The newest of these, no more than are kept."""
+    size, first = sum(each.size for each in edits), max(0, len(edits) - KEPT)
+    size -= sum(each.size for each in edits[:first])
+    while size > MOST_KEPT and first < len(edits) - 1:
+        size -= edits[first].size
+        first += 1
+    return edits[first:]
 
 
 def _made_by(edits: Sequence[Edit], numbers: Set[int]) -> list[Edit]:
