@@ -233,13 +233,19 @@ class State:
 
     def _keeping(self, edits: tuple[Edit, ...], size: int) -> Self:
         """With these edits, of so much in all, but for those that there is no room for."""
-        first = max(0, len(edits) - KEPT)
-        size -= sum(each.size for each in edits[:first])
-        is_cut = self.is_cut
-        while size > MOST_KEPT and first < len(edits) - 1:
-            size -= edits[first].size
-            first, is_cut = first + 1, True
+        first, size = room(edits, size)
+        is_cut = self.is_cut or first > max(0, len(edits) - KEPT)
         return replace(self, edits=edits[first:], edits_size=size, is_cut=is_cut)
+
+
+def room(edits: Sequence[Edit], size: int) -> tuple[int, int]:
+    """Where those begin, of edits of so much in all, that there is room for; how much they are."""
+    first = max(0, len(edits) - KEPT)
+    size -= sum(each.size for each in edits[:first])
+    while size > MOST_KEPT and first < len(edits) - 1:
+        size -= edits[first].size
+        first += 1
+    return first, size
 
 
 def taken_out(text: str, operation: Operation) -> tuple[str, ...]:

@@ -1,26 +1,21 @@
 """Reading documents: what is in memory, brought up to date by what is in the rows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence, Set
-from dataclasses import dataclass, replace
-from itertools import groupby, takewhile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from uuid import UUID
 
 import asyncpg
 
-from libs.aip.filtering import Condition, to_sql
 from libs.encryption.keyring import Keyring
-from libs.ot.clocks import Fields
 from libs.spine import read
 from libs.tenancy import Route
 from services.sync.documents.domain.document import (
-    KEPT,
-    MOST_KEPT,
     Document,
     Edit,
     State,
 )
-from services.sync.documents.domain.revisions import Revision
 from services.sync.documents.errors import (
     BaseNotReached,
     DocumentBusy,
@@ -28,15 +23,22 @@ from services.sync.documents.errors import (
     HistoryCompacted,
     VersionNotReached,
 )
+from services.sync.documents.store.following import (
+    at_snapshot,
+    fitting,
+    follow,
+    following,
+    lead_to,
+    made_by,
+)
+from services.sync.documents.store.listing import Listing
 from services.sync.documents.store.recent import Recent
 from services.sync.documents.store.rows import (
     DOCUMENT,
     EDIT,
     document_from,
     edit_from,
-    fields_from,
     sealed_edit,
-    sealed_fields,
     sealed_snapshot,
     snapshot_from,
 )
@@ -73,11 +75,12 @@ _SNAPSHOT = f"""
 # One at least; of large ones no more than fit.
 _EDITS = f"""
     SELECT p.* FROM (
-        SELECT {EDIT}, sum(octet_length(e.content)) OVER (ORDER BY e.version) AS bytes
+        SELECT {EDIT}, row_number() OVER o AS place, sum(octet_length(e.content)) OVER o AS bytes
         FROM aeterna.shared_document_edit AS e
         WHERE e.tenant_id = $1 AND e.document_id = $2 AND e.version > $3 AND e.version <= $4
+        WINDOW o AS (ORDER BY e.version)
         ORDER BY e.version LIMIT $5
-    ) AS p WHERE p.bytes <= $6::bigint OR p.edit_version = $3 + 1 ORDER BY p.edit_version
+    ) AS p WHERE p.bytes <= $6::bigint OR p.place = 1 ORDER BY p.place
 """
 # The log says which version a change made.
 _OF_NUMBERS = f"""
@@ -88,15 +91,6 @@ _OF_NUMBERS = f"""
         WHERE c.tenant_id = $1 AND c.number = ANY($3::bigint[]) AND e.number = c.number
     ) AS p WHERE p.bytes <= $4::bigint
 """
-_REVISIONS = """
-    SELECT version, person, edited_at, inserted, deleted FROM aeterna.shared_document_edit
-    WHERE tenant_id = $1 AND document_id = $2 AND version <= $3 ORDER BY version DESC LIMIT $4
-"""
-_LIST = f"""
-    SELECT {DOCUMENT}, d.fields FROM aeterna.shared_document AS d
-    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2){{where}} ORDER BY id DESC LIMIT $3
-"""
-_PLACES = "SELECT DISTINCT {columns} FROM aeterna.shared_document WHERE tenant_id = $1 LIMIT $2"
 _GET = f"SELECT {DOCUMENT} FROM aeterna.shared_document AS d WHERE d.tenant_id = $1 AND d.id = $2"
 
 
@@ -108,12 +102,12 @@ class Outdated(Exception):
         self.documents = documents
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Listing):
     """The reading half of `Documents`; see there."""
 
-    keyring: Keyring
-    recent: Recent
+    def __init__(self, keyring: Keyring, recent: Recent) -> None:
+        super().__init__(keyring)
+        self.recent = recent
 
     async def known(self, route: Route, document: UUID) -> State:
         """See `Documents`."""
@@ -151,7 +145,7 @@ class Reading:
             listed = list(own)
             row = document_from(listed[0])
             missed = [each for each in listed if each["content"] is not None]
-            state = _following(states[document], row, await self._opened(route, missed))
+            state = following(states[document], row, await self._opened(route, missed))
             if state is None:
                 wrong.append(document)
             else:
@@ -168,8 +162,8 @@ class Reading:
             earlier: list[Edit] = []
             async for some in self._between(route, document, first, state.reach):
                 earlier += some
-                earlier = _fitting(earlier)
-            if first >= state.reach or _lead_to(earlier, state.reach):
+                earlier = fitting(earlier)
+            if first >= state.reach or lead_to(earlier, state.reach):
                 newer = self.recent.get(route, document)  # others wrote meanwhile
                 state = newer if newer and newer.reach == state.reach else state
                 return self.recent.keep(route, state.deepened(tuple(earlier)))
@@ -181,7 +175,7 @@ class Reading:
     ) -> AsyncIterator[Sequence[Edit]]:
         """See `Documents`."""
         async for some in self._between(route, document, first, last):
-            if not _follow(some, first):
+            if not follow(some, first):
                 raise DocumentBusy
             yield some
             first = some[-1].version
@@ -211,7 +205,7 @@ class Reading:
             if since < row.oldest_version:
                 raise HistoryCompacted(since, row.oldest_version)
             edits = await self._page(route, document, since, min(row.version, since + limit), limit)
-            if _follow(edits, since) and (edits or since == row.version):
+            if follow(edits, since) and (edits or since == row.version):
                 return edits, row.version
         raise DocumentBusy
 
@@ -220,38 +214,12 @@ class Reading:
     ) -> Sequence[Edit]:
         """See `Documents`."""
         wanted, known = set(numbers), self.recent.get(route, document)
-        here = _made_by(known.edits, wanted) if known else []
+        here = made_by(known.edits, wanted) if known else []
         missing = wanted - {each.number for each in here}
         if not missing:
             return here
         rows = await read(route, _OF_NUMBERS, document, sorted(missing), MOST_OPENED)
         return [*here, *await self._opened(route, rows)]
-
-    async def revisions(
-        self, route: Route, document: UUID, before: int, limit: int
-    ) -> Sequence[Revision]:
-        """See `Documents`."""
-        rows = await read(route, _REVISIONS, document, before, limit)
-        return [_revision(row) for row in rows]
-
-    async def page(
-        self, route: Route, where: Sequence[Condition], before: UUID | None, limit: int
-    ) -> Sequence[tuple[Document, Fields]]:
-        """See `Documents`."""
-        conditions, values = to_sql(where, 4)
-        rows = await read(route, _LIST.format(where=conditions), before, limit, *values)
-        contents = await self.keyring.open(route, [sealed_fields(row) for row in rows])
-        return [
-            (document_from(row), fields_from(content))
-            for row, content in zip(rows, contents, strict=True)
-        ]
-
-    async def places(
-        self, route: Route, columns: Sequence[str], most: int
-    ) -> list[tuple[str, ...]]:
-        """See `Documents`."""
-        sql = _PLACES.format(columns=", ".join(columns))
-        return [tuple(row.values()) for row in await read(route, sql, most + 1)]
 
     async def _row(self, route: Route, document: UUID) -> Document:
         rows = await read(route, _GET, document)
@@ -277,7 +245,7 @@ class Reading:
         text, fields = snapshot_from(content)
         whole, first = document_from(row), row["snapshot_version"]
         last = min(version, whole.version)
-        state = State.of(_at_snapshot(whole, first), text, fields)
+        state = State.of(at_snapshot(whole, first), text, fields)
         async for some in self._between(route, document, first - 1, last):
             for place, edit in enumerate(some):
                 if edit.version == first:  # that led to the snapshot, and may be forgotten
@@ -313,62 +281,3 @@ class Reading:
             return []
         contents = await self.keyring.open(route, [sealed_edit(row) for row in rows])
         return [edit_from(row, content) for row, content in zip(rows, contents, strict=True)]
-
-
-def _at_snapshot(document: Document, version: int) -> Document:
-    updated_at = document.updated_at if version else document.created_at
-    return replace(document, version=version, updated_at=updated_at)
-
-
-def _following(known: State, row: Document, missed: Sequence[Edit]) -> State | None:
-    """The state that the edits lead to; None if they do not follow it."""
-    if not _lead(missed, known.version, row.version):
-        return None
-    state = known
-    for edit in missed:
-        state = state.after(edit)
-    return state.compacted(row)
-
-
-def _lead(edits: Sequence[Edit], first: int, last: int) -> bool:
-    """Whether these are all edits after the one version up to the other."""
-    return len(edits) == last - first and _follow(edits, first)
-
-
-def _lead_to(edits: Sequence[Edit], last: int) -> bool:
-    """Whether these are the edits right before a version and its own."""
-    return bool(edits) and _lead(edits, last - len(edits), last)
-
-
-def _follow(edits: Sequence[Edit], first: int) -> bool:
-    """Whether these come right after a version, without gaps."""
-    return all(each.version == place for place, each in enumerate(edits, start=first + 1))
-
-
-def _fitting(edits: list[Edit]) -> list[Edit]:
-    """The newest of these, no more than are kept."""
-    size, first = sum(each.size for each in edits), max(0, len(edits) - KEPT)
-    size -= sum(each.size for each in edits[:first])
-    while size > MOST_KEPT and first < len(edits) - 1:
-        size -= edits[first].size
-        first += 1
-    return edits[first:]
-
-
-def _made_by(edits: Sequence[Edit], numbers: Set[int]) -> list[Edit]:
-    """Those of these changes; the newest are asked for, as a rule."""
-    first = min(numbers, default=0)
-    newest = takewhile(lambda each: each.number >= first, reversed(edits))
-    return [each for each in newest if each.number in numbers]
-
-
-def _revision(row: asyncpg.Record) -> Revision:
-    return Revision(
-        base=row["version"] - 1,
-        version=row["version"],
-        person=row["person"],
-        began_at=row["edited_at"],
-        ended_at=row["edited_at"],
-        inserted=row["inserted"],
-        deleted=row["deleted"],
-    )
