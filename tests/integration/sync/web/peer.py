@@ -79,6 +79,7 @@ class Peer:
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._events: list[Event] = []
         self._message: list[str | bytes | bytearray] = []
+        self.reason = ""  # why the server closed
 
     async def send(self, *pieces: bytes) -> None:
         """Sends each piece by itself, as far as the other side still listens."""
@@ -122,6 +123,7 @@ class Peer:
             case Ping():
                 return Got("ping", bytes(event.payload))
             case CloseConnection():
+                self.reason = event.reason or ""
                 return Got("close", event.code)
         raise AssertionError(event)
 
