@@ -76,7 +76,7 @@ e2e: ## Run the tests that need a cluster (KUBECONFIG or AETERNA_E2E_CONTEXT: on
 
 ##@ Change it
 
-.PHONY: format protos protos-check protos-baseline
+.PHONY: format protos protos-check protos-baseline console console-check
 format: setup ## Format the code and fix what can be fixed by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -91,6 +91,12 @@ protos-check: protos ## Lint the contracts and refuse changes that break clients
 
 protos-baseline: protos ## Accept the contracts as they are: later changes must be compatible
 	$(BIN)/buf build protos --path protos/aeterna --exclude-source-info -o $(BASELINE)
+
+console: ## Compile the TypeScript client into the console page (needs npm)
+	scripts/console
+
+console-check: ## See that the compiled client is current, and check the page's types (needs npm)
+	scripts/console check
 
 ##@ Charts
 
@@ -138,5 +144,5 @@ bench-sockets: setup ## Measure 10,000 WebSockets, beside Centrifugo's if script
 
 .PHONY: clean
 clean: ## Delete everything that make created, environments included
-	rm -rf .uv .venv bench/peers/.venv bench/peers/ot/node_modules gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .uv .venv bench/peers/.venv bench/peers/ot/node_modules clients/typescript/node_modules clients/typescript/dist test-artefacts gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,6 +28,7 @@ class Name(StrEnum):
     ANOMALY = "anomaly"
     ERASURE = "erasure"
     BUDGETS = "budgets"
+    DOCUMENTS = "documents"
     PRESENCE = "presence"
     OT = "ot"
     SOCKETS = "sockets"

@@ -168,7 +168,7 @@ class Keyring:
         if now >= self._due.get(tenant, now):
             await self._refresh(route, now)
         primary = self._primaries.get((tenant, subject), now)
-        if primary is None or primary.remaining < uses:
+        while primary is None or primary.remaining < uses:
             if primary is not None:
                 primary.remaining = 0  # too few: the rest is lost
             primary = await self._primary(route, subject)

@@ -245,6 +245,8 @@ export interface Answers {
 export interface Requests {
   subscribe: Subscribe;
   unsubscribe: { readonly room: string };
+  /** Not answered. */
+  acknowledge: { readonly room: string; readonly number: number };
   authenticate: { readonly token: string; readonly tenant?: string };
   ping: Readonly<Record<string, never>>;
   setPresence: { readonly room: string; readonly state: PresenceState; readonly cursor?: Cursor };
@@ -271,5 +273,8 @@ export interface Requests {
 /** The name of something to ask for. */
 export type Method = keyof Requests;
 
+/** The name of something that is answered. */
+export type Answered = keyof Answers;
+
 /** What the answer to a request holds. */
-export type Answer<M extends Method> = NonNullable<ServerMessage[Answers[M]]>;
+export type Answer<M extends Answered> = NonNullable<ServerMessage[Answers[M]]>;

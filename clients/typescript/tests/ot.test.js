@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Diverged, SharedText } from '../dist/document.js';
-import { apply, codePoints, Misfit, replacement, transform, units, wellFormed } from '../dist/ot.js';
+import { Diverged, SharedText } from '../../../services/sync/console/client/document.js';
+import { apply, codePoints, Misfit, replacement, transform, units, wellFormed } from '../../../services/sync/console/client/ot.js';
 
 const FAMILY = '👨‍👩‍👧'; // five code points, eight UTF-16 units
 

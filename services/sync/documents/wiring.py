@@ -53,6 +53,7 @@ async def open_documents(
         recent = Recent(settings.memory_bytes, asyncio.get_running_loop().time)
         documents = PostgresDocuments(platform.keyring, recent, platform.wakeups)
         stack.push_async_callback(documents.close)
+        await stack.enter_async_context(background(recent.tidy()))
         saved_to = await stack.enter_async_context(open_knowledge(knowledge))
         rounds = compacting(documents, platform.directory, settings)
         await stack.enter_async_context(background(rounds.run()))

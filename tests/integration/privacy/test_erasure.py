@@ -77,6 +77,27 @@ async def test_nothing_of_a_person_is_left_anywhere(people: People, strategy: st
     assert (await people.suite.audit.VerifyAuditTrail(verify, metadata=people.admin)).intact
 
 
+async def test_an_edit_of_before_is_not_taken_again(people: People) -> None:
+    """Who sends it once more learns that it was taken, and reads the document anew."""
+    stub, admin = people.suite.documents, people.admin
+    note = documents_pb2.Document(kind=documents_pb2.DOCUMENT_KIND_NOTE, text=MAIL)
+    create = documents_pb2.CreateDocumentRequest(document=note)
+    name = (await stub.CreateDocument(create, metadata=admin)).name
+    part = documents_pb2.TextOperation.Part(insert="Ask ")
+    edit = documents_pb2.EditDocumentRequest(
+        name=name, operation=documents_pb2.TextOperation(parts=[part]), request_id=str(uuid4())
+    )
+    taken = await stub.EditDocument(edit, metadata=admin)
+    await people.erase()
+
+    again = await stub.EditDocument(edit, metadata=admin)
+
+    assert (again.version, again.request_id) == (taken.version, taken.request_id)
+    assert not again.operation.parts
+    get = documents_pb2.GetDocumentRequest(name=name)
+    assert (await stub.GetDocument(get, metadata=admin)).text.count("Ask ") == 1
+
+
 async def check_documents(people: People) -> None:
     """The one that named Ann is rewritten, without a history; the other is as it was."""
     stub, admin = people.suite.documents, people.admin

@@ -106,6 +106,11 @@ class Edit:
     request_id: UUID | None = None
     number: int = 0
 
+    @classmethod
+    def forgotten(cls, version: int, at: datetime) -> Self:
+        """One that was taken, and of which nothing else is known any more."""
+        return cls(version, NOTHING, (), {}, "", at)
+
     @property
     def inserted_count(self) -> int:
         """Code points."""

@@ -40,13 +40,13 @@ def taking_back(state: State, target: Edit) -> Operation:
     """What takes the edit back, whatever others have written since.
 
     Raises:
-        Behind: More edits are needed.
+        Behind: More of the edits before it are needed, since later ones have taken them back.
     """
     links = {each.version: each.takes_back for each in state.edits if each.takes_back}
-    base = max(undo.begin(links, target.version) - 1, _furthest(state))
-    if state.reach > base:
-        raise Behind(base)
-    edits = state.since(base)
+    first = max(undo.begin(links, target.version), _first(state) + 1)
+    if first <= state.reach:
+        raise Behind(first - 1)
+    edits = state.since(first - 1)
     steps = [undo.Step(each.version, each.operation, each.takes_back or None) for each in edits]
     return undo.take_back(state.text_before(edits), steps, target.version)
 
@@ -63,10 +63,10 @@ def _open(state: State, person: str) -> tuple[list[int], list[int]]:
 
 def _require_all(state: State) -> None:
     """Raises Behind unless every edit that may count is here."""
-    if state.reach > (first := _furthest(state)):
-        raise Behind(first)
+    if state.reach > _first(state):
+        raise Behind(_first(state))
 
 
-def _furthest(state: State) -> int:
-    """The version after which edits count for undoing."""
+def _first(state: State) -> int:
+    """The version after which edits count."""
     return max(state.document.oldest_version, state.version - KEPT)

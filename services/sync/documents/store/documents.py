@@ -23,7 +23,11 @@ from libs.tenancy import Route
 from libs.wakeups import Wakeups
 from services.sync.documents.domain.document import COLLECTION, Document, Edit, State
 from services.sync.documents.domain.editing import Body, Create, Made, decide
-from services.sync.documents.errors import DocumentBusy, DocumentNotFound
+from services.sync.documents.errors import (
+    DocumentBusy,
+    DocumentNotFound,
+    HistoryCompacted,
+)
 from services.sync.documents.ports import Outcome
 from services.sync.documents.store.reading import CATCH_UP, Outdated, Reading
 from services.sync.documents.store.recent import Recent
@@ -80,7 +84,8 @@ class _Group:
             made = decide(self.states, command.body)
         except AppError as error:
             return error
-        made = replace(made, edit=_asked(made.edit, command))
+        if made.edit is not None:
+            made = replace(made, edit=_asked(made.edit, command))
         self.states.pop(made.id, None)
         if made.after is not None:
             self.states[made.id] = made.after
@@ -95,9 +100,9 @@ def _details(document: Document, edit: Edit | None) -> Mapping[str, str]:
     return {**place, "version": str(edit.version)} if edit else place
 
 
-def _asked(edit: Edit | None, command: Command[Body]) -> Edit | None:
+def _asked(edit: Edit, command: Command[Body]) -> Edit:
     """The edit with the request that it came with."""
-    if edit is None or command.request is None:
+    if command.request is None:
         return edit
     return replace(edit, request_id=command.request.id)
 
@@ -118,18 +123,23 @@ class PostgresDocuments(Reading):
         """See `Documents`."""
         work = await self._group.submit(route, command)
         if work.repeated is not None:
-            return await self._answered(route, work.repeated)
+            return await self._answered(route, work.command, work.repeated)
         assert work.made is not None  # one or the other
         made = work.made
         return Outcome(made.id, made.after.version if made.after else 0, made.edit, made.after)
 
-    async def _answered(self, route: Route, answer: Mapping[str, Any]) -> Outcome:
+    async def _answered(
+        self, route: Route, command: Command[Body], answer: Mapping[str, Any]
+    ) -> Outcome:
         document, version = UUID(answer["document"]), int(answer["version"])
-        edit = None
-        if version:
+        if not version:
+            return Outcome(document, version, None)
+        try:
             edits, _ = await self.edits(route, document, version - 1, 1)
-            edit = edits[0]
-        return Outcome(document, version, edit)
+        except HistoryCompacted:  # it was taken; what it was is forgotten
+            at = (await self.newest(route, document)).document.updated_at
+            return Outcome(document, version, _asked(Edit.forgotten(version, at), command))
+        return Outcome(document, version, edits[0])
 
     async def _write(
         self, route: Route, commands: Sequence[Command[Body]]

@@ -1,6 +1,7 @@
 """Documents in use, in memory: an edit then costs no reading. What is here may be old; who writes
 catches up under the tenant's lock."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from uuid import UUID
@@ -40,7 +41,7 @@ class Recent:
         self.forget(route, state.document.id)
         self._kept[_key(route, state.document.id)] = state, self._clock()
         self._bytes += _weight(state)
-        self._shrink()
+        self.shrink()
         return state
 
     def forget(self, route: Route, document: UUID) -> None:
@@ -49,7 +50,13 @@ class Recent:
         if found is not None:
             self._bytes -= _weight(found[0])
 
-    def _shrink(self) -> None:
+    async def tidy(self) -> None:
+        """Drops in time what nobody uses, until cancelled."""
+        while True:
+            await asyncio.sleep(_UNUSED_SECONDS / 10)
+            self.shrink()
+
+    def shrink(self) -> None:
         """Drops what was not used for long, and what there is no room for."""
         while self._kept:
             key, (state, used) = next(iter(self._kept.items()))
