@@ -5,7 +5,7 @@ while a message is on its way.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from websockets.frames import CloseCode, Opcode
@@ -36,8 +36,8 @@ class Socket(asyncio.Protocol):
 
     __slots__ = (
         "_assembly",
-        "_clogged",
         "_coding",
+        "_encode",
         "_ended",
         "_failed",
         "_frames_until",
@@ -50,6 +50,7 @@ class Socket(asyncio.Protocol):
         "_timer",
         "_transport",
         "_work",
+        "_write",
         "address",
     )
 
@@ -64,8 +65,9 @@ class Socket(asyncio.Protocol):
         self._pending: list[bytes | pb.ConnectRequest] = []
         self._work: asyncio.Task[None] | None = None
         self._rest: memoryview | None = None  # received and not parsed yet
-        self._reading = True
-        self._clogged = self._failed = self._ended = False
+        self._write: Callable[[bytes], None] = transport.write
+        self._encode = coding.encode
+        self._reading, self._failed, self._ended = True, False, False
         self._timer: asyncio.TimerHandle | None = None
         self._frames_until = 0.0
 
@@ -79,10 +81,7 @@ class Socket(asyncio.Protocol):
     # What the hub does with it.
 
     def send(self, frame: Frame) -> None:
-        if not self._ended:
-            self._transport.write(self._coding.encode(frame))
-            if self._clogged and self.waiting > self._shared.settings.buffered_bytes:
-                self.abort()  # the hub has cut it off before, as far as it is about events
+        self._write(self._encode(frame))  # ten thousand times for one event
 
     def end(self, ending: Ending) -> None:
         if self._ended:
@@ -113,23 +112,32 @@ class Socket(asyncio.Protocol):
         self._parse(memoryview(data))
 
     def pause_writing(self) -> None:
-        self._clogged = True
+        if not self._ended:
+            self._write = self._write_more
 
     def resume_writing(self) -> None:
-        self._clogged = False
+        if not self._ended:
+            self._write = self._transport.write
         if self._session:
             self._session.drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._ended:
             SOCKET_ENDINGS.labels("0").inc()
-        self._ended, self._rest = True, None
+        self._ended, self._write, self._rest = True, _nothing, None
         self._pending.clear()
         if self._timer:
             self._timer.cancel()
         self._shared.guests.leave(self)
         if self._session:
             self._session.close()
+
+    def _write_more(self, data: bytes) -> None:
+        """To a client that has not taken what there was. The hub has cut it off before, as far as
+        events go; answers are the client's own doing."""
+        self._transport.write(data)
+        if self.waiting > self._shared.settings.buffered_bytes:
+            self.abort()
 
     # Bytes to frames, frames to messages.
 
@@ -262,7 +270,11 @@ class Socket(asyncio.Protocol):
 
     def _close_soon(self, parser: Frames) -> None:
         """Nothing more is sent, and the other side has a moment to close."""
-        self._ended = True
+        self._ended, self._write = True, _nothing
         SOCKET_ENDINGS.labels(str(parser.close_sent.code if parser.close_sent else 0)).inc()
         seconds = self._shared.settings.closing_timeout.total_seconds()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+
+
+def _nothing(data: bytes) -> None:
+    """Of one that has ended."""
