@@ -179,6 +179,7 @@ OTHERS: Mapping[str, Store] = {
     ),
     "keys in memory": none("forgotten at once here, in five seconds in other processes"),
     "wake-ups": none("names of tenants"),
+    "presence": none("who is connected; gone with the connection, in half a minute at most"),
     "logs, metrics and traces": none("no ids of people, no texts"),
     "backups": Store(
         Treatment.SHREDDED, "a shard's backup lacks the shares; restored, erasures are done again"

@@ -110,7 +110,6 @@ def apply(text: str, operation: Operation) -> str:
     Raises:
         Misfit: The text is too short.
     """
-    check(operation, len(text))
     pieces, place = [], 0
     for part in operation:
         if isinstance(part, str):
@@ -120,6 +119,8 @@ def apply(text: str, operation: Operation) -> str:
             place += part
         else:
             place -= part
+    if place > len(text):
+        raise Misfit(place, len(text))
     pieces.append(text[place:])
     return "".join(pieces)
 
@@ -146,6 +147,8 @@ def invert(operation: Operation, text: str) -> Operation:
 
 def compose(first: Operation, then: Operation) -> Operation:
     """One operation that does what `first` does to a text, and then what `then` does to that."""
+    if not first or not then:
+        return first or then
     made = _Parts()
     earlier = iter(first)
     mine, used = next(earlier, None), 0  # the part of `first` at hand, and how much of its text is
@@ -185,6 +188,8 @@ def transform(operation: Operation, past: Operation, side: Side) -> Operation:
     one text (TP1): `past` and then the result, `operation` and then `past` transformed past it,
     with the other side.
     """
+    if not operation or not past:
+        return operation
     made = _Parts()
     others = iter(past)
     other = next(others, None)

@@ -841,6 +841,28 @@ async def live(world: World, rng: random.Random, tenant: Tenant) -> None:
     call.cancel()
 
 
+async def presence(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """A room that another tenant has one of the same name of, with somebody of its own in it."""
+    room, calls = rng.choice(["changes", "memories", "documents/0"]), []
+    for each in (rng.choice(world.others(tenant)), tenant):
+        world.operations += 1
+        call: Any = world.suite.live.Connect(metadata=each.author, timeout=30)
+        calls.append(call)
+        asked = live_pb2.ConnectRequest.Subscribe(room=room, presence=True, device=each.canary)
+        await call.write(live_pb2.ConnectRequest(id="1", subscribe=asked))
+        told = False
+        while not told:
+            message = await call.read()
+            world.inspect(each, asked, message.SerializeToString())
+            told = message.HasField("presence") or message.HasField("error")
+    request = live_pb2.ListPresenceRequest(room=room)
+    answer = await world.call(tenant, world.suite.live.ListPresence, request)
+    if ok(answer) and any(each.device != tenant.canary for each in answer.present):
+        raise Leak(f"{tenant.name} sees somebody else's device")
+    for call in calls:
+        call.cancel()
+
+
 async def administer(world: World, rng: random.Random, tenant: Tenant) -> None:
     name = f"tenants/{rng.choice(world.others(tenant)).name}"
     stub = world.suite.tenants
@@ -1036,6 +1058,7 @@ OPERATIONS: tuple[Operation, ...] = (
     read_changes,
     subscribe,
     live,
+    presence,
     administer,
     impersonate,
     create_document,

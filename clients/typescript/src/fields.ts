@@ -1,6 +1,7 @@
 /** Fields of a document, of which the latest value stays: by hybrid logical clocks. */
 
 import type { FieldEdit } from './messages.js';
+import { comesAfter } from './ot.js';
 
 type Values = Readonly<Record<string, string>>;
 
@@ -73,5 +74,7 @@ interface Time {
 function isAfter(one: Time, other: Time): boolean {
   if (one.time !== other.time) return one.time > other.time;
   if (one.counter !== other.counter) return one.counter > other.counter;
-  return (one.value ?? '') > (other.value ?? '');
+  if (one.value === undefined) return false;
+  if (other.value === undefined) return true;
+  return comesAfter(one.value, other.value);
 }

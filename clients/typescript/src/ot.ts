@@ -67,6 +67,14 @@ export function wellFormed(text: string): string {
   );
 }
 
+/** Whether a text comes after another one by code points, as everywhere but in JavaScript. */
+export function comesAfter(one: string, other: string): boolean {
+  let unit = 0;
+  while (unit < one.length && one[unit] === other[unit]) unit++;
+  if (unit > 0 && isLow(one.charCodeAt(unit)) && isLow(other.charCodeAt(unit))) unit--;
+  return (one.codePointAt(unit) ?? -1) > (other.codePointAt(unit) ?? -1);
+}
+
 /** Parts as they come, put into normal form. */
 class Parts {
   readonly #done: (number | string)[] = [];

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Diverged, SharedText } from '../../../services/sync/console/client/document.js';
-import { apply, codePoints, Misfit, replacement, transform, units, wellFormed } from '../../../services/sync/console/client/ot.js';
+import { apply, codePoints, comesAfter, Misfit, replacement, transform, units, wellFormed } from '../../../services/sync/console/client/ot.js';
 
 const FAMILY = '👨‍👩‍👧'; // five code points, eight UTF-16 units
 
@@ -26,6 +26,13 @@ test('operations count code points', () => {
 test('an operation that does not fit is refused', () => {
   assert.throws(() => apply('😀', [2]), Misfit);
   assert.throws(() => apply('😀', [1, -1]), /needs 2 code points, the text has 1/);
+});
+
+test('texts are in the order of their code points', () => {
+  const ordered = ['', 'a', 'ab', 'b', '\uffff', '\u{10000}', '😀', '😀\ue000', '😀😀', '😁'];
+  for (const [place, one] of ordered.entries()) {
+    for (const [other, text] of ordered.entries()) assert.equal(comesAfter(one, text), place > other);
+  }
 });
 
 test('halves of surrogate pairs are replaced', () => {

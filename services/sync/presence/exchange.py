@@ -38,7 +38,10 @@ class Board:
     def of(self, room: Room) -> Here:
         """The room, which is new if nobody was there; busy from now on."""
         self.busy.add(room)
-        return self.rooms.setdefault(room, Here())
+        here = self.rooms.get(room)
+        if here is None:
+            here = self.rooms[room] = Here()
+        return here
 
     def hint(self, room: Room) -> None:
         """There is more in the log of a room; one that nobody here is in does not matter."""

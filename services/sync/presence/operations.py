@@ -8,7 +8,7 @@ nobody: what happens meanwhile is told to this replica's own connections, as of 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -67,7 +67,7 @@ class Presences:
         self._store, self._tell, self._pace, self._clock = store, tell, pace, clock
         self._board = Board()
         self._exchange = Exchange(store, self._board, pace.lease, lonely=lonely)
-        self._rooms_of: dict[tuple[str, str], set[Room]] = {}
+        self._rooms_of: dict[tuple[str, str], tuple[Room, ...]] = {}
         self._turns: list[tuple[float, Room, str]] = []  # when to let whom age: a heap
         self._waiting: list[asyncio.Future[None]] = []
         self._news = asyncio.Event()
@@ -77,18 +77,19 @@ class Presences:
         """How many rooms and connections are kept here."""
         return len(self._board.rooms), len(self._rooms_of)
 
-    def rooms_of(self, tenant: str, connection: str) -> Set[Room]:
+    def rooms_of(self, tenant: str, connection: str) -> tuple[Room, ...]:
         """Rooms that a connection is in."""
-        return self._rooms_of.get((tenant, connection), set())
+        return self._rooms_of.get((tenant, connection), ())
 
     async def enter(self, room: Room, member: Member) -> Sequence[Member]:
         """Adds a connection: who is in the room now. It is told of what comes after that, if it
         can be told by the time that this returns; how many there are, in any case."""
         now = self._clock()
         here = self._board.of(room)
-        rooms = self._rooms_of.setdefault((room.tenant, member.connection), set())
-        PRESENCE_MEMBERS.inc(room not in rooms)
-        rooms.add(room)
+        rooms = self.rooms_of(room.tenant, member.connection)
+        if room not in rooms:
+            PRESENCE_MEMBERS.inc()
+            self._rooms_of[room.tenant, member.connection] = (*rooms, room)
         due = here.join(member, now, self._pace.patience)
         heappush(self._turns, (due, room, member.connection))
         await self._seen()
@@ -99,12 +100,14 @@ class Presences:
 
     def leave(self, room: Room, connection: str) -> None:
         """Removes a connection, if it is there: at once here, elsewhere soon."""
-        rooms = self._rooms_of.get((room.tenant, connection), set())
+        rooms = self.rooms_of(room.tenant, connection)
         if room not in rooms:
             return
         PRESENCE_MEMBERS.dec()
-        rooms.remove(room)
-        if not rooms:
+        left = tuple(each for each in rooms if each != room)
+        if left:
+            self._rooms_of[room.tenant, connection] = left
+        else:
             del self._rooms_of[room.tenant, connection]
         self._board.of(room).leave(connection)
         self._news.set()

@@ -79,7 +79,7 @@ class Store(Protocol):
 
     async def write(self, writes: Sequence[Write]) -> Sequence[Written | None]:
         """Writes members of this replica, each room at once; None where the version is another.
-        A repeat changes nothing."""
+        A repeat changes nothing. Who has no lease, not even one that is over, has one then."""
         ...
 
     async def held(self, room: Room) -> Set[str]:

@@ -79,6 +79,7 @@ class Model:
         assert written
         self.versions[name, room] = written.version
         self.left[name, room] = dict(own)
+        self.until[name] = self.until[name] or self.clock.now + LEASE
 
     async def renew(self, name: str) -> None:
         self.until[name] = self.clock.now + LEASE
@@ -95,7 +96,6 @@ class Model:
         self.clock.now += seconds
 
     async def sweep(self, name: str) -> None:
-        """Those who never had a lease are not known to be dead."""
         await swept(self.stores[name])
         for other, room in list(self.left):
             if self.until[other] and not self.alive(other):

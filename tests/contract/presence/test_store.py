@@ -135,6 +135,19 @@ async def test_a_log_that_no_longer_reaches_back_says_so(replica: Replica) -> No
     assert (await here.news({ROOM: news.position}))[ROOM].complete
 
 
+async def test_a_log_goes_on_where_it_was_forgotten(replica: Replica, clock: Clock) -> None:
+    here = await alive(replica, "here")
+    version = await put(here, 0, member("c1"))
+    for _ in range(9):
+        clock.now += 5
+        position = (await here.renew({ROOM: version})).positions[ROOM]
+    version = await put(here, version, member("c2", "bob"))
+    news = (await here.news({ROOM: position}))[ROOM]
+
+    assert news.complete
+    assert [each.member.connection for each in news.changes] == ["c2"]
+
+
 async def test_a_write_says_where_the_log_was_and_is(replica: Replica) -> None:
     here, there = await alive(replica, "here"), await alive(replica, "there")
     await put(there, 0, member("c0"))

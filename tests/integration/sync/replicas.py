@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
@@ -38,6 +38,15 @@ _TIGHT = (("grpc.http2.lookahead_bytes", 4096), ("grpc.http2.bdp_probe", 0))
 
 Call = grpc.aio.UnaryStreamCall[pb.SubscribeRequest, pb.SubscribeResponse]
 Metadata = tuple[tuple[str, str], ...]
+
+
+class Serving(Protocol):
+    """A server, in whichever process."""
+
+    @property
+    def channel(self) -> grpc.aio.Channel: ...
+    @property
+    def issuer(self) -> LocalIssuer: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 /** Fields of a document, of which the latest value stays: by hybrid logical clocks. */
+import { comesAfter } from './ot.js';
 export class Fields {
     #edits = new Map();
     #values = {};
@@ -59,5 +60,9 @@ function isAfter(one, other) {
         return one.time > other.time;
     if (one.counter !== other.counter)
         return one.counter > other.counter;
-    return (one.value ?? '') > (other.value ?? '');
+    if (one.value === undefined)
+        return false;
+    if (other.value === undefined)
+        return true;
+    return comesAfter(one.value, other.value);
 }

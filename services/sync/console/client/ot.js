@@ -47,6 +47,15 @@ function isLow(unit) {
 export function wellFormed(text) {
     return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (found) => found.length === 2 ? found : '\ufffd');
 }
+/** Whether a text comes after another one by code points, as everywhere but in JavaScript. */
+export function comesAfter(one, other) {
+    let unit = 0;
+    while (unit < one.length && one[unit] === other[unit])
+        unit++;
+    if (unit > 0 && isLow(one.charCodeAt(unit)) && isLow(other.charCodeAt(unit)))
+        unit--;
+    return (one.codePointAt(unit) ?? -1) > (other.codePointAt(unit) ?? -1);
+}
 /** Parts as they come, put into normal form. */
 class Parts {
     #done = [];

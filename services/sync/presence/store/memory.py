@@ -18,13 +18,13 @@ _AT_ONCE = 500  # members that one sweep removes
 class _Room:
     """What all replicas say of a room."""
 
-    def __init__(self, number: Callable[[], int]) -> None:
+    def __init__(self, number: Callable[[], int], clock: Callable[[], float]) -> None:
         self.members: dict[str, dict[str, Member]] = {}  # by replica and connection
         self.versions: dict[str, int] = {}
         self.people: Counter[str] = Counter()
         self.order: list[tuple[str, str]] = []  # connection, replica
-        self._log: deque[tuple[int, Placed]] = deque()
-        self._number = number
+        self._log: deque[tuple[int, float, Placed]] = deque()  # number, time
+        self._number, self._clock = number, clock
         self._floor = self.head = number()  # the log has what came after the floor, up to the head
 
     def put(self, replica: str, member: Member) -> None:
@@ -60,13 +60,18 @@ class _Room:
         """What the log has after a number; None when it does not reach back."""
         if number < self._floor:
             return None
-        return [change for at, change in self._log if at > number]
+        return [change for at, _, change in self._log if at > number]
+
+    def trim(self, past: float) -> None:
+        """Forgets what happened before that time."""
+        while self._log and self._log[0][1] < past:
+            self._floor, _, _ = self._log.popleft()
 
     def _note(self, change: Placed) -> None:
         self.head = self._number()
-        self._log.append((self.head, change))
+        self._log.append((self.head, self._clock(), change))
         if len(self._log) > _LOG:
-            self._floor, _ = self._log.popleft()
+            self._floor, _, _ = self._log.popleft()
 
 
 class Hall:
@@ -86,7 +91,7 @@ class Hall:
         return self._last
 
     def room(self, room: Room) -> _Room:
-        return self.rooms.setdefault(room, _Room(self.number))
+        return self.rooms.setdefault(room, _Room(self.number, self.clock))
 
     def alive(self, replica: str) -> bool:
         return self.leases.get(replica, float("-inf")) > self.clock()
@@ -126,7 +131,11 @@ class MemoryStore:
     replica: str
 
     async def renew(self, versions: Mapping[Room, int]) -> Renewal:
-        self.hall.leases[self.replica] = self.hall.clock() + self.hall.lease
+        now, lease = self.hall.clock(), self.hall.lease
+        self.hall.leases[self.replica] = now + lease
+        for room in versions:
+            if shared := self.hall.rooms.get(room):
+                shared.trim(now - lease)
         stale = {room for room, version in versions.items() if self._version(room) != version}
         return Renewal(stale, {room: self._position(room) for room in versions})
 
@@ -175,6 +184,7 @@ class MemoryStore:
     def _write(self, write: Write) -> Written | None:
         if not write.anew and self._version(write.room) != write.before:
             return None
+        self.hall.leases.setdefault(self.replica, self.hall.clock() + self.hall.lease)
         shared = self.hall.room(write.room)
         since = shared.head
         for member in write.present:

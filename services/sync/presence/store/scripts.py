@@ -8,7 +8,8 @@ that. A room is `TENANT:NAME`, which is unambiguous: a tenant is a DNS label.
 - `members:REPLICA:ROOM`: their lines (`records`), all of score 0, so in their own order;
 - `versions:ROOM`: by replica, the number of its last write; 0 while it is swept;
 - `people:ROOM`: by user, how many connections there are;
-- `log:ROOM`: a stream of the latest changes;
+- `log:ROOM`: a stream of the latest changes, each with the one before it, for a lease at most;
+- `head:ROOM`: the latest of them;
 - `hints`: a channel, `REPLICA ROOM`, of the replica that need not hear it.
 
 The counts of a room cost a step for each replica that is in it, whatever the number of members.
@@ -36,10 +37,7 @@ local function alive(replica, now)
   local till = redis.call('ZSCORE', LEASES, replica)
   return till and tonumber(till) > now
 end
-local function head(room)
-  local last = redis.call('XREVRANGE', key('log', room), '+', '-', 'COUNT', 1)
-  return last[1] and last[1][1] or '0-0'
-end
+local function head(room) return redis.call('GET', key('head', room)) or '0-0' end
 local function count(room, now)
   local connections = 0
   for _, replica in ipairs(redis.call('HKEYS', key('versions', room))) do
@@ -61,7 +59,9 @@ local function add_user(room, user, by)
   if left <= 0 then redis.call('HDEL', key('people', room), user) end
 end
 local function note(room, replica, line, gone)
-  redis.call('XADD', key('log', room), 'MAXLEN', '~', LOG, '*', 'r', replica, 'm', line, 'g', gone)
+  local id = redis.call('XADD', key('log', room), 'MAXLEN', '~', LOG, '*',
+    'p', head(room), 'r', replica, 'm', line, 'g', gone)
+  redis.call('SET', key('head', room), id)
 end
 local function drop(room, replica, line)
   redis.call('ZREM', members(replica, room), line)
@@ -69,7 +69,7 @@ local function drop(room, replica, line)
   note(room, replica, line, 1)
 end
 local function expire(room, replica, ttl)
-  for _, kind in ipairs({'versions', 'people', 'log'}) do
+  for _, kind in ipairs({'versions', 'people', 'log', 'head'}) do
     redis.call('PEXPIRE', key(kind, room), ttl)
   end
   redis.call('PEXPIRE', members(replica, room), ttl)
@@ -110,8 +110,10 @@ local function lost(room)
   end
   return found or redis.call('EXISTS', key('people', room)) == 0
 end
+local past = time('') - lease  -- the log has ids by the server's clock
 for i = 4, #ARGV, 2 do
   local room, version = ARGV[i], ARGV[i + 1]
+  redis.call('XTRIM', key('log', room), 'MINID', past)
   if redis.call('EXISTS', key('versions', room)) == 1 and lost(room) then mend(room) end
   local found = redis.call('HGET', key('versions', room), replica) or '0'
   expire(room, replica, 2 * lease)
@@ -129,6 +131,8 @@ local before, anew, lines = ARGV[5], ARGV[6] == '1', tonumber(ARGV[7])
 local set, versions = members(replica, room), key('versions', room)
 local found = redis.call('HGET', versions, replica) or '0'
 if not anew and found ~= before then return {} end
+redis.call('ZADD', LEASES, 'NX', now + lease, replica)  -- so that the dead are always known
+redis.call('PEXPIRE', LEASES, 2 * lease)
 local since, version = head(room), 0
 for i = 8, 7 + lines do
   local line = ARGV[i]
@@ -164,19 +168,20 @@ NEWS = _script("""
 local now, answer = time(ARGV[1]), {}
 for i = 2, #ARGV, 2 do
   local room, since = ARGV[i], ARGV[i + 1]
-  local log, position = key('log', room), head(room)
+  local position = head(room)
   local connections, people = count(room, now)
   local complete, entries = since == position, {}
   if not complete and since ~= '' then
-    complete = #redis.call('XRANGE', log, since, since) == 1
-    if complete then entries = redis.call('XRANGE', log, '(' .. since, '+') end
+    entries = redis.call('XRANGE', key('log', room), '(' .. since, '+')
+    complete = #entries > 0 and entries[1][2][2] == since
+    if not complete then entries = {} end
   end
   local changes = {}
   for _, entry in ipairs(entries) do
     local f = entry[2]
-    changes[#changes + 1] = f[2]
     changes[#changes + 1] = f[4]
     changes[#changes + 1] = f[6]
+    changes[#changes + 1] = f[8]
   end
   answer[#answer + 1] = {connections, people, position, complete and 1 or 0, changes}
 end

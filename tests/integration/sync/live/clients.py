@@ -18,7 +18,7 @@ from libs import changes
 from libs.auth import Role
 from libs.spine import writing
 from libs.tenancy import TenantId
-from tests.integration.sync.replicas import NEVER, SOON, Replica
+from tests.integration.sync.replicas import NEVER, SOON, Replica, Serving
 
 
 @dataclass
@@ -81,7 +81,7 @@ class LiveClient:
 
 @asynccontextmanager
 async def connected(
-    replica: Replica,
+    replica: Serving,
     tenant: str = "acme",
     subject: str = "ann",
     roles: Sequence[Role] = (Role.TENANT_ADMIN,),
@@ -101,7 +101,7 @@ async def connected(
 
 
 def token_of(
-    replica: Replica,
+    replica: Serving,
     tenant: str,
     subject: str = "ann",
     roles: Sequence[Role] = (Role.TENANT_ADMIN,),

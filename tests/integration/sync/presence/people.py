@@ -18,7 +18,7 @@ from libs.auth import Role
 from libs.wakeups.settings import WakeupSettings
 from services.sync.presence.settings import PresenceSettings
 from tests.integration.sync.live.clients import LiveClient, connected, token_of
-from tests.integration.sync.replicas import SOON, Replica
+from tests.integration.sync.replicas import SOON, Serving
 
 LEASE = 3.0  # seconds: as short as a busy machine allows
 SHORT = PresenceSettings(lease=timedelta(seconds=LEASE), renewal=timedelta(seconds=0.5))
@@ -74,7 +74,11 @@ class Somebody:
 
 @asynccontextmanager
 async def present(
-    replica: Replica, room: str, subject: str, tenant: str = "acme", **fields: Any
+    replica: Serving,
+    room: str,
+    subject: str,
+    tenant: str = "acme",
+    **fields: Any,
 ) -> AsyncIterator[Somebody]:
     """Somebody who has entered a room."""
     async with connected(replica, tenant, subject) as client:
@@ -84,7 +88,7 @@ async def present(
 
 
 async def listed(
-    replica: Replica,
+    replica: Serving,
     room: str,
     tenant: str = "acme",
     by: Role = Role.TENANT_ADMIN,
