@@ -26,7 +26,8 @@ from services.sync.web.shared import Session, Shared
 log = structlog.get_logger(__name__)
 
 _PIECE = 1024  # bytes that are parsed at once
-_AHEAD = 32  # messages that wait for the hub before no more are read
+_AHEAD, _AHEAD_BYTES = 32, 256 * 1024  # that wait for the hub before no more is read
+_STRANGER = 32 * 1024  # bytes of a message of somebody who is not known yet
 # Frames that begin no message (pings, fragments): so many a second, and so many at once.
 _FRAMES_PER_SECOND, _FRAMES_AT_ONCE = 200, 1000
 
@@ -205,6 +206,9 @@ class Socket(asyncio.Protocol):
     def _own_parser(self) -> Frames:
         if self._parser is None:
             self._parser = self._shared.parsers.take()
+            known = self._session is not None and self._session.identity is not None
+            most = self._shared.limits.max_message_bytes
+            self._parser.max_message_size = most if known else min(most, _STRANGER)
         return self._parser
 
     # Messages to the hub.
@@ -240,7 +244,8 @@ class Socket(asyncio.Protocol):
         """Reads and parses as fast as the hub takes what comes."""
         if self._transport.is_closing():
             return
-        room = len(self._pending) < _AHEAD
+        waiting = sum(len(each) for each in self._pending if isinstance(each, bytes))
+        room = len(self._pending) < _AHEAD and waiting < _AHEAD_BYTES
         if self._rest is not None and room:
             self._shared.turns.call(self._parse_rest)
         reads = room and self._rest is None

@@ -196,6 +196,20 @@ async def opened(
         yield peer
 
 
+@asynccontextmanager
+async def known(address: str, subprotocol: str = JSON) -> AsyncIterator[Peer]:
+    """One of whom the hub has heard, so that its messages may be long."""
+    async with opened(address, [subprotocol]) as peer:
+        hello = (
+            frame(TEXT, ping_text("hi"))
+            if subprotocol == JSON
+            else frame(BINARY, ping_binary("hi"))
+        )
+        await peer.send(hello)
+        assert (await said(peer)).content == "hi"
+        yield peer
+
+
 def ping_text(name: str, size: int = 0) -> bytes:
     """A message in JSON that is answered with its id; filled up to `size` bytes."""
     text = json.dumps({"id": name, "ping": {}}, ensure_ascii=False).encode()
