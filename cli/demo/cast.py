@@ -54,4 +54,4 @@ class Cast:
             )
             for name in SERVICES
         }
-        return Session(channels, Options())
+        return Session(channels, Options(), self.addresses, lambda: token)

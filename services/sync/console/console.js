@@ -40,6 +40,7 @@ function begin(given) {
       else workspace.connection();
     },
   });
+  rescue('');
   live.start();
 }
 
@@ -78,6 +79,11 @@ class Workspace {
   /** How many edits the server does not have yet. */
   get unsent() {
     return this.#editor?.unsent ?? 0;
+  }
+
+  /** The text of the note that is open. */
+  get text() {
+    return this.#editor?.text ?? '';
   }
 
   connection = () => {
@@ -153,10 +159,17 @@ class Workspace {
 function ended(workspace, why) {
   session = undefined;
   asked = undefined;
+  rescue(why?.reason === 'STOPPED' || !workspace.unsent ? '' : workspace.text);
   workspace.stop();
   forget();
   signedIn(false);
   complain(why && why.reason !== 'STOPPED' ? `The server ended the connection: ${why.reason}.` : '');
+}
+
+/** What was written and cannot be sent is not thrown away. @param {string} text */
+function rescue(text) {
+  find('rescue', HTMLDivElement).hidden = !text;
+  find('rescued', HTMLTextAreaElement).value = text;
 }
 
 /** @param {string} text */
@@ -184,6 +197,7 @@ function signedIn(signed) {
 function tell(state, words, count) {
   find('connection', HTMLParagraphElement).dataset['state'] = state;
   find('unsent', HTMLSpanElement).textContent = count;
+  find('try-now', HTMLButtonElement).hidden = state !== 'offline';
   const told = find('state', HTMLSpanElement);
   if (told.textContent !== words) told.textContent = words;
 }
@@ -230,6 +244,7 @@ function leaving(event) {
 }
 
 find('sign-in', HTMLFormElement).addEventListener('submit', submitted);
+find('try-now', HTMLButtonElement).addEventListener('click', () => session?.live.wake());
 find('sign-out', HTMLButtonElement).addEventListener('click', signOut);
 for (const each of document.querySelectorAll('[data-show]')) {
   if (each instanceof HTMLButtonElement) each.addEventListener('click', () => show(each));

@@ -2,7 +2,7 @@
 
 import { SharedDocument, TextareaBinding } from './client/index.js';
 import { lineOf, Mirror } from './cursors.js';
-import { announce, face, find, make, plural, sure, trouble } from './dom.js';
+import { announce, face, find, make, sure, trouble } from './dom.js';
 import { History } from './history.js';
 import { isIdle } from './people.js';
 
@@ -55,6 +55,10 @@ export class Editor {
   /** How many edits the server does not have yet. */
   get unsent() {
     return this.#shared?.unsent ?? 0;
+  }
+
+  get text() {
+    return this.#shared?.text ?? '';
   }
 
   /** @param {string} name @param {boolean} fresh whether it was made just now */
@@ -160,8 +164,8 @@ export class Editor {
     const count = this.unsent;
     const live = this.#live.state === 'live';
     this.#sending.dataset['state'] = count && !live ? 'unsent' : '';
-    const waits = `${plural(count, 'edit')} not sent yet`;
-    this.#sending.textContent = !count ? 'Everything is saved.' : live ? 'Sending…' : `${waits}: they go once you are connected.`;
+    const waits = count === 1 ? '1 edit is not sent yet. It goes' : `${count} edits are not sent yet. They go`;
+    this.#sending.textContent = !count ? 'Everything is saved.' : live ? 'Sending…' : `${waits} once you are connected.`;
     this.#events.unsent();
   }
 

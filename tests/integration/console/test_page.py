@@ -3,14 +3,20 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from uuid import uuid4
 
 import pytest
 
+from aeterna.governance.v1 import tenants_pb2
 from aeterna.memory.v1 import memory_pb2
 from aeterna.sync.v1 import documents_pb2 as pb
+from libs.auth import Role
+from libs.tenancy import TenantId
 from tests.browser import Browser, Page, Size
+from tests.eventually import eventually
 from tests.gate import Gate, gate_to
 from tests.integration.console.conftest import LIVE, people, problems, sign_in, value
 from tests.suite import Suite
@@ -255,6 +261,70 @@ async def test_a_token_that_is_refused_is_asked_for_again(
     await page.click("#sign-out")
     await page.until("!document.querySelector('#welcome').hidden")
     assert await page.run("sessionStorage.length") == 0
+
+
+async def test_what_was_written_outlives_the_token(
+    suite: Suite, gate: Gate, browser: Browser
+) -> None:
+    lifetime = timedelta(seconds=8)
+    token = suite.issuer.mint(TenantId("acme"), "ann", [Role.TENANT_ADMIN], lifetime=lifetime)
+    expiry = monotonic() + lifetime.total_seconds()
+    page = await browser.new_page()
+    await page.look(DESKTOP)
+    await sign_in(page, gate.url, token)
+    await new_note(page, "Kept")
+    await gate.stop()
+    await page.type("written without a connection")
+    await eventually(lambda: answer(monotonic() > expiry))
+    await gate.start()
+    await page.click("#try-now")
+    message = "Paste another one."
+    await page.until(f"document.querySelector('#sign-in-error').textContent.includes('{message}')")
+    await page.click("#token")
+    await page.type(suite.token("acme", "ann"))
+    await page.click("#sign-in button")
+    await page.until(f"{LIVE} && {SAVED}")
+    assert await stored(suite) == "written without a connection"
+
+
+async def answer(value: bool) -> bool:
+    return value
+
+
+async def test_what_can_never_be_sent_is_shown(
+    suite: Suite, gate: Gate, url: str, browser: Browser
+) -> None:
+    [ann] = await people(browser, suite, gate.url, "ann")
+    await new_note(ann, "Lost")
+    await gate.stop()
+    await ann.type("for nobody else")
+    request = tenants_pb2.SuspendTenantRequest(name="tenants/acme", request_id=str(uuid4()))
+    await suite.tenants.SuspendTenant(request, metadata=suite.platform_admin)
+    await gate.start()
+    await ann.until("document.querySelector('#rescued').value === 'for nobody else'")
+    error = await ann.text("#sign-in-error")
+    assert error == "The server ended the connection: TENANT_SUSPENDED."
+    assert await problems(ann) == []
+
+
+async def test_who_may_only_read_goes_on_reading(
+    suite: Suite, gate: Gate, url: str, browser: Browser
+) -> None:
+    [ann] = await people(browser, suite, url, "ann")
+    await new_note(ann, "Read this")
+    await ann.type("Please")
+    await ann.until(SAVED)
+    page = await browser.new_page()
+    await page.look(DESKTOP)
+    await sign_in(page, url, suite.token("acme", "vic", [Role.VIEWER]))
+    await open_note(page, "Read this")
+    await page.type("No ")
+    await page.until("document.querySelector('#text').readOnly")
+    assert "not write in it" in await page.text("#editor-error")
+    assert await value(page, "#text") == "Please"
+    await ann.type(" go on")
+    await page.until("document.querySelector('#text').value === 'Please go on'")
+    assert await stored(suite) == "Please go on"
 
 
 async def test_everything_is_reached_with_the_keyboard(
