@@ -260,7 +260,7 @@ async def test_a_replica_that_stops_sends_its_clients_to_another_one(replicas: O
         async with replicas(live=soon) as leaving, known(leaving, "acme") as peer:
             await peer.send(subscribe("changes"))
             last = int((await peer.message())["subscribed"].get("number", 0))
-            stopping = asyncio.create_task(leaving.stop())
+            stopping = asyncio.ensure_future(leaving.stop())
             draining = await message_with(peer, "draining")
             assert float(draining["reconnectAfter"].removesuffix("s")) <= 0.1
             assert await ending(peer) == (1001, "SERVER_STOPPING")
