@@ -25,7 +25,8 @@ from services.sync.web.shared import Session, Shared
 
 log = structlog.get_logger(__name__)
 
-_PIECE = 1024  # bytes that are parsed at once
+_PIECE = 1024  # bytes that are parsed at once,
+_SMALL = 256  # and without waiting for a turn
 _AHEAD, _AHEAD_BYTES = 32, 256 * 1024  # that wait for the hub before no more is read
 _STRANGER = 32 * 1024  # bytes of a message of somebody who is not known yet
 # Frames that begin no message (pings, fragments): so many a second, and so many at once.
@@ -44,6 +45,7 @@ class Socket(asyncio.Protocol):
         "_frames_until",
         "_parser",
         "_pending",
+        "_queued",
         "_reading",
         "_rest",
         "_session",
@@ -68,7 +70,8 @@ class Socket(asyncio.Protocol):
         self._rest: memoryview | None = None  # received and not parsed yet
         self._write: Callable[[bytes], None] = transport.write
         self._encode = coding.encode
-        self._reading, self._failed, self._ended = True, False, False
+        self._reading, self._queued = True, False
+        self._failed = self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._frames_until = 0.0
 
@@ -108,9 +111,11 @@ class Socket(asyncio.Protocol):
     # What the event loop does with it.
 
     def data_received(self, data: bytes) -> None:
-        if self._rest is not None:
-            data = bytes(self._rest) + data
-        self._parse(memoryview(data))
+        if self._rest is not None or len(data) > _SMALL:
+            self._rest = memoryview(bytes(self._rest or b"") + data)
+            self._balance()
+        else:
+            self._parse(memoryview(data))
 
     def pause_writing(self) -> None:
         if not self._ended:
@@ -158,6 +163,7 @@ class Socket(asyncio.Protocol):
         self._balance()
 
     def _parse_rest(self) -> None:
+        self._queued = False
         if self._rest is not None:
             self._parse(self._rest)
 
@@ -246,7 +252,8 @@ class Socket(asyncio.Protocol):
             return
         waiting = sum(len(each) for each in self._pending if isinstance(each, bytes))
         room = len(self._pending) < _AHEAD and waiting < _AHEAD_BYTES
-        if self._rest is not None and room:
+        if self._rest is not None and room and not self._queued:
+            self._queued = True
             self._shared.turns.call(self._parse_rest)
         reads = room and self._rest is None
         if reads is not self._reading:
