@@ -30,9 +30,9 @@ serve: setup ## Run all four services on embedded stores until Ctrl-C
 ##@ Check it
 
 .PHONY: test test-isolation test-rotation fuzz-ot lint types walls
-test: ## Run every test that needs no cluster, with coverage (WORKERS=n; default: one per core)
+test: ## Run every test that needs no cluster (WORKERS=n, one per core by default; CI=1: with coverage)
 	scripts/setup --tests
-	$(PYTEST) -n $(WORKERS) --dist worksteal --cov
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(if $(CI),--cov)
 
 test-isolation: ## Drive 1,000,000 operations through the tenant isolation tests (long)
 	scripts/setup --tests

@@ -18,6 +18,7 @@ from libs.postgres import open_pool
 from libs.tenancy import Route, ShardId, TenantId
 from tests.databases import Database, add_tenant, make_template
 from tests.servers import postgres_server, redis_server
+from tests.spares import Spares
 
 if TYPE_CHECKING:
     from tests.suite import Suite
@@ -86,16 +87,24 @@ def postgres(servers: Servers) -> str:
 
 
 @pytest.fixture(scope="session")
+def spares(postgres: str) -> Iterator[Spares]:
+    """Databases that tests use one after the other."""
+    spares = Spares(postgres)
+    yield spares
+    asyncio.run(spares.close())
+
+
+@pytest.fixture(scope="session")
 def redis_url(servers: Servers) -> str:
     """The URL of the run's Redis."""
     return servers.redis()
 
 
 @pytest.fixture
-async def database(postgres: str) -> AsyncIterator[Database]:
+async def database(spares: Spares) -> AsyncIterator[Database]:
     """A migrated database of the test's own; its DSNs are for the roles that services use."""
-    async with Database.copy(postgres) as copy:
-        yield copy
+    async with spares.lend() as database:
+        yield database
 
 
 @pytest.fixture
@@ -141,7 +150,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="module")
 def shared_suite(
-    postgres: str, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
+    spares: Spares, runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["Suite"]:
     """One suite for every example: each has tenants of its own."""
     from tests.suite import open_suite
@@ -149,7 +158,7 @@ def shared_suite(
     stack = AsyncExitStack()
 
     async def open_it(folder: Path) -> "Suite":
-        database = await stack.enter_async_context(Database.copy(postgres))
+        database = await stack.enter_async_context(spares.lend())
         return await stack.enter_async_context(open_suite(database, folder))
 
     try:

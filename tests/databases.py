@@ -27,15 +27,25 @@ class Database:
     name: str
 
     @classmethod
+    async def make(cls, server: str) -> Self:
+        """A copy of the template."""
+        name = f"test_{uuid4().hex}"
+        await _execute(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER_ROLE}")
+        return cls(_named(server, name), name)
+
+    async def drop(self, server: str) -> None:
+        """Cuts off whoever is connected."""
+        await _execute(server, f"DROP DATABASE {self.name} WITH (FORCE)")
+
+    @classmethod
     @asynccontextmanager
     async def copy(cls, server: str) -> AsyncIterator[Self]:
         """A copy of the template, dropped afterwards."""
-        name = f"test_{uuid4().hex}"
-        await _execute(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER_ROLE}")
+        copy = await cls.make(server)
         try:
-            yield cls(_named(server, name), name)
+            yield copy
         finally:
-            await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+            await copy.drop(server)
 
     @property
     def dsn(self) -> str:

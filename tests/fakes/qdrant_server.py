@@ -43,6 +43,10 @@ class QdrantServer:
         """Answer updates, from now on, before anyone can see them."""
         self._collections.lags = True
 
+    def dump(self) -> bytes:
+        """All that it holds, and every update and query that it was sent, as text."""
+        return self._collections.dump()
+
     def stop(self) -> None:
         """Refuse connections from now on; nothing happens when it is stopped."""
         if self._listener:
@@ -66,12 +70,14 @@ class Collections:
         self._engine = QdrantClient(":memory:")
         self._indexes: dict[str, dict[str, models.PayloadIndexInfo]] = {}
         self.lags = False
+        self._received: list[bytes] = []
         self._lock = Lock()  # the engine is not made for threads
 
     def answer(self, method: str, path: str, body: bytes) -> object:
         """The result of a call; raises Refusal, or ValueError for what the engine refuses."""
         _, _, *rest = unquote(path).split("/")
         with self._lock:
+            self._received += [path.encode(), body]
             if not rest:
                 return self._engine.get_collections()
             name, action = rest[0], "/".join(rest[1:])
@@ -81,6 +87,18 @@ class Collections:
                 message = f"Not found: Collection `{name}` doesn't exist!"
                 raise Refusal(HTTPStatus.NOT_FOUND, message)
             return self._call(method, action)(name, body)
+
+    def dump(self) -> bytes:
+        with self._lock:
+            names = [each.name for each in self._engine.get_collections().collections]
+            points = [
+                point.model_dump_json().encode()
+                for name in names
+                for point in self._engine.scroll(
+                    name, limit=1_000_000, with_payload=True, with_vectors=True
+                )[0]
+            ]
+            return b"\n".join(points + self._received)
 
     def _call(self, method: str, action: str) -> Callable[[str, bytes], object]:
         calls = {

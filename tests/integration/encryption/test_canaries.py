@@ -37,6 +37,7 @@ from libs.tenancy import TenantId
 from tests.databases import PASSWORD, Database, add_shard
 from tests.eventually import eventually
 from tests.fakes.embeddings_server import MODEL, Server, embeddings_server
+from tests.fakes.qdrant_server import QdrantServer
 
 START_SECONDS, DIMENSIONS = 60, 64
 NAMES = ("memory", "knowledge", "governance", "sync")
@@ -81,8 +82,17 @@ async def provider() -> AsyncIterator[Server]:
         yield server
 
 
+@pytest.fixture
+def index() -> Iterator[QdrantServer]:
+    """Of memories; that of knowledge is in PostgreSQL."""
+    server = QdrantServer()
+    server.start()
+    yield server
+    server.stop()
+
+
 def settings_of(
-    database: Database, folder: Path, redis_url: str, traces: str, provider: str
+    database: Database, folder: Path, redis_url: str, traces: str, provider: str, index: str
 ) -> dict[str, str]:
     platform = {
         "CONTROL__DSN": database.dsn,
@@ -105,6 +115,7 @@ def settings_of(
     for service in ("MEMORY", "KNOWLEDGE"):
         values |= {f"{service}_EMBEDDING__{name}": value for name, value in embedding.items()}
     values["SYNC_WEB__ADDRESS"] = "127.0.0.1:0"
+    values |= {"MEMORY_INDEX__PROVIDER": "qdrant", "MEMORY_INDEX__URL": index}
     return values | {f"{name.upper()}_SERVER__ADDRESS": "127.0.0.1:0" for name in NAMES}
 
 
@@ -268,11 +279,13 @@ async def test_dumps_logs_and_traces_hold_no_canary(
     tmp_path: Path,
     collector: tuple[Collector, str],
     provider: Server,
+    index: QdrantServer,
 ) -> None:
     await add_shard(database)
     issuer = await LocalIssuer.open(tmp_path, LocalKms.open(tmp_path / "keyring.json"))
     traces, log = collector[0], tmp_path / "log"
-    settings = settings_of(database, tmp_path, redis_url, collector[1], provider.url)
+    addresses = (redis_url, collector[1], provider.url, index.url)
+    settings = settings_of(database, tmp_path, *addresses)
     async with serving(settings, log) as stubs:
         await a_day(stubs, issuer)
         cached = list(dump_of_redis(redis_url))  # entries of the cache expire
@@ -285,6 +298,8 @@ async def test_dumps_logs_and_traces_hold_no_canary(
     assert traces.spans > 20
     assert found_in(dumped) == []
     assert found_in(b"\n".join(cached)) == []
+    assert index.dump().count(b"acme") > 1
+    assert found_in(index.dump()) == []
     assert found_in(logged) == []
     assert found_in(b"\n".join(traces.received)) == []
 
