@@ -118,6 +118,7 @@ def settings_of(
     values = {f"MEMORY_PLATFORM__{name}": value for name, value in platform.items()}
     for service in ("MEMORY", "KNOWLEDGE"):
         values |= {f"{service}_EMBEDDING__{name}": value for name, value in embedding.items()}
+    values["SYNC_WEB__ADDRESS"] = "127.0.0.1:0"
     values |= {"MEMORY_INDEX__PROVIDER": "qdrant", "MEMORY_INDEX__URL": index}
     return values | {f"{name.upper()}_SERVER__ADDRESS": "127.0.0.1:0" for name in NAMES}
 
