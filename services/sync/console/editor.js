@@ -49,7 +49,9 @@ export class Editor {
     this.#title.addEventListener('input', () => this.#titleLater(), { signal });
     this.#title.addEventListener('change', () => this.#writeTitle(), { signal });
     document.addEventListener('selectionchange', () => this.#selected(), { signal });
-    new ResizeObserver(() => this.#draw()).observe(this.#area);
+    const sizes = new ResizeObserver(() => this.#draw());
+    sizes.observe(this.#area);
+    signal.addEventListener('abort', () => sizes.disconnect());
   }
 
   /** How many edits the server does not have yet. */

@@ -228,10 +228,11 @@ class Exchange:
         elif news.complete and here.listed:
             here.follow(news.changes, self._store.replica)
         else:
-            placed = await self._store.page(room, "", _LISTED)
+            placed = await self._store.page(room, "", _LISTED, lapsed=True)
             others = (each for each in placed if each.replica != self._store.replica)
             by_connection = {each.member.connection: each for each in others}
-            here.see(by_connection, complete=now >= here.unsure_until)
+            sure = self._settled_at is None and now >= here.unsure_until
+            here.see(by_connection, complete=sure)
 
     async def _sweep(self, now: float) -> None:
         for _ in range(_SWEEPS):

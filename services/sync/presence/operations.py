@@ -120,7 +120,10 @@ class Presences:
         """
         if room not in self.rooms_of(room.tenant, connection):
             raise NotInRoom(room.name)
-        self._board.of(room).do(connection, state, cursor, self._clock())
+        here, now = self._board.of(room), self._clock()
+        due = here.do(connection, state, cursor, now, self._pace.patience)
+        if due is not None:
+            heappush(self._turns, (due, room, connection))
         self._news.set()
 
     def heard(self, tenant: str, connection: str) -> None:

@@ -95,8 +95,11 @@ class Store(Protocol):
         those of a replica whose lease is over and who were not cleaned up yet."""
         ...
 
-    async def page(self, room: Room, after: str, limit: int) -> Sequence[Placed]:
-        """Members at living replicas, in the order of their connections, after one of them."""
+    async def page(
+        self, room: Room, after: str, limit: int, *, lapsed: bool = False
+    ) -> Sequence[Placed]:
+        """Members in the order of their connections, after one of them: at living replicas, or
+        also at those whose lease is over, as far as nobody has removed them."""
         ...
 
     async def sweep(self) -> Swept:

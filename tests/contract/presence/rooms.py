@@ -42,8 +42,10 @@ class Switched:
     async def counts(self, room: Room) -> Counts:
         return await self._there().counts(room)
 
-    async def page(self, room: Room, after: str, limit: int) -> Sequence[Placed]:
-        return await self._there().page(room, after, limit)
+    async def page(
+        self, room: Room, after: str, limit: int, *, lapsed: bool = False
+    ) -> Sequence[Placed]:
+        return await self._there().page(room, after, limit, lapsed=lapsed)
 
     async def sweep(self) -> Swept:
         return await self._there().sweep()

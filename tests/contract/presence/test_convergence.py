@@ -134,11 +134,14 @@ async def test_everybody_sees_who_is_there(adapter: str, redis_url: str, steps: 
         await world.check()
 
 
+outages = st.tuples(st.sampled_from(["lose", "cut_off"]), st.integers(1, 40))
+
+
 @pytest.mark.parametrize("adapter", ["memory", "redis"])
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
-@given(losses=st.lists(st.integers(1, 40), min_size=1, max_size=3))
-async def test_a_store_that_loses_everything_makes_nobody_offline(
-    adapter: str, redis_url: str, losses: list[int]
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@given(happened=st.lists(outages, min_size=1, max_size=4), pause=st.integers(1, 20))
+async def test_a_store_that_is_away_or_loses_everything_makes_nobody_offline(
+    adapter: str, redis_url: str, happened: list[tuple[str, int]], pause: int
 ) -> None:
     clock = Clock()
     async with stores(adapter, redis_url, clock) as replica:
@@ -147,9 +150,12 @@ async def test_a_store_that_loses_everything_makes_nobody_offline(
         for number, name in enumerate(NAMES):
             await world.enter(name, number, "ann")
         await world.wait(6)
-        for seconds in losses:
-            await world.lose(seconds)
-            await world.wait(20)
+        for outage, seconds in happened:
+            if outage == "lose":
+                await world.lose(seconds)
+            else:
+                await world.cut_off(set(NAMES), seconds)
+            await world.wait(pause)
         await world.settle()
         await world.check()
         for desk in world.running:

@@ -79,6 +79,18 @@ async def test_time_makes_idle_then_offline_and_a_sign_of_life_brings_back(
     assert state_of("c1", bob) is State.ACTIVE
 
 
+async def test_who_was_idle_is_idle_again_after_a_minute(replica: Replica, clock: Clock) -> None:
+    (here,) = desks(replica, clock, "here")
+    ann = await here.enter(ROOM, member("c1", "ann"))
+    await pass_time(clock, 61, here)
+    assert state_of("c1", ann) is State.IDLE
+    here.presences.set(ROOM, "c1", State.ACTIVE, None)
+    await pass_time(clock, 58, here)
+    assert state_of("c1", ann) is State.ACTIVE
+    await pass_time(clock, 3, here)
+    assert state_of("c1", ann) is State.IDLE
+
+
 async def test_heartbeats_alone_keep_a_person_there_for_hours(
     replica: Replica, clock: Clock
 ) -> None:

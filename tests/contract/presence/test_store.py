@@ -51,8 +51,11 @@ async def test_people_are_counted_once_and_connections_each(replica: Replica) ->
     assert await here.counts(ROOM) == Counts(1, 1)
     assert version == 0
 
-    await put(here, 0, member("c5", "bob"))
+    version = await put(here, 0, member("c5", "bob"))
     assert await there.counts(ROOM) == Counts(2, 2)
+
+    await put(here, version, member("c5", "ann"))
+    assert await there.counts(ROOM) == Counts(2, 1)
 
 
 async def test_a_repeat_changes_nothing(replica: Replica) -> None:
@@ -174,6 +177,7 @@ async def test_who_is_silent_for_a_lease_counts_no_more(replica: Replica, clock:
     clock.now += 1
     assert (await there.counts(ROOM)).connections == 1
     assert await connections(there) == ["c3"]
+    assert len(await there.page(ROOM, "", 9, lapsed=True)) == 3
 
     await swept(there)
     assert await there.counts(ROOM) == Counts(1, 1)

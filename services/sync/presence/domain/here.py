@@ -88,13 +88,25 @@ class Here:
     def has(self, connection: str) -> bool:
         return connection in self._activity
 
-    def do(self, connection: str, state: State, cursor: Cursor | None, now: float) -> None:
-        """What somebody who is here does."""
+    def do(
+        self,
+        connection: str,
+        state: State,
+        cursor: Cursor | None,
+        now: float,
+        patience: Patience,
+    ) -> float | None:
+        """What somebody who is here does. When to let them `age`, if that is earlier by it."""
         activity = self._activity[connection]
         activity.away = state is State.IDLE
         activity.active = activity.active if activity.away else now
         self.hear(connection, now)
         self._change(replace(self._own[connection], state=state, cursor=cursor))
+        turns = activity.turns(now, patience)
+        if turns >= activity.due:
+            return None
+        activity.due = turns
+        return turns
 
     def hear(self, connection: str, now: float) -> bool:
         """A sign of life; whether somebody who was offline for lack of one is back by it."""

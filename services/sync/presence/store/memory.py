@@ -33,8 +33,10 @@ class _Room:
         if before == member:
             return
         if before is None:
-            self.people[member.user] += 1
             insort(self.order, (member.connection, replica))
+        else:
+            self._forget(before.user)
+        self.people[member.user] += 1
         own[member.connection] = member
         self._note(Placed(member, replica))
 
@@ -42,9 +44,7 @@ class _Room:
         member = self.members.get(replica, {}).pop(connection, None)
         if member is None:
             return
-        self.people[member.user] -= 1
-        if not self.people[member.user]:
-            del self.people[member.user]
+        self._forget(member.user)
         del self.order[bisect_left(self.order, (connection, replica))]
         self._note(Placed(replace(member, state=State.OFFLINE), replica))
 
@@ -66,6 +66,11 @@ class _Room:
         """Forgets what happened before that time."""
         while self._log and self._log[0][1] < past:
             self._floor, _, _ = self._log.popleft()
+
+    def _forget(self, user: str) -> None:
+        self.people[user] -= 1
+        if not self.people[user]:
+            del self.people[user]
 
     def _note(self, change: Placed) -> None:
         self.head = self._number()
@@ -152,7 +157,9 @@ class MemoryStore:
     async def counts(self, room: Room) -> Counts:
         return self.hall.counts(room)
 
-    async def page(self, room: Room, after: str, limit: int) -> Sequence[Placed]:
+    async def page(
+        self, room: Room, after: str, limit: int, *, lapsed: bool = False
+    ) -> Sequence[Placed]:
         shared = self.hall.rooms.get(room)
         if shared is None:
             return []
@@ -160,7 +167,7 @@ class MemoryStore:
         living = (
             Placed(shared.members[replica][connection], replica)
             for connection, replica in islice(shared.order, start, None)
-            if self.hall.alive(replica)
+            if lapsed or self.hall.alive(replica)
         )
         return list(islice(living, limit))
 

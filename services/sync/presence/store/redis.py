@@ -75,8 +75,10 @@ class RedisStore:
         (answer,) = await self._run([(scripts.COUNT, [self._now, _name(room)])])
         return Counts(*answer)
 
-    async def page(self, room: Room, after: str, limit: int) -> Sequence[Placed]:
-        args = [self._now, _name(room), after, limit]
+    async def page(
+        self, room: Room, after: str, limit: int, *, lapsed: bool = False
+    ) -> Sequence[Placed]:
+        args = [self._now, _name(room), after, limit, int(lapsed)]
         (answer,) = await self._run([(scripts.PAGE, args)])
         names, lists = answer[::2], answer[1::2]
         ordered = merge(*([(line, name) for line in each] for name, each in _pairs(names, lists)))

@@ -138,7 +138,11 @@ for i = 8, 7 + lines do
   local line = ARGV[i]
   local old = line_of(set, string.sub(line, 1, string.find(line, '\\n', 1, true) - 1))
   if old ~= line then
-    if old then redis.call('ZREM', set, old) else add_user(room, user_of(line), 1) end
+    add_user(room, user_of(line), 1)
+    if old then
+      redis.call('ZREM', set, old)
+      add_user(room, user_of(old), -1)
+    end
     redis.call('ZADD', set, 0, line)
     note(room, replica, line, 0)
   end
@@ -194,12 +198,12 @@ local connections, people = count(ARGV[2], time(ARGV[1]))
 return {connections, people}
 """)
 
-# now, room, after, limit -> of each living replica: its name, lines
+# now, room, after, limit, lapsed -> of each replica that is alive, or of all: its name, lines
 PAGE = _script("""
 local now, room, answer = time(ARGV[1]), ARGV[2], {}
 local from = ARGV[3] == '' and '-' or '(' .. ARGV[3] .. '\\11'
 for _, replica in ipairs(redis.call('HKEYS', key('versions', room))) do
-  if alive(replica, now) then
+  if ARGV[5] == '1' or alive(replica, now) then
     answer[#answer + 1] = replica
     answer[#answer + 1] = redis.call(
       'ZRANGEBYLEX', members(replica, room), from, '+', 'LIMIT', 0, tonumber(ARGV[4]))
