@@ -14,6 +14,7 @@ from websockets.typing import Subprotocol
 
 from aeterna.sync.v1 import live_pb2 as pb
 from libs.live.endings import NO_CLOSE, Ending, Next, refused
+from libs.live.pauses import Steady
 from libs.live.wire import JSON, PROTOBUF, Malformed, decode, encode
 
 Token = Callable[[], str | Awaitable[str]]
@@ -24,6 +25,7 @@ _CLOSE_SECONDS = 2.0
 _HEARTBEAT = 30.0  # seconds, of servers that say nothing
 _LARGEST = 32 << 20  # bytes of a message that is taken
 _EARLY = 0.2  # of the time that a token has left, the part in which it is renewed
+_AT_ONCE, _A_SECOND = 100, 40  # messages; servers take 200, and 50 a second
 _AUTHENTICATE = "token"  # the id of the messages that renew it
 
 
@@ -86,9 +88,14 @@ class Connection:
             self._renewal = asyncio.create_task(self._renew(left.total_seconds()))
 
     async def _write(self) -> None:
+        """No faster than servers take messages: too many would end the connection."""
+        loop = asyncio.get_running_loop()
+        steady = Steady(_AT_ONCE, _A_SECOND, loop.time())
         with suppress(ConnectionClosed):  # the reader hears of it, too
             while True:
-                await self._socket.send(await self._outgoing.get())
+                frame = await self._outgoing.get()
+                await asyncio.sleep(steady.next(loop.time()))
+                await self._socket.send(frame)
 
     async def _beat(self) -> None:
         """A ping each while: the answer tells that the server is there as well."""

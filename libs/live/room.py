@@ -11,8 +11,11 @@ import grpc
 from aeterna.sync.v1 import documents_pb2, live_pb2
 from aeterna.sync.v1.live_pb2 import ConnectRequest, ConnectResponse, Cursor, Presence
 from libs.clients import ClientError
+from libs.live.pauses import Seldom
 
 Event = ConnectResponse.Event
+
+_ACKNOWLEDGING, _SAYING = 1.0, 0.2  # seconds between two messages of a room that may wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Room:
         self._subscribe, self._send, self._left = subscribe, send, left
         self._received = self.number  # what came, dealt with or not: where a connection resumes
         self._dealt_with = 0  # events since the last acknowledgement
+        self._acknowledge_soon = Seldom(self._acknowledge, _ACKNOWLEDGING)
+        self._tell_others = Seldom(self._say, _SAYING)
         self._waiting = deque[Event | int]()  # ints are checkpoints
         self._parts = _Parts()
         self._snapshot: asyncio.Future[Snapshot] | None = None
@@ -110,7 +115,7 @@ class Room:
                     continue
                 yield item
                 self._dealt(item.number)
-            self._acknowledge()
+            self._acknowledge_soon()
             if self._ended:
                 self._check()
                 return
@@ -137,7 +142,7 @@ class Room:
     ) -> None:
         """Tells the others in the room what this person does; said again after a reconnect."""
         self._said = ConnectRequest.SetPresence(room=self.name, state=state, cursor=cursor)
-        self._send(ConnectRequest(set_presence=self._said))
+        self._tell_others()
 
     def leave(self) -> None:
         """Leaves the room; its iterators end once they have given what came before."""
@@ -187,6 +192,9 @@ class Room:
             self.number = self._received = number
         self.people.clear()
         self._entered.set()
+        self._say()
+
+    def _say(self) -> None:
         if self._said:
             self._send(ConnectRequest(set_presence=self._said))
 

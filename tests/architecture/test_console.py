@@ -4,6 +4,7 @@ Reads files; the compiler itself is asked by `make console-check`.
 """
 
 import re
+import subprocess
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -33,6 +34,16 @@ def test_the_compiled_client_is_current(root: Path) -> None:
 
     assert len(found) > len(settings)
     assert found == remembered
+
+
+def test_the_page_is_shipped(root: Path) -> None:
+    """Hatch leaves out of the wheel what git ignores."""
+    files = [str(path) for path in (root / CONSOLE).rglob("*") if path.is_file()]
+    git = ["git", "-c", f"safe.directory={root}", "-C", str(root), "check-ignore", *files]
+    ignored = subprocess.run(git, check=False, capture_output=True, text=True)
+
+    assert files
+    assert (ignored.returncode, ignored.stdout) == (1, "")
 
 
 def test_the_page_needs_no_exception_from_its_policy(root: Path) -> None:

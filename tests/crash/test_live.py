@@ -21,7 +21,7 @@ import pytest
 from aeterna.common.v1.change_pb2 import Change
 from aeterna.common.v1.scope_pb2 import Scope
 from aeterna.memory.v1 import memory_pb2 as pb
-from aeterna.sync.v1 import sync_pb2
+from aeterna.sync.v1 import live_pb2, sync_pb2
 from libs.live import Live, Room
 from tests.crash.rig import Rig, open_rig
 from tests.eventually import eventually
@@ -32,6 +32,7 @@ _WRITERS = 4
 _TEAMS = ("red", "blue")
 _SECONDS = 60.0  # far more than a recovery takes
 _RETRY_SECONDS = 0.05
+_LEASE_SECONDS = 20.0  # a lease is 15 s, and a moment for those who see to it
 
 
 @dataclass
@@ -142,6 +143,35 @@ async def test_no_event_is_lost_and_none_comes_twice(folder: Path, trouble: Trou
             assert each.numbers == _expected(each, log)
         for task in listening:
             task.cancel()
+
+
+async def test_who_is_there_is_right_again_within_a_lease_of_a_kill(folder: Path) -> None:
+    """Also of those whose replica was killed: they are there once, by their new connections."""
+    async with open_rig(folder.parent) as rig, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(rig.live()) for _ in range(_CLIENTS)]
+        rooms = [live.enter("teams/red", presence=True) for live in clients]
+        for room in rooms:
+            await asyncio.wait_for(room.entered(), _SECONDS)
+        await eventually(lambda: _all_there(rig, clients), seconds=_LEASE_SECONDS)
+
+        await rig.syncs[1].kill()
+
+        await eventually(lambda: _all_there(rig, clients), seconds=_LEASE_SECONDS)
+        names = {(await live.online()).connection for live in clients}
+
+        async def told() -> bool:
+            return all(set(room.people) == names for room in rooms)
+
+        await eventually(told, seconds=_LEASE_SECONDS)
+
+
+async def _all_there(rig: Rig, clients: Sequence[Live]) -> bool:
+    """Whether those who are there are the clients, by the connections that they have now."""
+    names = {(await live.online()).connection for live in clients}
+    present = await rig.presence.ListPresence(
+        live_pb2.ListPresenceRequest(room="teams/red", page_size=1000), metadata=rig.metadata
+    )
+    return {each.connection for each in present.present} == names and present.people == 1
 
 
 def _rooms() -> Sequence[str]:

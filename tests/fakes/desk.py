@@ -31,6 +31,7 @@ class Desk:
         self.edits: list[pb.DocumentEdit] = []
         self.oldest = 0
         self.lines: list[Line] = []
+        self.refuses = ""  # edits, for this reason
         self._answers: dict[str, pb.DocumentEdit] = {}
 
     @property
@@ -66,6 +67,8 @@ class Desk:
             return {"edit": known}
         if request.base_version < self.oldest:
             raise Refused("HISTORY_COMPACTED")
+        if self.refuses:
+            raise Refused(self.refuses)
         since = [operation_from(each.operation) for each in self.edits[request.base_version :]]
         operation = place(operation_from(request.operation), since, len(self.text))
         self.text = apply(self.text, operation)

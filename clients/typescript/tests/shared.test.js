@@ -149,6 +149,31 @@ test('when history is gone, the text is read anew and what was typed is put on t
   ann.live.stop();
 });
 
+test('when history is gone, what was taken without an answer is not typed again', async () => {
+  const notes = new Notes('old text');
+  const ann = notes.client('ann');
+  await until(() => ann.shared.isOpen);
+  ann.socket.deaf = true;
+  notes.type([{ insert: 'very ' }]);
+  ann.socket.say = () => undefined; // the answer gets lost
+  ann.shared.typed([8, ', mine']);
+  await until(() => ann.socket.asked('editDocument').length === 1);
+  await until(() => notes.version === 2);
+  const enter = notes._subscribe.bind(notes);
+  notes._subscribe = (message, socket) => {
+    socket.deaf = true; // and the log brings nothing
+    return enter(message, socket);
+  };
+  notes._getDocument = () => ({ document: { text: notes.text, version: notes.version } });
+  notes._listDocumentEdits = () => ({ error: { code: 9, reason: 'HISTORY_COMPACTED' } });
+  ann.socket.drop();
+  ann.shared.typed([14, ' and more']);
+  await until(() => ann.shared.unsent === 0 && ann.shared.version === 3);
+  assert.equal(notes.text, 'very old text, mine and more');
+  assert.equal(ann.shared.text, notes.text);
+  ann.live.stop();
+});
+
 test('many clients, many cuts: one text with every insert', async () => {
   const notes = new Notes('');
   const people = ['ann', 'bob', 'cid'].map((name) => notes.client(name));

@@ -2,7 +2,7 @@
 
 import { Live } from './client/index.js';
 import { Documents } from './documents.js';
-import { announce, find, plural, sure } from './dom.js';
+import { find, plural, sure } from './dom.js';
 import { Editor } from './editor.js';
 import { Feed, follow } from './feed.js';
 import { showPeople } from './people.js';
@@ -128,7 +128,7 @@ class Workspace {
         entered: () => this.#documents?.refresh(),
         event: (event) => this.#hear(event),
         presence: (room) => showPeople(room, subject),
-        closed: (error) => announce(error.message),
+        closed: (error) => (find('feed-error', HTMLParagraphElement).textContent = error.message),
       },
       { presence: true, device: 'Console' },
     );

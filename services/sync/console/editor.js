@@ -9,7 +9,8 @@ import { isIdle } from './people.js';
 /** @typedef {import('./client/index.js').Live} Live */
 /** @typedef {import('./client/index.js').LiveError} LiveError */
 
-const PERMISSION_DENIED = 7; // google.rpc.Code
+const NOT_FOUND = 5; // google.rpc.Code
+const PERMISSION_DENIED = 7;
 const TITLE_AFTER = 500; // ms after the last key
 
 export class Editor {
@@ -49,7 +50,9 @@ export class Editor {
     this.#title.addEventListener('input', () => this.#titleLater(), { signal });
     this.#title.addEventListener('change', () => this.#writeTitle(), { signal });
     document.addEventListener('selectionchange', () => this.#selected(), { signal });
-    new ResizeObserver(() => this.#draw()).observe(this.#area);
+    const sizes = new ResizeObserver(() => this.#draw());
+    sizes.observe(this.#area);
+    signal.addEventListener('abort', () => sizes.disconnect());
   }
 
   /** How many edits the server does not have yet. */
@@ -131,7 +134,7 @@ export class Editor {
   #closed(error) {
     this.#area.disabled = true;
     this.#sending.textContent = '';
-    this.#error.textContent = error.reason === 'DOCUMENT_DELETED' ? 'This note was deleted.' : trouble(error);
+    this.#error.textContent = error.code === NOT_FOUND ? 'This note was deleted.' : trouble(error);
   }
 
   /** Who may not write goes on reading. @param {LiveError} error */

@@ -54,6 +54,8 @@ export class Feed {
   #held = [];
   #paused = false;
   #count = 0;
+  /** @type {Set<string>} */
+  #actors = new Set();
   /** @type {Event | undefined} */
   #last;
   /** @type {{ leave(): void } | undefined} */
@@ -142,18 +144,20 @@ export class Feed {
   /** @param {Event} event */
   #add(event) {
     this.#empty.hidden = true;
-    this.#count = this.#isAgain(event) ? this.#count + 1 : 1;
+    const repeated = this.#isAgain(event);
+    this.#count = repeated ? this.#count + 1 : 1;
+    if (!repeated) this.#actors.clear();
+    if (event.change?.actor) this.#actors.add(name(event.change.actor));
     this.#last = event;
     const latest = this.#list.firstElementChild;
-    if (this.#count > 1 && latest) return again(latest, event, this.#count);
-    this.#list.prepend(entry(event));
+    if (repeated && latest) return again(latest, event, this.#count, this.#actors);
+    this.#list.prepend(entry(event, this.#actors));
     while (this.#list.childElementCount > SHOWN) this.#list.lastElementChild?.remove();
   }
 
-  /** What somebody does to one thing over and over is one entry, as typing is. @param {Event} event */
+  /** What happens to one thing over and over is one entry, as when people type. @param {Event} event */
   #isAgain({ type, change }) {
-    const last = this.#last;
-    return type === last?.type && change?.resource === last.change?.resource && change?.actor === last.change?.actor;
+    return type === this.#last?.type && change?.resource === this.#last.change?.resource;
   }
 
   #toggle() {
@@ -174,13 +178,13 @@ function isDocument(name) {
   return name.startsWith('documents/');
 }
 
-/** @param {Event} event */
-function entry(event) {
+/** @param {Event} event @param {Set<string>} actors */
+function entry(event, actors) {
   const { change, type } = event;
   const resource = change?.resource ?? '';
   const what = make('b', {}, words(type), make('span', { class: 'times' }));
   const when = make('span', { class: 'meta' }, time(change?.commitTime ?? ''));
-  const meta = make('span', { class: 'meta facts' }, facts(event));
+  const meta = make('span', { class: 'meta facts' }, facts(event, actors));
   const [collection = ''] = resource.split('/');
   const top = make('span', { class: 'top' }, what, when);
   return make('li', { class: hue(collection) }, top, meta, make('code', { title: resource }, resource));
@@ -192,12 +196,13 @@ function entry(event) {
  * @param {Element} shown
  * @param {Event} event
  * @param {number} count
+ * @param {Set<string>} actors
  */
-function again(shown, event, count) {
+function again(shown, event, count, actors) {
   const when = time(event.change?.commitTime ?? '');
   for (const [selector, text] of [
     ['.times', ` × ${count}`],
-    ['.facts', facts(event)],
+    ['.facts', facts(event, actors)],
     ['time', when.textContent],
   ]) {
     const found = shown.querySelector(selector ?? '');
@@ -205,11 +210,16 @@ function again(shown, event, count) {
   }
 }
 
-/** @param {Event} event */
-function facts({ change, number }) {
-  const by = change?.actor && `by ${change.actor.replace(/^user:/, '')}`;
+/** @param {Event} event @param {Set<string>} actors */
+function facts({ change, number }, actors) {
+  const by = actors.size ? `by ${[...actors].join(', ')}` : '';
   const where = change?.layer && `layer ${layer(change.layer)}`;
   return [by, where, `no.\u00a0${number}`].filter(Boolean).join(' · ');
+}
+
+/** `user:ann` is "ann". @param {string} actor */
+function name(actor) {
+  return actor.replace(/^user:/, '');
 }
 
 /** `MemoryAdded` is "Memory added". @param {string} type */

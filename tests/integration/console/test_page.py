@@ -96,7 +96,7 @@ async def stored(suite: Suite, text_of: str = "acme") -> str:
 
 
 async def test_two_people_write_one_note_and_one_is_cut_off_meanwhile(
-    suite: Suite, gate: Gate, url: str, browser: Browser
+    suite: Suite, gate: Gate, url: str, browser: Browser, artefacts: Path
 ) -> None:
     [ben] = await people(browser, suite, url, "ben")
     [ann] = await people(browser, suite, gate.url, "ann")
@@ -111,6 +111,9 @@ async def test_two_people_write_one_note_and_one_is_cut_off_meanwhile(
     marks += await write_both(ann, ben, 10, begin=15)
     await ann.until(f"{STATE}.textContent === 'Offline · 10 unsent edits'")
     assert "[ben 24 🙂]" not in await value(ann, "#text")
+    await look(ann, artefacts / "offline.png")
+    await ann.look(PHONE, dark=True)
+    await look(ann, artefacts / "offline-phone.png")
 
     await gate.start()
     text = await same_text(ann, ben)
@@ -292,7 +295,7 @@ async def answer(value: bool) -> bool:
 
 
 async def test_what_can_never_be_sent_is_shown(
-    suite: Suite, gate: Gate, url: str, browser: Browser
+    suite: Suite, gate: Gate, browser: Browser, artefacts: Path
 ) -> None:
     [ann] = await people(browser, suite, gate.url, "ann")
     await new_note(ann, "Lost")
@@ -302,9 +305,9 @@ async def test_what_can_never_be_sent_is_shown(
     await suite.tenants.SuspendTenant(request, metadata=suite.platform_admin)
     await gate.start()
     await ann.until("document.querySelector('#rescued').value === 'for nobody else'")
+    await look(ann, artefacts / "rescued.png")
     error = await ann.text("#sign-in-error")
     assert error == "The server ended the connection: TENANT_SUSPENDED."
-    assert await problems(ann) == []
 
 
 async def test_who_may_only_read_goes_on_reading(

@@ -181,6 +181,40 @@ async def test_a_request_made_without_a_connection_waits_for_one(tenant: Tenant)
         await live.ask(memory_pb2.GetMemoryRequest())
 
 
+async def test_a_client_sends_no_more_than_a_server_takes(tenant: Tenant) -> None:
+    await tenant.gate.stop()
+    live = await tenant.live(gate=True)
+    ping = pb.ConnectRequest.Ping()
+    asking = [asyncio.create_task(live.ask(ping, seconds=SOON)) for _ in range(300)]
+    await asyncio.sleep(0)  # they wait for a connection
+
+    await tenant.gate.start()
+    connection = (await asyncio.wait_for(live.online(), SOON)).connection
+
+    assert len(await asyncio.gather(*asking)) == 300
+    assert (await live.online()).connection == connection
+
+
+async def test_what_is_dealt_with_quickly_is_acknowledged_seldom(tenant: Tenant) -> None:
+    live = await tenant.live()
+    connection = (await asyncio.wait_for(live.online(), SOON)).connection
+    events = aiter(live.enter("memories", since=0, window=64))
+    requests = [
+        memory_pb2.CreateMemoryRequest(
+            memory=memory_pb2.Memory(layer=memory_pb2.LAYER_COMPANY, content=f"{place}")
+        )
+        for place in range(100)
+    ]
+    for _ in range(5):
+        await tenant.suite.memory.BatchCreateMemories(
+            memory_pb2.BatchCreateMemoriesRequest(requests=requests),
+            metadata=tenant.suite.auth("acme"),
+        )
+
+    assert len(await _take(events, 500)) == 500
+    assert (await live.online()).connection == connection
+
+
 async def test_a_room_that_is_left_ends_after_what_had_come(tenant: Tenant) -> None:
     live = await tenant.live()
     room = live.enter("memories", since=0)

@@ -36,14 +36,21 @@ async def _opened(desk: Desk, count: int) -> list[Line]:
     return lines
 
 
+async def _moved(lines: list[Line]) -> None:
+    """Moves on what waits until nothing does."""
+    moved = 1
+    while moved:
+        await _rest()
+        moved = sum(moves() for line in lines for moves in (line.serve, line.hear))
+
+
 async def _settled(lines: list[Line]) -> None:
     """Brings every line up, and all that waits to its end."""
     for line in lines:
         line.connect()
-    moved = True
-    while moved or not all(line.document.is_settled for line in lines):
-        await _rest()
-        moved = bool(sum(moves() for line in lines for moves in (line.serve, line.hear)))
+    while not all(line.document.is_settled for line in lines):
+        await _moved(lines)
+    await _moved(lines)
     await asyncio.gather(*(line.document.settled() for line in lines))
 
 
@@ -155,6 +162,28 @@ async def test_a_field_is_what_was_written_last() -> None:
     await _settled(lines)
 
     assert one.fields == other.fields == {}
+    await _closed(lines)
+
+
+async def test_who_may_not_write_goes_on_reading_and_loses_nothing() -> None:
+    desk = Desk()
+    lines = await _opened(desk, 2)
+    one, other = (line.document for line in lines)
+    desk.refuses = "PERMISSION_DENIED"
+    one.insert(0, "kept")
+    await _moved(lines)
+    with pytest.raises(ClientError) as refused:
+        await one.settled()
+    assert refused.value.reason == "PERMISSION_DENIED"
+
+    desk.refuses = ""
+    other.insert(0, "heard ")
+    await _moved(lines)
+    assert (one.text, desk.text) == ("heard kept", "heard ")
+    one.insert(0, "now ")
+    await _settled(lines)
+
+    assert one.text == other.text == desk.text == "now heard kept"
     await _closed(lines)
 
 

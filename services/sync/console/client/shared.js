@@ -29,7 +29,9 @@ export class SharedDocument {
     #document;
     #typed = 0; // edits since the last one that was sent
     #sent = 0; // edits in the one that is on its way
+    #outcome = Promise.resolve(false); // whether what is on its way is taken
     #settled = [];
+    #reloading = false;
     #closed = false;
     constructor(live, name, handlers = {}, device) {
         this.name = name;
@@ -189,7 +191,7 @@ export class SharedDocument {
         catch (error) {
             if (!(error instanceof Diverged))
                 throw error;
-            return void this.#reload();
+            return void this.#reload(true);
         }
         if (request && !this.#shared.request)
             this.#acknowledged();
@@ -231,7 +233,7 @@ export class SharedDocument {
         this.#caret.tellSoon();
     }
     #send() {
-        if (!this.#shared || this.#shared.request || this.#closed)
+        if (!this.#shared || this.#shared.request || this.#reloading || this.#closed)
             return;
         this.#sending.stop();
         const sending = this.#shared.sent(newRequestId());
@@ -240,17 +242,20 @@ export class SharedDocument {
         if (!sending)
             return this.#rest();
         this.#steps.made(Date.now());
-        void this.#request(sending);
+        this.#outcome = this.#request(sending);
     }
+    /** Whether it was taken, once that is certain. */
     async #request({ requestId, baseVersion, operation }) {
         const text = { parts: toParts(operation) };
         const body = { name: this.name, requestId, baseVersion, operation: text };
         try {
             this.#received(await this.#live.request('editDocument', body, Infinity));
+            return true;
         }
         catch (error) {
             if (this.#shared?.request?.requestId === requestId)
                 this.#fail(error);
+            return false;
         }
     }
     #fail(error) {
@@ -270,14 +275,20 @@ export class SharedDocument {
         else
             this.#rest();
     }
-    /** Reads the document anew, and puts what was typed on top of it. */
-    async #reload() {
+    /** Reads the document anew, and puts on top of it what was typed and is not a part of it. */
+    async #reload(diverged = false) {
+        if (this.#reloading || !this.#shared)
+            return;
+        this.#reloading = true;
+        const { request } = this.#shared;
+        const taken = request !== undefined && (diverged || (await this.#outcome));
         const document = await this.#read(() => this.#live.request('getDocument', { name: this.name }, Infinity));
+        this.#reloading = false;
         if (!document || !this.#shared)
             return;
         this.#open(document);
-        this.#shared.reloaded(document.version, document.text);
-        this.#typed += this.#sent;
+        this.#shared.reloaded(document.version, document.text, taken && this.#shared.request === request);
+        this.#typed += taken ? 0 : this.#sent;
         this.#sent = 0;
         this.#cursors.forget();
         this.#handlers.reloaded?.();
