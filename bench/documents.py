@@ -65,7 +65,7 @@ class Editor:
 
 async def run(*, quick: bool) -> Report:
     """Rounds of each in turn."""
-    count, rounds = (300, 2) if quick else (3000, 5)
+    count, rounds = (300, 2) if quick else (2000, 5)
     corpus = load_corpus()
     async with open_stack() as stack:
         await stack.add_tenants([TENANT])

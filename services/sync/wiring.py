@@ -19,7 +19,7 @@ from services.sync.documents.wiring import open_documents
 from services.sync.live.api import Live, LiveServicer
 from services.sync.live.api.messages import Speech
 from services.sync.live.api.parts import Parts
-from services.sync.live.house import Means
+from services.sync.live.means import Means
 from services.sync.live.operations import Hub
 from services.sync.live.store import PolicyRights, PostgresLiveLog
 from services.sync.operations import Pace, Subscriptions

@@ -9,7 +9,8 @@ import { isIdle } from './people.js';
 /** @typedef {import('./client/index.js').Live} Live */
 /** @typedef {import('./client/index.js').LiveError} LiveError */
 
-const PERMISSION_DENIED = 7; // google.rpc.Code
+const NOT_FOUND = 5; // google.rpc.Code
+const PERMISSION_DENIED = 7;
 const TITLE_AFTER = 500; // ms after the last key
 
 export class Editor {
@@ -133,7 +134,7 @@ export class Editor {
   #closed(error) {
     this.#area.disabled = true;
     this.#sending.textContent = '';
-    this.#error.textContent = error.reason === 'DOCUMENT_DELETED' ? 'This note was deleted.' : trouble(error);
+    this.#error.textContent = error.code === NOT_FOUND ? 'This note was deleted.' : trouble(error);
   }
 
   /** Who may not write goes on reading. @param {LiveError} error */

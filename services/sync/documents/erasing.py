@@ -27,6 +27,7 @@ from services.sync.documents.ports import Documents
 _BATCH = 32
 _ROUNDS = 5
 _EDITS = 500  # looked at at once
+_TURN = 50  # after which others get a turn
 _NEXT = """
     SELECT id FROM aeterna.shared_document
     WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
@@ -86,11 +87,12 @@ class ErasedDocuments:
             return True
         while state.version < newest.version:
             edits, _ = await self.documents.edits(route, document, state.version, _EDITS)
-            for edit in edits:
+            for place, edit in enumerate(edits):
                 state = state.after(edit)
                 if _names_person(_changed(state, edit, erasure), erasure):
                     return True
-            await asyncio.sleep(0)
+                if place % _TURN == 0:
+                    await asyncio.sleep(0)
         return False
 
     async def _rewrite(

@@ -14,6 +14,7 @@ from libs.spine import read
 from libs.tenancy import Route
 from services.sync.documents.domain.document import COLLECTION, Edit, State
 from services.sync.documents.ports import Documents
+from services.sync.documents.store.reading import MOST_OPENED
 from services.sync.documents.store.rows import EDIT, edit_from, sealed_edit
 
 _DOCUMENTS, _EDITS = 20, 500  # on a page
@@ -22,9 +23,14 @@ _OWN = """
     WHERE tenant_id = $1 AND author = $2 AND ($3::uuid IS NULL OR id > $3) ORDER BY id LIMIT $4
 """
 _WRITTEN = f"""
-    SELECT {EDIT} FROM aeterna.shared_document_edit AS e
-    WHERE e.tenant_id = $1 AND e.person = $2 AND (e.document_id, e.version) > ($3::uuid, $4::bigint)
-    ORDER BY e.document_id, e.version LIMIT $5
+    SELECT p.* FROM (
+        SELECT {EDIT}, row_number() OVER o AS place, sum(octet_length(e.content)) OVER o AS bytes
+        FROM aeterna.shared_document_edit AS e
+        WHERE e.tenant_id = $1 AND e.person = $2
+            AND (e.document_id, e.version) > ($3::uuid, $4::bigint)
+        WINDOW o AS (ORDER BY e.document_id, e.version)
+        ORDER BY e.document_id, e.version LIMIT $5
+    ) AS p WHERE p.bytes <= $6::bigint OR p.place = 1 ORDER BY p.place
 """
 
 
@@ -54,14 +60,15 @@ class OwnEdits:
         """See `Source`."""
         document, _, version = after.partition("/")
         first = UUID(document) if document else UUID(int=0)
-        rows = await read(route, _WRITTEN, subject, first, int(version or 0), _EDITS)
+        values = (subject, first, int(version or 0), _EDITS, MOST_OPENED)
+        rows = await read(route, _WRITTEN, *values)
         contents = await self.keyring.open(route, [sealed_edit(row) for row in rows])
         lines = [
             _edit(row["document_id"], edit_from(row, content))
             for row, content in zip(rows, contents, strict=True)
         ]
         last = f"{rows[-1]['document_id']}/{rows[-1]['edit_version']}" if rows else ""
-        return Page(lines, last if len(rows) == _EDITS else "")
+        return Page(lines, last)
 
 
 def _document(state: State) -> bytes:

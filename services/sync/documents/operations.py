@@ -10,7 +10,7 @@ from libs.changes import Asked, Command
 from libs.errors import AppError, invalid
 from libs.ot.clocks import Fields, Time, Written, is_believable
 from libs.ot.diff import diff
-from libs.ot.operations import Misfit, Operation, check, growth, past_all
+from libs.ot.operations import Misfit, Operation, check, growth, transform
 from libs.scope import Scope
 from libs.tenancy import Route
 from services.sync.documents.domain.document import Document, Edit, Kind, Origin, State
@@ -20,7 +20,6 @@ from services.sync.documents.domain.editing import (
     Delete,
     TakeBack,
     Write,
-    advanced,
     check_limits,
 )
 from services.sync.documents.domain.revisions import Revision, grouped
@@ -28,7 +27,7 @@ from services.sync.documents.errors import Behind, DocumentBusy
 from services.sync.documents.ports import Documents, Outcome
 
 _TRIES = 5  # of placing an edit, when more of the history is needed than was in memory
-_AT_ONCE = 200  # edits that an edit is put past before others get a turn
+_AT_ONCE = 5000  # parts of operations that are put past each other before others get a turn
 _SCANNED = 1000  # edits read at once to list revisions
 _MOST_SCANNED = 20_000  # for one page of them
 
@@ -158,25 +157,41 @@ class DocumentOperations:
         try:
             state = await self.documents.known(route, body.id)
             if state.document.oldest_version <= body.base < state.reach:
-                state = await self.documents.deepened(route, body.id, body.base)
-            if body.base >= state.version:
-                return body
-            return await _advanced(state, body)
+                body = await self._caught_up(route, state, body)
+            return await _advanced(state, body) if body.base < state.version else body
         except (AppError, Misfit):
             return body
+
+    async def _caught_up(self, route: Route, state: State, body: Write) -> Write:
+        """The edit past all that is not in memory; raises Misfit if it has never fitted."""
+        length = len(state.text) - sum(growth(each.operation) for each in state.edits)
+        operation = body.operation
+        async for some in self.documents.missed(route, body.id, body.base, state.reach):
+            late = [each.operation for each in some]
+            operation, length = await _past(operation, late), length - sum(map(growth, late))
+        check(body.operation, length)
+        return replace(body, base=state.reach, operation=operation)
 
 
 async def _advanced(state: State, body: Write) -> Write:
     """As `advanced`, with pauses for others where it takes long."""
-    late = [each.operation for each in state.since(body.base)] if body.base >= state.reach else []
-    if len(late) <= _AT_ONCE:
-        return advanced(state, body)
+    if body.base < state.reach:
+        return body
+    late = [each.operation for each in state.since(body.base)]
     check(body.operation, len(state.text) - sum(map(growth, late)))
-    operation = body.operation
-    for begin in range(0, len(late), _AT_ONCE):
-        operation = past_all(operation, late[begin : begin + _AT_ONCE])
-        await asyncio.sleep(0)
-    return replace(body, base=state.version, operation=operation)
+    return replace(body, base=state.version, operation=await _past(body.operation, late))
+
+
+async def _past(operation: Operation, late: Sequence[Operation]) -> Operation:
+    """The operation after those that came since."""
+    parts = 0
+    for each in late:
+        operation = transform(operation, each, "right")
+        parts += len(operation) + len(each)
+        if parts > _AT_ONCE:
+            await asyncio.sleep(0)
+            parts = 0
+    return operation
 
 
 def _check_clocks(fields: Fields, now: datetime) -> None:

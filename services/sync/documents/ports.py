@@ -1,6 +1,6 @@
 """What the operations need from the outside."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -83,7 +83,13 @@ class Documents(Protocol):
         """A document as it is."""
 
     async def deepened(self, route: Route, document: UUID, version: int) -> State:
-        """As `known`, with every edit after a version that is still kept."""
+        """As `known`, with the edits after a version, as far as they are kept and there is room."""
+
+    def missed(
+        self, route: Route, document: UUID, first: int, last: int
+    ) -> AsyncIterator[Sequence[Edit]]:
+        """The edits after the one version up to the other, some at a time; DocumentBusy if one is
+        not kept any more."""
 
     async def at(self, route: Route, document: UUID, version: int) -> State:
         """A document as it was.

@@ -21,6 +21,7 @@ from libs.operations.worker import OperationWorker
 from libs.service.background import background
 from libs.service.platform import Platform
 from libs.service.server import Registration
+from libs.usage.sampling import StorageSampler
 from services.sync.documents.access import Access
 from services.sync.documents.api import DocumentServicer
 from services.sync.documents.api.calls import DocumentCalls
@@ -34,6 +35,9 @@ from services.sync.documents.settings import DocumentSettings, KnowledgeSettings
 from services.sync.documents.store.documents import PostgresDocuments
 from services.sync.documents.store.knowledge import open_knowledge
 from services.sync.documents.store.recent import Recent
+from services.sync.documents.store.storage import stored
+
+_BOOKS = "sync"  # what it is in the books
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ async def open_documents(
         saved_to = await stack.enter_async_context(open_knowledge(knowledge))
         rounds = compacting(documents, platform.directory, settings)
         await stack.enter_async_context(background(rounds.run()))
+        sampler = StorageSampler(_BOOKS, stored, platform.spending.recorder)
+        sampling = sampler.rounds(platform.directory)
+        await stack.enter_async_context(background(sampling.run()))
         worker = OperationWorker(
             Operations(platform.wakeups, Uuid7()),
             platform.directory,

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from libs.authorization.asking import Decision
 from libs.authorization.engine import Asker, Bounded
 from services.sync.domain.sight import Change, reading
 
@@ -35,6 +36,10 @@ class Audience:
         self._other = asker if asker.tells_people_apart else asker.instead(_NOBODY)
         self._own = Bounded[str, Asker](_KEPT)
         self._last: tuple[Change | None, Shown] = None, Shown(False, "", False)
+
+    def admits(self, action: str) -> Decision:
+        """Whether there is anything that its people may do this to: asked once for all."""
+        return self._other.admits(action)
 
     def shown(self, change: Change) -> Shown:
         """Who hears of a change; of one in several rooms it is decided once."""

@@ -103,6 +103,16 @@ class HeartbeatMissed(AppError):
         super().__init__("Nothing was heard for too long; connect again and resume.")
 
 
+class LogChanged(AppError):
+    """The log is not what it was: the tenant was restored to another point. Whoever resumes is told
+    what that means for each room."""
+
+    kind, reason = Kind.UNAVAILABLE, "LOG_CHANGED"
+
+    def __init__(self) -> None:
+        super().__init__("The change log is not what it was; connect again and resume.")
+
+
 class SnapshotUnavailable(AppError):
     """What there is in a room cannot be told from the log alone: changes up to `floor` are in
     archives only. The client lists what it follows at its services, then enters the room with

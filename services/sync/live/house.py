@@ -8,7 +8,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from libs.authorization.engine import Asker
@@ -21,42 +20,25 @@ from libs.spine.changes import LoggedChange
 from libs.tenancy import TenantId
 from services.sync.live.audience import Audience
 from services.sync.live.domain.endings import Ending
-from services.sync.live.domain.rooms import Kind, Room, entering, rooms_of
-from services.sync.live.errors import NotInRoom, RoomNotFound, SnapshotUnavailable, TooManyRooms
-from services.sync.live.ports import Documents, Frame, Frames, LiveLog, PresenceRooms, Rights
-from services.sync.live.reader import Reader
-from services.sync.live.rooms import Connection, LiveRoom, Member, Queued, State
-from services.sync.live.settings import LiveSettings
-from services.sync.tails import PAGE, Tail, Tails
+from services.sync.live.domain.rooms import Room, entering, rooms_of
+from services.sync.live.errors import (
+    LogChanged,
+    NotInRoom,
+    RoomNotFound,
+    SnapshotUnavailable,
+    TooManyRooms,
+)
+from services.sync.live.means import Entry, Means, demand
+from services.sync.live.members import Connection, Member, State
+from services.sync.live.ports import Frame
+from services.sync.live.reader import LOST, Reader
+from services.sync.live.rooms import LiveRoom, Queued
+from services.sync.tails import PAGE, Tail
 
 _TURN = 256  # sends before others have their turn
 _ROUND = 50_000  # sends before it is asked again who may hear what
-_LONG = 3600.0  # seconds
-
-
-@dataclass(slots=True)
-class Means:
-    """What all houses of a process stand on; presence and documents are plugged in."""
-
-    log: LiveLog
-    tails: Tails
-    rights: Rights
-    frames: Frames
-    settings: LiveSettings
-    clock: Callable[[], float]
-    presence: PresenceRooms | None = None
-    documents: Documents | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """How a room is to be entered: as Subscribe says."""
-
-    room: Room
-    since: int | None = None
-    snapshot: bool = False
-    presence: bool = False
-    window: int = 0
+_LOOK = 2.0  # seconds after which it is asked again who may be here, though nothing has changed
+_ACTION = "Subscribe"
 
 
 class House:
@@ -159,6 +141,7 @@ class House:
         if member.cursor is None and member.room.admits(member):
             member.room.admit(member)
         else:
+            member.told = None
             self.reader.add(member)
 
     def leave(self, connection: Connection, name: str) -> bool:
@@ -235,7 +218,7 @@ class House:
         try:
             await work()
         except Exception as exc:
-            ending = Ending(expected(exc))
+            ending = Ending(LogChanged() if isinstance(exc, LOST) else expected(exc))
             for connection in list(self.connections):
                 self.end(connection, ending)
 
@@ -257,11 +240,11 @@ class House:
 
     async def _follow(self) -> None:
         while True:
-            await self.tail.wait(self.position, _LONG)
+            await self.tail.wait(self.position, _LOOK)
             if self.tail.ended:
                 raise self.tail.ended
+            await self.renew()
             if self.tail.window.head > self.position:
-                await self.renew()
                 await self._spread(await self._next())
 
     async def _next(self) -> Sequence[LoggedChange]:
@@ -307,26 +290,17 @@ class House:
         return room is not None and room.spec.is_document
 
     async def _asked(self, connection: Connection) -> Asker:
-        """What answers for somebody who may subscribe.
-
-        Raises:
-            PermissionDenied: It may not.
-        """
         assert connection.identity is not None  # nobody else is let in
-        asker = await self.means.rights.asker(self.tenant, connection.identity)
-        decision = asker.admits("Subscribe")
-        if not decision.allowed:
-            raise PermissionDenied("Subscribe", decision)
-        return asker
+        return await self.means.rights.asker(self.tenant, connection.identity)
 
     async def _regard(self, connection: Connection) -> None:
         """Goes by what somebody may do by now."""
+        asker = await self._asked(connection)
         try:
-            asker = await self._asked(connection)
+            self._settle(connection, asker)
         except PermissionDenied as exc:
             self.end(connection, Ending(exc))
             return
-        self._settle(connection, asker)
         for member in list(connection.rooms.values()):
             spec = member.room.spec
             asked = entering(spec, self.tenant, connection.person, member.room.latest)
@@ -334,12 +308,21 @@ class House:
                 self.expel(member, RoomNotFound(spec.name))
 
     def _settle(self, connection: Connection, asker: Asker) -> None:
-        """Makes somebody one of the audience that has these rights."""
-        before, after = connection.audience, self._audiences.get(asker.rights)
-        if after is None:
-            after = self._audiences[asker.rights] = Audience(self.tenant, asker)
-        if after is before or connection not in self.connections:
+        """Makes somebody one of the audience that has these rights.
+
+        Raises:
+            PermissionDenied: They are not enough to subscribe.
+        """
+        if connection not in self.connections:
             return
+        before = connection.audience
+        after = self._audiences.get(asker.rights) or Audience(self.tenant, asker)
+        decision = after.admits(_ACTION)
+        if not decision.allowed:
+            raise PermissionDenied(_ACTION, decision)
+        if after is before:
+            return
+        self._audiences[asker.rights] = after
         connection.audience = after
         after.connections += 1
         for member in connection.rooms.values():
@@ -374,22 +357,6 @@ class House:
         room.latest, room.count = latest, room.count + 1
         connection.rooms[name] = member
         return member
-
-
-async def demand(
-    log: LiveLog, room: Room, tenant: TenantId, person: str, may: Callable[[str, Thing], bool]
-) -> LoggedChange | None:
-    """Sees to it that a person may enter a room: the latest change of what it is the room of.
-
-    Raises:
-        RoomNotFound: It may not.
-        StoreUnavailable: The log cannot be read.
-    """
-    latest = await log.latest(tenant, room.name) if room.kind is Kind.RESOURCE else None
-    asked = entering(room, tenant, person, latest)
-    if asked and not any(may(*each) for each in asked):
-        raise RoomNotFound(room.name)
-    return latest
 
 
 async def _take_turns(busy: Mapping[LiveRoom, None]) -> None:

@@ -18,9 +18,10 @@ from services.sync.live.errors import (
     RateExceeded,
     TooManyConnections,
 )
-from services.sync.live.house import House, Means
+from services.sync.live.house import House
+from services.sync.live.means import Means
+from services.sync.live.members import Connection
 from services.sync.live.ports import Frame
-from services.sync.live.rooms import Connection
 
 _SWEEP = 1.0  # seconds
 _DRAIN_STEP = 0.1  # seconds: clients that leave in one of these are told the same time
@@ -32,7 +33,7 @@ class Hub:
     def __init__(self, means: Means, quiet: timedelta) -> None:
         """`quiet`: how often everybody is told from where to resume."""
         self._means, self._quiet = means, quiet.total_seconds()
-        self._houses: dict[TenantId, House] = {}
+        self.houses: dict[TenantId, House] = {}
         self._strangers: dict[Connection, None] = {}
         self._draining: asyncio.Task[None] | None = None
         self._confirmed_at = means.clock()
@@ -94,7 +95,7 @@ class Hub:
 
     def tell(self, tenant: TenantId, room: str, frame: Frame) -> None:
         """Sends something to those in a room who entered it with presence."""
-        if house := self._houses.get(tenant):
+        if house := self.houses.get(tenant):
             house.tell(room, frame)
 
     async def run(self) -> None:
@@ -109,7 +110,7 @@ class Hub:
         for stranger in [each for each in self._strangers if now >= each.ends_at]:
             self.end(stranger, None, AuthenticationLate())
         confirming = now - self._confirmed_at >= self._quiet
-        for house in list(self._houses.values()):
+        for house in list(self.houses.values()):
             self._sweep(house, now)
             if confirming:
                 house.confirm()
@@ -121,7 +122,7 @@ class Hub:
         self._stopping = True
         for stranger in list(self._strangers):
             self.end(stranger, None, ServerStopping())
-        leaving = [each for house in self._houses.values() for each in self._told(house)]
+        leaving = [each for house in self.houses.values() for each in self._told(house)]
         self._draining = asyncio.create_task(self._drain(leaving))
 
     async def drained(self) -> None:
@@ -150,19 +151,19 @@ class Hub:
     async def _house(self, tenant: TenantId) -> House:
         """The tenant's house, opened for whoever comes first."""
         head = 0
-        if tenant not in self._houses:
+        if tenant not in self.houses:
             _, head = await self._means.log.after(tenant, 0, 0)
         if self._stopping:
             raise ServerStopping
-        if tenant not in self._houses:
+        if tenant not in self.houses:
             house = House(tenant, self._means, self._closed)
             house.open(head)
-            self._houses[tenant] = house
-        return self._houses[tenant]
+            self.houses[tenant] = house
+        return self.houses[tenant]
 
     def _closed(self, house: House) -> None:
-        if self._houses.get(house.tenant) is house:
-            del self._houses[house.tenant]
+        if self.houses.get(house.tenant) is house:
+            del self.houses[house.tenant]
 
     def _sweep(self, house: House, now: float) -> None:
         silence = self._means.settings.silence.total_seconds()

@@ -15,15 +15,16 @@ from services.sync.errors import ChangesMissing, ChangesPruned, NumberNotReached
 from services.sync.live.audience import Audience
 from services.sync.live.domain.rooms import Kind, Room, rooms_of
 from services.sync.live.errors import SnapshotUnavailable
+from services.sync.live.members import Member, State
 from services.sync.live.ports import Frame
-from services.sync.live.rooms import LiveRoom, Member, State
+from services.sync.live.rooms import LiveRoom
 from services.sync.tails import PAGE
 
 if TYPE_CHECKING:
     from services.sync.live.house import House
 
 _AT_ONCE = 256  # sends before others have their turn
-_LOST = (ChangesMissing, ChangesPruned, NumberNotReached, SnapshotUnavailable)
+LOST = (ChangesMissing, ChangesPruned, NumberNotReached, SnapshotUnavailable)
 
 
 class Reader:
@@ -92,7 +93,7 @@ class Reader:
         for (room, position, cursor), members in groups.items():
             try:
                 further |= await self._serve(room, position, cursor, members)
-            except _LOST as error:
+            except LOST as error:
                 for member in members:
                     self._house.expel(member, error)
         return further
@@ -118,7 +119,7 @@ class Reader:
 
     def _go_live(self, member: Member) -> None:
         del self._behind[member]
-        if member.told < member.position:
+        if member.told is None or member.told < member.position:
             member.told = member.position
             name = member.room.spec.name
             member.connection.peer.send(self._house.frames.checkpoint(name, member.position))
@@ -177,7 +178,9 @@ class Reader:
     def _give(self, member: Member, frame: Frame) -> None:
         if member.flight is not None:
             member.flight.append(frame.number)
-        member.position = member.told = frame.number
+        member.position = frame.number
+        if member.told is not None:
+            member.told = frame.number
         member.connection.peer.send(frame)
 
     def _stopped(self, member: Member, position: int) -> bool:

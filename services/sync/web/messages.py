@@ -57,15 +57,17 @@ def _from_binary(content: bytes) -> pb.ConnectRequest | Malformed:
 
 
 def _to_json(frame: Frame) -> bytes:
-    if frame.web_text is None:
-        frame.web_text = text_frame(frame.json)
-    return frame.web_text
+    made = frame.web_text
+    if made is None:
+        made = frame.web_text = text_frame(frame.json)
+    return made
 
 
 def _to_binary(frame: Frame) -> bytes:
-    if frame.web_binary is None:
-        frame.web_binary = binary_frame(frame.binary)
-    return frame.web_binary
+    made = frame.web_binary
+    if made is None:
+        made = frame.web_binary = binary_frame(frame.binary)
+    return made
 
 
 def _fault(error: Exception) -> AppError:

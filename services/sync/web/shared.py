@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aeterna.sync.v1 import live_pb2 as pb
+from libs.auth import Identity
 from libs.service.caller import Caller
 from libs.service.checking import Malformed
 from services.sync.live.ports import Peer
@@ -17,7 +18,10 @@ from services.sync.web.turns import Turns
 
 
 class Session(Protocol):
-    """A connection, as the hub knows it."""
+    """A connection, as the hub knows it; it has an identity once it is known whose it is."""
+
+    @property
+    def identity(self) -> Identity | None: ...
 
     async def receive(self, message: pb.ConnectRequest | Malformed) -> None:
         """The next message; one at a time."""

@@ -5,7 +5,7 @@ while a message is on its way.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from websockets.frames import CloseCode, Opcode
@@ -25,8 +25,10 @@ from services.sync.web.shared import Session, Shared
 
 log = structlog.get_logger(__name__)
 
-_PIECE = 1024  # bytes that are parsed at once
-_AHEAD = 32  # messages that wait for the hub before no more are read
+_PIECE = 1024  # bytes that are parsed at once,
+_SMALL = 256  # and without waiting for a turn
+_AHEAD, _AHEAD_BYTES = 32, 256 * 1024  # that wait for the hub before no more is read
+_STRANGER = 32 * 1024  # bytes of a message of somebody who is not known yet
 # Frames that begin no message (pings, fragments): so many a second, and so many at once.
 _FRAMES_PER_SECOND, _FRAMES_AT_ONCE = 200, 1000
 
@@ -36,13 +38,14 @@ class Socket(asyncio.Protocol):
 
     __slots__ = (
         "_assembly",
-        "_clogged",
         "_coding",
+        "_encode",
         "_ended",
         "_failed",
         "_frames_until",
         "_parser",
         "_pending",
+        "_queued",
         "_reading",
         "_rest",
         "_session",
@@ -50,6 +53,7 @@ class Socket(asyncio.Protocol):
         "_timer",
         "_transport",
         "_work",
+        "_write",
         "address",
     )
 
@@ -64,8 +68,10 @@ class Socket(asyncio.Protocol):
         self._pending: list[bytes | pb.ConnectRequest] = []
         self._work: asyncio.Task[None] | None = None
         self._rest: memoryview | None = None  # received and not parsed yet
-        self._reading = True
-        self._clogged = self._failed = self._ended = False
+        self._write: Callable[[bytes], None] = transport.write
+        self._encode = coding.encode
+        self._reading, self._queued = True, False
+        self._failed = self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._frames_until = 0.0
 
@@ -79,10 +85,7 @@ class Socket(asyncio.Protocol):
     # What the hub does with it.
 
     def send(self, frame: Frame) -> None:
-        if not self._ended:
-            self._transport.write(self._coding.encode(frame))
-            if self._clogged and self.waiting > self._shared.settings.buffered_bytes:
-                self.abort()  # the hub has cut it off before, as far as it is about events
+        self._write(self._encode(frame))  # ten thousand times for one event
 
     def end(self, ending: Ending) -> None:
         if self._ended:
@@ -108,28 +111,39 @@ class Socket(asyncio.Protocol):
     # What the event loop does with it.
 
     def data_received(self, data: bytes) -> None:
-        if self._rest is not None:
-            data = bytes(self._rest) + data
-        self._parse(memoryview(data))
+        if self._rest is not None or len(data) > _SMALL:
+            self._rest = memoryview(bytes(self._rest or b"") + data)
+            self._balance()
+        else:
+            self._parse(memoryview(data))
 
     def pause_writing(self) -> None:
-        self._clogged = True
+        if not self._ended:
+            self._write = self._write_more
 
     def resume_writing(self) -> None:
-        self._clogged = False
+        if not self._ended:
+            self._write = self._transport.write
         if self._session:
             self._session.drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._ended:
             SOCKET_ENDINGS.labels("0").inc()
-        self._ended, self._rest = True, None
+        self._ended, self._write, self._rest = True, _nothing, None
         self._pending.clear()
         if self._timer:
             self._timer.cancel()
         self._shared.guests.leave(self)
         if self._session:
             self._session.close()
+
+    def _write_more(self, data: bytes) -> None:
+        """To a client that has not taken what there was. The hub has cut it off before, as far as
+        events go; answers are the client's own doing."""
+        self._transport.write(data)
+        if self.waiting > self._shared.settings.buffered_bytes:
+            self.abort()
 
     # Bytes to frames, frames to messages.
 
@@ -149,6 +163,7 @@ class Socket(asyncio.Protocol):
         self._balance()
 
     def _parse_rest(self) -> None:
+        self._queued = False
         if self._rest is not None:
             self._parse(self._rest)
 
@@ -197,6 +212,9 @@ class Socket(asyncio.Protocol):
     def _own_parser(self) -> Frames:
         if self._parser is None:
             self._parser = self._shared.parsers.take()
+            known = self._session is not None and self._session.identity is not None
+            most = self._shared.limits.max_message_bytes
+            self._parser.max_message_size = most if known else min(most, _STRANGER)
         return self._parser
 
     # Messages to the hub.
@@ -232,8 +250,10 @@ class Socket(asyncio.Protocol):
         """Reads and parses as fast as the hub takes what comes."""
         if self._transport.is_closing():
             return
-        room = len(self._pending) < _AHEAD
-        if self._rest is not None and room:
+        waiting = sum(len(each) for each in self._pending if isinstance(each, bytes))
+        room = len(self._pending) < _AHEAD and waiting < _AHEAD_BYTES
+        if self._rest is not None and room and not self._queued:
+            self._queued = True
             self._shared.turns.call(self._parse_rest)
         reads = room and self._rest is None
         if reads is not self._reading:
@@ -262,7 +282,11 @@ class Socket(asyncio.Protocol):
 
     def _close_soon(self, parser: Frames) -> None:
         """Nothing more is sent, and the other side has a moment to close."""
-        self._ended = True
+        self._ended, self._write = True, _nothing
         SOCKET_ENDINGS.labels(str(parser.close_sent.code if parser.close_sent else 0)).inc()
         seconds = self._shared.settings.closing_timeout.total_seconds()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+
+
+def _nothing(data: bytes) -> None:
+    """Of one that has ended."""

@@ -16,7 +16,9 @@ COLLECTION = "documents"
 PLACE_IDS = ("org_id", "team_id", "project_id")
 _LAYERS = (("project_id", "project"), ("team_id", "team"), ("org_id", "org"))
 _STATUS = "draft"  # what is written here is no more than that until it is saved and accepted
-KEPT = 1000  # edits in memory behind a version, and how far back an undo reaches
+KEPT = 1000  # edits in memory behind a version, and how far back an undo reaches; fewer of large
+MOST_KEPT = 2**22  # texts: so many code points that were typed or deleted in them,
+MOST_REPLAYED = 2**26  # and so many bytes of the text, all versions of an undo together
 
 
 class Kind(StrEnum):
@@ -121,6 +123,11 @@ class Edit:
         """Code points."""
         return sum(map(len, self.deleted))
 
+    @property
+    def size(self) -> int:
+        """Code points that it holds."""
+        return self.inserted_count + self.deleted_count
+
     def inverse(self) -> Operation:
         """What takes it back, for the text that it leads to."""
         deleted = iter(self.deleted)
@@ -135,14 +142,22 @@ def _inverted(part: int | str, deleted: Iterator[str]) -> int | str:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A document in a version: its text, its fields, and the edits that led there, at most KEPT of
-    them, without gaps."""
+    """A document in a version: its text, its fields, and the edits that led there, as many as are
+    kept, without gaps.
+
+    Attributes:
+        size_bytes: Of the text in UTF-8.
+        edits_size: Of all edits together.
+        is_cut: Whether more edits would be kept if they were not so large.
+    """
 
     document: Document
     text: str
     fields: Fields
-    size_bytes: int  # of the text in UTF-8
+    size_bytes: int
     edits: tuple[Edit, ...] = ()
+    edits_size: int = 0
+    is_cut: bool = False
 
     @classmethod
     def of(cls, document: Document, text: str, fields: Fields) -> Self:
@@ -158,6 +173,12 @@ class State:
     def reach(self) -> int:
         """The version after which every edit is here."""
         return self.version - len(self.edits)
+
+    @property
+    def first_to_undo(self) -> int:
+        """The version after which edits can be taken back."""
+        most = min(KEPT, max(1, MOST_REPLAYED // max(1, self.size_bytes)))
+        return max(self.document.oldest_version, self.version - most)
 
     def since(self, version: int) -> tuple[Edit, ...]:
         """The edits after a version that is not before `reach`."""
@@ -179,8 +200,7 @@ class State:
             text=apply(self.text, edit.operation) if edit.operation != NOTHING else self.text,
             fields={**self.fields, **edit.fields} if edit.fields else self.fields,
             size_bytes=self.size_bytes + grown - sum(len(each.encode()) for each in edit.deleted),
-            edits=(*self.edits[-KEPT + 1 :], edit),
-        )
+        )._keeping((*self.edits, edit), self.edits_size + edit.size)
 
     def edit(self, version: int) -> Edit:
         """The one that made a version after `reach`."""
@@ -194,13 +214,38 @@ class State:
         return text
 
     def deepened(self, earlier: tuple[Edit, ...]) -> Self:
-        """With the edits that come right before those that it has."""
-        return replace(self, edits=(*earlier, *self.edits))
+        """With the edits that come right before those that it has, as far as there is room."""
+        size = self.edits_size + sum(each.size for each in earlier)
+        return self._keeping((*earlier, *self.edits), size)
+
+    def compacted(self, document: Document) -> Self:
+        """As the document is now: edits that it forgot are not kept."""
+        edits = self.since(max(document.oldest_version, self.reach))
+        size = sum(each.size for each in edits)
+        return replace(self, document=document, edits=edits, edits_size=size)
 
     def numbered(self, number: int, edits: Sequence[Edit]) -> Self:
-        """With the number of its newest change, and its last edits as they are with theirs."""
+        """With the number of its newest change, and its newest edits as they are with theirs."""
         document = replace(self.document, number=number)
-        return replace(self, document=document, edits=(*self.edits[: -len(edits) or None], *edits))
+        own = [each for each in edits if each.version > self.reach]
+        kept = self.edits[: len(self.edits) - len(own)]
+        return replace(self, document=document, edits=(*kept, *own))
+
+    def _keeping(self, edits: tuple[Edit, ...], size: int) -> Self:
+        """With these edits, of so much in all, but for those that there is no room for."""
+        first, size = room(edits, size)
+        is_cut = self.is_cut or first > max(0, len(edits) - KEPT)
+        return replace(self, edits=edits[first:], edits_size=size, is_cut=is_cut)
+
+
+def room(edits: Sequence[Edit], size: int) -> tuple[int, int]:
+    """Where those begin, of edits of so much in all, that there is room for; how much they are."""
+    first = max(0, len(edits) - KEPT)
+    size -= sum(each.size for each in edits[:first])
+    while size > MOST_KEPT and first < len(edits) - 1:
+        size -= edits[first].size
+        first += 1
+    return first, size
 
 
 def taken_out(text: str, operation: Operation) -> tuple[str, ...]:

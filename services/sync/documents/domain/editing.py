@@ -257,10 +257,9 @@ def _compacted(state: State, body: Compact) -> Made:
     oldest = body.state.version
     if oldest <= state.document.oldest_version:
         return Made(body.id, state, state)
-    edits = state.since(max(oldest, state.reach))
-    since = edits[0].at if edits and oldest >= state.reach else body.edits_since
+    since = state.since(oldest)[0].at if state.reach <= oldest < state.version else body.edits_since
     document = replace(state.document, oldest_version=oldest, edits_since=since)
-    after = replace(state, document=document, edits=edits)
+    after = state.compacted(document)
     return Made(body.id, state, after, Change.RECORDED, oldest=body.state)
 
 

@@ -2,7 +2,7 @@
 
 from libs.ot import undo
 from libs.ot.operations import NOTHING, Operation
-from services.sync.documents.domain.document import KEPT, Edit, Origin, State
+from services.sync.documents.domain.document import Edit, Origin, State
 from services.sync.documents.errors import Behind, NothingToRedo, NothingToUndo
 
 _ORIGINS = {Origin.UNDO: undo.Origin.UNDO, Origin.REDO: undo.Origin.REDO}
@@ -12,7 +12,7 @@ def to_undo(state: State, person: str) -> Edit:
     """The person's latest edit of the text that is not undone: typed, restored or made again.
 
     Raises:
-        NothingToUndo: None of the last KEPT edits is.
+        NothingToUndo: None of the edits that can be taken back is.
         Behind: More of these are needed.
     """
     done, _ = _open(state, person)
@@ -27,7 +27,7 @@ def to_redo(state: State, person: str) -> Edit:
 
     Raises:
         NothingToRedo: There is none.
-        Behind: More of the last KEPT edits are needed.
+        Behind: More of these are needed.
     """
     _, undone = _open(state, person)
     if not undone:
@@ -43,9 +43,11 @@ def taking_back(state: State, target: Edit) -> Operation:
         Behind: More of the edits before it are needed, since later ones have taken them back.
     """
     links = {each.version: each.takes_back for each in state.edits if each.takes_back}
-    first = max(undo.begin(links, target.version), _first(state) + 1)
+    first = max(undo.begin(links, target.version), state.first_to_undo + 1)
     if first <= state.reach:
-        raise Behind(first - 1)
+        if not state.is_cut:
+            raise Behind(first - 1)
+        first = state.reach + 1
     edits = state.since(first - 1)
     steps = [undo.Step(each.version, each.operation, each.takes_back or None) for each in edits]
     return undo.take_back(state.text_before(edits), steps, target.version)
@@ -55,18 +57,13 @@ def _open(state: State, person: str) -> tuple[list[int], list[int]]:
     """What an undo and a redo can take back. An undo counts even if there was nothing left."""
     own = [
         (edit.version, _ORIGINS.get(edit.origin, undo.Origin.EDIT))
-        for edit in state.edits
+        for edit in state.since(max(state.reach, state.first_to_undo))
         if edit.person == person and (edit.operation != NOTHING or edit.origin in _ORIGINS)
     ]
     return undo.open_to_undo(own)
 
 
 def _require_all(state: State) -> None:
-    """Raises Behind unless every edit that may count is here."""
-    if state.reach > _first(state):
-        raise Behind(_first(state))
-
-
-def _first(state: State) -> int:
-    """The version after which edits count."""
-    return max(state.document.oldest_version, state.version - KEPT)
+    """Raises Behind unless every edit that may count is here, or there is no room for it."""
+    if state.reach > state.first_to_undo and not state.is_cut:
+        raise Behind(state.first_to_undo)

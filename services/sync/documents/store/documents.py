@@ -16,26 +16,34 @@ from libs.changes import Change, Command, Operation
 from libs.encryption.keyring import Keyring, Sealer
 from libs.errors import AppError
 from libs.metrics import WRITE_GROUP
-from libs.spine import Write, writing
+from libs.spine import Write as Transaction
+from libs.spine import writing
 from libs.spine.group import GroupCommit
 from libs.spine.requests import KEY, Answers, forget
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
 from services.sync.documents.domain.document import COLLECTION, Document, Edit, State
-from services.sync.documents.domain.editing import Body, Create, Made, decide
+from services.sync.documents.domain.editing import Body, Create, Made, Write, decide
 from services.sync.documents.errors import (
     DocumentBusy,
     DocumentNotFound,
     HistoryCompacted,
 )
 from services.sync.documents.ports import Outcome
-from services.sync.documents.store.reading import CATCH_UP, Outdated, Reading
+from services.sync.documents.store.reading import (
+    CATCH_UP,
+    MOST_MISSED,
+    MOST_OPENED,
+    Outdated,
+    Reading,
+)
 from services.sync.documents.store.recent import Recent
 from services.sync.documents.store.saving import Saving, save
 
 _TRIES = 5
 _SEALED = 4  # values of a command at most: edit, fields, two snapshots
 _COMPACTED = "document.compacted"
+_PARTS, _TYPED = 64, 2**15  # parts of an operation, code points, that weigh as much as an edit
 
 
 @dataclass(slots=True)
@@ -94,6 +102,15 @@ class _Group:
         return _Work(command, made)
 
 
+def _weight(command: Command[Body]) -> int:
+    """Large edits take long to be placed and stored: fewer of them share a transaction."""
+    if not isinstance(command.body, Write):
+        return 1
+    operation = command.body.operation
+    typed = sum(len(part) for part in operation if isinstance(part, str))
+    return 1 + len(operation) // _PARTS + typed // _TYPED
+
+
 def _details(document: Document, edit: Edit | None) -> Mapping[str, str]:
     """Where the document is, and which version an edit has made."""
     place = document.scope.place()
@@ -113,7 +130,7 @@ class PostgresDocuments(Reading):
     def __init__(self, keyring: Keyring, recent: Recent, wakeups: Wakeups) -> None:
         super().__init__(keyring, recent)
         self._wakeups = wakeups
-        self._group = GroupCommit[Command[Body], _Work](self._write)
+        self._group = GroupCommit[Command[Body], _Work](self._write, weigh=_weight)
 
     async def close(self) -> None:
         """Finishes what was submitted."""
@@ -203,17 +220,21 @@ class PostgresDocuments(Reading):
                 self.recent.forget(route, document)
         return done
 
-    async def _before(self, write: Write, known: Mapping[UUID, State]) -> Mapping[UUID, State]:
+    async def _before(
+        self, write: Transaction, known: Mapping[UUID, State]
+    ) -> Mapping[UUID, State]:
         """The documents as they are; nobody else can write them any more."""
         if not known:
             return {}
         versions = [each.version for each in known.values()]
-        rows = await write.conn.fetch(CATCH_UP, write.route.tenant, list(known), versions)
+        rows = await write.conn.fetch(
+            CATCH_UP, write.route.tenant, list(known), versions, MOST_MISSED, MOST_OPENED
+        )
         return await self.caught_up(write.route, list(known.values()), rows)
 
 
 async def _store(
-    write: Write, group: _Group, works: Sequence[_Work], sealer: Sealer
+    write: Transaction, group: _Group, works: Sequence[_Work], sealer: Sealer
 ) -> Mapping[UUID, State]:
     """Writes down what was made; the documents as they are now, with the numbers of changes."""
     changes = [(work, change) for work in works if (change := work.change)]
@@ -222,12 +243,15 @@ async def _store(
     if changes:
         first = await write.append([change for _, change in changes])
         forget(write, first, len(changes))
+        numbers: dict[UUID, int] = {}
         for number, (work, _) in enumerate(changes, start=first):
             made = _numbered(work, number)
+            numbers[made.id] = number
             if made.edit:
                 edits.setdefault(made.id, []).append(made.edit)
-            if made.id in after:
-                after[made.id] = after[made.id].numbered(number, edits.get(made.id, ()))
+        for document in numbers.keys() & after.keys():
+            own = edits.get(document, ())
+            after[document] = after[document].numbered(numbers[document], own)
     oldest = {work.made.id: work.made.oldest for work in works if work.made and work.made.oldest}
     save(write, sealer, Saving(group.before, after, edits, oldest))
     return after

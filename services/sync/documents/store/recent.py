@@ -76,4 +76,5 @@ def _worth(state: State) -> tuple[int, int, int]:
 
 
 def _weight(state: State) -> int:
-    return 2 * state.size_bytes + _EDIT_BYTES * (len(state.edits) + len(state.fields))
+    held = 2 * (state.size_bytes + state.edits_size)
+    return held + _EDIT_BYTES * (len(state.edits) + len(state.fields))

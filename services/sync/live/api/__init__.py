@@ -23,7 +23,7 @@ from services.sync.live.api.session import Session
 from services.sync.live.domain.endings import Ending
 from services.sync.live.domain.rooms import parse_room
 from services.sync.live.errors import PresenceUnavailable
-from services.sync.live.house import demand
+from services.sync.live.means import demand
 from services.sync.live.operations import slow
 from services.sync.live.ports import Documents, Frame, Peer, PresenceRooms
 
@@ -122,6 +122,10 @@ class _GrpcPeer:
             self._ending = ending.error
             self.close()
 
+    def taken(self, frame: Frame) -> None:
+        """The client has taken what `frames` gave."""
+        self.waiting -= frame.size
+
     def close(self) -> None:
         """Takes nothing more."""
         self._closed = True
@@ -136,9 +140,7 @@ class _GrpcPeer:
         while self._frames or not self._closed:
             self._news.clear()
             while self._frames:
-                frame = self._frames.popleft()
-                yield frame
-                self.waiting -= frame.size
+                yield self._frames.popleft()
             if not self._closed:
                 await self._news.wait()
         if self._ending:
@@ -164,6 +166,7 @@ class LiveServicer(pb_grpc.LiveServiceServicer):
                         yield frame.message
                     except SlowConsumer as exc:
                         raise slow(session).error from exc
+                    peer.taken(frame)
                     if not peer.waiting:
                         session.drained()
         finally:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from libs.service.admission import Admission
 from libs.service.checking import Checker
-from services.sync.live.house import Means
+from services.sync.live.means import Means
 from services.sync.live.operations import Hub
 from services.sync.live.ports import Documents, PresenceRooms
 from services.sync.live.settings import LiveSettings

@@ -27,10 +27,11 @@ from services.sync.live.errors import (
     RateExceeded,
     SomebodyElse,
 )
-from services.sync.live.house import Entry, House
+from services.sync.live.house import House
+from services.sync.live.means import Entry
+from services.sync.live.members import Connection
 from services.sync.live.operations import slow
 from services.sync.live.ports import Frame, Peer
-from services.sync.live.rooms import Connection
 
 _ACTION = "Subscribe"
 _GLANCE = 0.05  # seconds between two looks at a client that takes nothing
@@ -78,13 +79,12 @@ class Session(Connection):
         await self._room_to_answer()
         if self.ended:
             return
-        kind, reply_to, code = "malformed", "", "OK"
+        kind, reply_to, code = "malformed", message.id, "OK"
         try:
             self._count()
             if isinstance(message, Malformed):
-                reply_to = message.id
                 raise message.error
-            kind, reply_to = message.WhichOneof("message") or "none", message.id
+            kind = message.WhichOneof("message") or "none"
             await self._checked(kind, message)
         except Exception as exc:
             error = expected(exc)

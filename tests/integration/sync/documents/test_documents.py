@@ -3,12 +3,16 @@
 import time
 from uuid import uuid4
 
+import asyncpg
 import grpc
 
 from aeterna.common.v1 import scope_pb2
 from aeterna.sync.v1 import documents_pb2 as pb
 from aeterna.sync.v1 import sync_pb2
 from libs.auth import Role
+from libs.tenancy import Route, ShardId, TenantId
+from libs.usage import Kind
+from services.sync.documents.store.storage import stored
 from tests.errors import fails_with
 from tests.integration.sync.documents.people import TENANT, Person, at, fields, parts, replayed
 from tests.suite import Suite
@@ -236,6 +240,18 @@ async def test_a_document_belongs_to_a_place_of_knowledge(ann: Person) -> None:
 
     with fails_with("INVALID_REQUEST", "document.scope.user_id"):
         await ann.stub.CreateDocument(request, metadata=ann.metadata)
+
+
+async def test_what_is_stored_is_counted(ann: Person, pool: asyncpg.Pool) -> None:
+    route = Route(TenantId(TENANT), ShardId("main"), 1, pool)
+    assert await stored(route) == {Kind.BYTE_HOURS: 0}
+
+    name = (await ann.create("x" * 5000, title="y" * 100)).name
+    created = (await stored(route))[Kind.BYTE_HOURS]
+    await ann.edit(name, 0, "z" * 1000)
+
+    assert 5100 < created < 5500
+    assert 1000 < (await stored(route))[Kind.BYTE_HOURS] - created < 1200
 
 
 async def test_a_viewer_reads_and_writes_nothing(suite: Suite, ann: Person) -> None:

@@ -18,7 +18,18 @@ from libs import changes
 from libs.auth import Role
 from libs.spine import writing
 from libs.tenancy import TenantId
+from tests.databases import Database
 from tests.integration.sync.replicas import NEVER, SOON, Replica, Serving
+
+_SUSPEND = "INSERT INTO aeterna.suspended_user VALUES ($1, $2, 'user:ann', 1, now())"
+_BIND = """
+    INSERT INTO aeterna.role_binding
+    VALUES ($1, gen_random_uuid(), $2, 'viewer', '', $3, '', NULL, 'user:ann', 1, now())
+"""
+_STATE = """
+    INSERT INTO aeterna.authorization_state VALUES ($1, 1)
+    ON CONFLICT (tenant_id) DO UPDATE SET number = authorization_state.number + 1
+"""
 
 
 @dataclass
@@ -88,16 +99,19 @@ async def connected(
     lifetime: timedelta = NEVER,
 ) -> AsyncIterator[LiveClient]:
     """A connection that was welcomed."""
-    token = token_of(replica, tenant, subject, roles, lifetime)
-    metadata = (("authorization", f"Bearer {token}"),)
-    call = pb_grpc.LiveServiceStub(replica.channel).Connect(metadata=metadata)
-    client = LiveClient(call)
+    client = connecting(replica, token_of(replica, tenant, subject, roles, lifetime))
     try:
         welcome = await client.next("welcome")
         assert (welcome.tenant, welcome.subject) == (tenant, subject)
         yield client
     finally:
-        call.cancel()
+        client.call.cancel()
+
+
+def connecting(replica: Serving, token: str) -> LiveClient:
+    """A connection of which it is not known whether it is let in."""
+    metadata = (("authorization", f"Bearer {token}"),)
+    return LiveClient(pb_grpc.LiveServiceStub(replica.channel).Connect(metadata=metadata))
 
 
 def token_of(
@@ -128,3 +142,30 @@ def change(
 ) -> changes.Change:
     origin = changes.Origin("user:ann", "0" * 32)
     return changes.Change(resource, operation, origin, subject, layer, details=details or None)
+
+
+async def prune(replica: Replica, database: Database, until: int) -> None:
+    """Deletes the changes of acme up to a number, as governance does."""
+    route = await replica.platform.directory.route(TenantId("acme"))
+    async with database.connect() as superuser, superuser.transaction():
+        await superuser.execute("SELECT aeterna.begin_write($1, $2)", "acme", route.epoch)
+        await superuser.execute("SELECT aeterna.prune_changes($1)", until)
+
+
+async def suspend(replica: Replica, database: Database, person: str) -> None:
+    """Makes somebody of acme one who may do nothing, as governance does."""
+    await _rule(replica, database, _SUSPEND, person)
+
+
+async def bind(replica: Replica, database: Database, person: str, team: str) -> None:
+    """Makes somebody of acme a viewer in a team."""
+    await _rule(replica, database, _BIND, person, team)
+
+
+async def _rule(replica: Replica, database: Database, sql: str, *values: str) -> None:
+    route = await replica.platform.directory.route(TenantId("acme"))
+    async with database.connect() as superuser, superuser.transaction():
+        await superuser.execute("SELECT aeterna.begin_write($1, $2)", "acme", route.epoch)
+        await superuser.execute(sql, "acme", *values)
+        await superuser.execute(_STATE, "acme")
+    replica.platform.wakeups.publish(route.tenant)

@@ -6,8 +6,9 @@ import pytest
 
 from libs.auth import Role
 from libs.changes import Operation
+from tests.databases import Database
 from tests.integration.sync.conftest import OpenReplica
-from tests.integration.sync.live.clients import change, connected, write
+from tests.integration.sync.live.clients import bind, change, connected, write
 from tests.integration.sync.replicas import Replica
 
 ONE, TWO = "memories/1", "memories/2"
@@ -188,3 +189,23 @@ async def test_others_rooms_are_not_ours(replica: Replica) -> None:
         assert {each.change.resource for each in await bolt.events(1)} == {"policies/1"}
         await bolt.ask(ping={})
         assert bolt.heard == []
+
+
+async def test_a_role_in_a_team_hears_of_the_team(replica: Replica, database: Database) -> None:
+    places = [
+        change(name, layer="team", org="", team=team, project="")
+        for name, team in ((ONE, "red"), (TWO, "blue"), (ONE, "red"))
+    ]
+    await bind(replica, database, "tea", "red")
+    await write(replica, *places)
+    async with connected(replica, subject="tea", roles=[]) as client:
+        for room in ("changes", "memories", ONE, "teams/red"):
+            await client.subscribe(room, since=0)
+            assert await client.numbers(2, room) == [1, 3]
+        for room in (TWO, "teams/blue", "orgs/red"):
+            answer = await client.ask(subscribe={"room": room})
+            assert answer.error.reason == "ROOM_NOT_FOUND"
+        await write(replica, *places)
+        for room in ("changes", "memories", ONE, "teams/red"):
+            assert await client.numbers(2, room) == [4, 6]
+        assert [each for each in client.heard if each.HasField("event")] == []

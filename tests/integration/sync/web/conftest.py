@@ -4,12 +4,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
 
 from aeterna.sync.v1 import live_pb2 as pb
+from libs.auth import Identity
 from libs.service.caller import Caller
 from libs.service.checking import Malformed
 from libs.service.settings import TlsSettings
@@ -21,6 +22,7 @@ from services.sync.web.server import WebServer
 from services.sync.web.settings import WebSettings
 from tests.certificates import make_certificates
 
+_ANN = cast(Identity, "ann")
 _LIMITS = LiveSettings(max_message_bytes=1 << 20)
 _GRACE = timedelta(seconds=20)
 
@@ -46,8 +48,11 @@ class Echo:
 
 @dataclass
 class EchoSession:
+    """Of a stranger as long as nothing was heard."""
+
     hub: Echo
     peer: Peer
+    identity: Identity | None = None
 
     async def receive(self, message: pb.ConnectRequest | Malformed) -> None:
         if isinstance(message, Malformed):
@@ -55,6 +60,8 @@ class EchoSession:
             self.peer.send(Frame(pb.ConnectResponse(reply_to=message.id, error=error)))
             return
         self.hub.seen.append(message)
+        if not message.HasField("authenticate"):
+            self.identity = _ANN
         if message.HasField("get_document"):  # takes as long as the test likes
             await self.hub.release.wait()
         if message.HasField("list_documents"):  # a bug

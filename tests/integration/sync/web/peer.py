@@ -79,6 +79,7 @@ class Peer:
         self._connection = WSConnection(ConnectionType.CLIENT)
         self._events: list[Event] = []
         self._message: list[str | bytes | bytearray] = []
+        self.reason = ""  # why the server closed
 
     async def send(self, *pieces: bytes) -> None:
         """Sends each piece by itself, as far as the other side still listens."""
@@ -122,6 +123,7 @@ class Peer:
             case Ping():
                 return Got("ping", bytes(event.payload))
             case CloseConnection():
+                self.reason = event.reason or ""
                 return Got("close", event.code)
         raise AssertionError(event)
 
@@ -191,6 +193,20 @@ async def opened(
         assert isinstance(answer, AcceptConnection), answer
         assert answer.subprotocol == (subprotocols[0] if subprotocols else None)
         assert answer.extensions == []
+        yield peer
+
+
+@asynccontextmanager
+async def known(address: str, subprotocol: str = JSON) -> AsyncIterator[Peer]:
+    """One of whom the hub has heard, so that its messages may be long."""
+    async with opened(address, [subprotocol]) as peer:
+        hello = (
+            frame(TEXT, ping_text("hi"))
+            if subprotocol == JSON
+            else frame(BINARY, ping_binary("hi"))
+        )
+        await peer.send(hello)
+        assert (await said(peer)).content == "hi"
         yield peer
 
 

@@ -24,6 +24,7 @@ from tests.integration.sync.web.peer import (
     connected,
     expect,
     frame,
+    known,
     opened,
     ping_text,
     said,
@@ -70,7 +71,7 @@ async def test_a_close_in_a_fragmented_message(web: Web) -> None:
 
 
 async def test_a_long_message_a_close_and_a_ping_7_1_6(web: Web) -> None:
-    async with opened(web.address) as peer:
+    async with known(web.address) as peer:
         long = frame(TEXT, ping_text("long", 256 << 10))
         sending = asyncio.create_task(peer.send(long + close(1000) + frame(PING)))
 

@@ -29,6 +29,7 @@ from tests.integration.sync.web.peer import (
     chopped,
     expect,
     frame,
+    known,
     opened,
     ping_binary,
     ping_text,
@@ -183,7 +184,7 @@ def all_cases() -> Iterator[Case]:
 
 @pytest.mark.parametrize("case", list(all_cases()), ids=lambda case: case.number)
 async def test_frames(web: Web, case: Case) -> None:
-    async with opened(web.address, [case.subprotocol]) as peer:
+    async with known(web.address, case.subprotocol) as peer:
         sending = asyncio.create_task(peer.send(*case.out))
 
         assert [await said(peer) for _ in case.back] == list(case.back)
@@ -241,7 +242,7 @@ async def test_many_messages(web: Web, octets: int) -> None:
 
 
 async def test_one_message_in_many_fragments_10_1_1(web: Web) -> None:
-    async with opened(web.address) as peer:
+    async with known(web.address) as peer:
         parts = chopped(ping_text("x", 65536), 1300)
         for place, part in enumerate(parts):
             opcode = CONTINUATION if place else TEXT
@@ -279,4 +280,10 @@ async def test_the_limit_of_a_message_is_a_setting() -> None:
         await peer.send(frame(TEXT, ping_text("x", 1024)))
         assert await said(peer) == answer("x")
         await peer.send(frame(TEXT, ping_text("x", 1025)))
+        await expect(peer, TOO_BIG)
+
+
+async def test_the_messages_of_strangers_are_short(web: Web) -> None:
+    async with opened(web.address) as peer:
+        await peer.send(frame(TEXT, ping_text("x", (32 << 10) + 1)))
         await expect(peer, TOO_BIG)

@@ -14,7 +14,14 @@ from libs.errors import InvalidRequest
 from libs.ot.clocks import Time, Written
 from libs.ot.operations import NOTHING, Operation, apply, normal
 from libs.scope import Scope
-from services.sync.documents.domain.document import KEPT, Document, Kind, Origin, State
+from services.sync.documents.domain.document import (
+    KEPT,
+    MOST_KEPT,
+    Document,
+    Kind,
+    Origin,
+    State,
+)
 from services.sync.documents.domain.editing import (
     Body,
     Compact,
@@ -183,6 +190,25 @@ def test_no_more_edits_are_kept_in_memory_than_an_undo_may_need() -> None:
     assert after(state, TakeBack(ID, Origin.UNDO, "ann", NOW)).text == "x" * (KEPT + 6)
     with pytest.raises(NothingToUndo):
         after(state, TakeBack(ID, Origin.UNDO, "bob", NOW))
+
+
+def test_of_large_edits_fewer_are_kept_in_memory() -> None:
+    text = "x" * (MOST_KEPT // 8)
+    state = make_state()
+    for version in range(12):
+        state = after(state, make_write(version, (text, -len(text)) if version else (text,)))
+
+    assert (len(state.edits), state.reach, state.is_cut) == (4, 8, True)
+    assert state.edits_size == sum(each.size for each in state.edits) == MOST_KEPT
+    earlier = state.edits
+    assert state.deepened(earlier).edits == earlier
+    state = after(state, TakeBack(ID, Origin.UNDO, "ann", NOW))
+    assert (state.text, len(state.edits)) == (text, 4)
+
+
+def test_of_large_texts_fewer_edits_can_be_taken_back() -> None:
+    assert make_state("x" * 2**20, version=100).first_to_undo == 36
+    assert typed(make_state("x"), *["y"] * 100).first_to_undo == 0
 
 
 def test_an_undo_counts_though_nothing_was_left_to_take_back() -> None:
