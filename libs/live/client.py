@@ -75,7 +75,6 @@ class Live:
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: Exception | None = None
 
-    # ---- what a program asks for -----------------------------------------------------------------
     def enter(
         self,
         room: str,
@@ -172,7 +171,6 @@ class Live:
             await document.close()
         self._end(ClientError(grpc.StatusCode.CANCELLED, "The client was closed."), leaving=True)
 
-    # ---- connections -----------------------------------------------------------------------------
     async def _run(self) -> None:
         """One connection after the other, until one ends for good."""
         failures, loop = 0, asyncio.get_running_loop()
@@ -254,7 +252,6 @@ class Live:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # ---- rooms -----------------------------------------------------------------------------------
     def _subscribe(self, room: Room) -> None:
         identity = f"r{next(self._numbers)}"
         self._entering[identity] = room

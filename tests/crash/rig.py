@@ -49,6 +49,12 @@ class Process:
                 *self.command, env={**os.environ, **self.environment}, stdout=log, stderr=log
             )
 
+    async def stop(self) -> int:
+        """SIGTERM: it drains first. How it ended."""
+        assert self.process
+        self.process.terminate()
+        return await self.process.wait()
+
     async def kill(self) -> None:
         """SIGKILL."""
         if self.process and self.process.returncode is None:
@@ -92,6 +98,14 @@ class Rig:
         urls = values.pop("urls", [f"ws://{each}/v1/live" for each in self.webs])
         return Live(urls, self.token, pauses=_PAUSES, **values)
 
+    async def answers(self, place: int) -> None:
+        """Returns once a replica lets clients in."""
+        async with self.live(urls=f"ws://{self.webs[place]}/v1/live") as live:
+            try:
+                await asyncio.wait_for(live.online(), _START_SECONDS)
+            except TimeoutError:
+                raise AssertionError(self.syncs[place].log.read_text()) from None
+
     def _channel(self, name: str) -> grpc.aio.Channel:
         if name not in self.channels:
             self.channels[name] = grpc.aio.insecure_channel(self.addresses[name], _CHANNEL)
@@ -122,23 +136,14 @@ async def open_rig(folder: Path) -> AsyncIterator[Rig]:
         try:
             for each in [*processes, *syncs]:
                 await each.start()
-            for each, web in zip(syncs, webs, strict=True):
-                await _answers(rig, each, web)
+            for place in range(len(syncs)):
+                await rig.answers(place)
             yield rig
         finally:
             for channel in rig.channels.values():
                 await channel.close()
             for each in [*syncs, *processes]:
                 await each.kill()
-
-
-async def _answers(rig: Rig, process: Process, web: str) -> None:
-    """Returns once a replica lets clients in."""
-    async with rig.live(urls=f"ws://{web}/v1/live") as live:
-        try:
-            await asyncio.wait_for(live.online(), _START_SECONDS)
-        except TimeoutError:
-            raise AssertionError(process.log.read_text()) from None
 
 
 def _redis(folder: Path, address: str) -> Process:

@@ -98,6 +98,15 @@ async def _kill_a_replica(rig: Rig, load: Load) -> None:
     await victim.start()
 
 
+async def _stop_a_replica(rig: Rig, load: Load) -> None:
+    """As a release does: it tells its clients when to come back, and sends them away."""
+    place = random.randrange(len(rig.syncs))
+    assert await rig.syncs[place].stop() == 0
+    await load.more(random.randint(1, 40))
+    await rig.syncs[place].start()
+    await rig.answers(place)
+
+
 async def _restart_redis(rig: Rig, load: Load) -> None:
     await rig.redis.kill()
     await load.more(random.randint(1, 40))
@@ -112,7 +121,9 @@ async def _restart_postgres(rig: Rig, load: Load) -> None:
 Trouble = Callable[[Rig, Load], Awaitable[None]]
 
 
-@pytest.mark.parametrize("trouble", [_kill_a_replica, _restart_redis, _restart_postgres])
+@pytest.mark.parametrize(
+    "trouble", [_kill_a_replica, _stop_a_replica, _restart_redis, _restart_postgres]
+)
 async def test_no_event_is_lost_and_none_comes_twice(folder: Path, trouble: Trouble) -> None:
     async with open_rig(folder.parent) as rig, AsyncExitStack() as stack:
         clients = [

@@ -8,7 +8,7 @@ from tests.crash.replicas import sync_replica
 from tests.databases import Database, add_tenant
 from tests.integration.sync.presence.people import OFFLINE, listed, new_room, present, sees
 
-_SETTINGS = {"PRESENCE__LEASE": "PT3S", "PRESENCE__RENEWAL": "PT0.5S"}
+_SETTINGS = {"PRESENCE__LEASE": "PT5S", "PRESENCE__RENEWAL": "PT0.5S"}
 _CROWD = 20
 
 

@@ -1,5 +1,6 @@
 """Those who hear of the same changes: one decision serves them all. Pure."""
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from libs.authorization.asking import Decision
@@ -58,6 +59,30 @@ class Audience:
         """Whether a person of the audience hears of a change."""
         shown = self.shown(change)
         return shown.own if person == shown.person else shown.others
+
+
+class Audiences:
+    """Those of one tenant that somebody is in."""
+
+    def __init__(self, tenant: str) -> None:
+        self._tenant = tenant
+        self._by_rights: dict[Hashable, Audience] = {}
+
+    def of(self, asker: Asker) -> Audience:
+        """The one that has these rights; not kept before somebody joins it."""
+        return self._by_rights.get(asker.rights) or Audience(self._tenant, asker)
+
+    def join(self, audience: Audience) -> None:
+        """One more of it."""
+        self._by_rights[audience.rights] = audience
+        audience.connections += 1
+
+    def leave(self, audience: Audience | None) -> None:
+        """One less of it."""
+        if audience is not None:
+            audience.connections -= 1
+            if not audience.connections:
+                self._by_rights.pop(audience.rights, None)
 
 
 def _sees(asker: Asker, change: Change, tenant: str) -> bool:

@@ -6,7 +6,7 @@ turns; the other reads for those who are behind (`services.sync.live.reader`).
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,7 +18,7 @@ from libs.service.caller import PermissionDenied
 from libs.service.errors import expected
 from libs.spine.changes import LoggedChange
 from libs.tenancy import TenantId
-from services.sync.live.audience import Audience
+from services.sync.live.audience import Audiences
 from services.sync.live.domain.endings import Ending
 from services.sync.live.domain.rooms import Room, entering, rooms_of
 from services.sync.live.errors import (
@@ -33,6 +33,7 @@ from services.sync.live.members import Connection, Member, State
 from services.sync.live.ports import Frame
 from services.sync.live.reader import LOST, Reader
 from services.sync.live.rooms import LiveRoom, Queued
+from services.sync.live.telling import Telling
 from services.sync.tails import PAGE, Tail
 
 _TURN = 256  # sends before others have their turn
@@ -53,10 +54,9 @@ class House:
         self.tail: Tail
         self._ended, self._stack = ended, ExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._audiences: dict[Hashable, Audience] = {}
+        self._audiences = Audiences(tenant)
         self._rules: object = None
-        self._told: deque[tuple[LiveRoom, Frame]] = deque()
-        self._telling: asyncio.Task[None] | None = None
+        self._telling = Telling(self.too_slow)
         self._renewing = asyncio.Lock()
 
     def open(self, head: int) -> None:
@@ -94,7 +94,7 @@ class House:
             self.leave(connection, name)
         del self.connections[connection]
         LIVE_CONNECTIONS.dec()
-        self._drop(connection.audience)
+        self._audiences.leave(connection.audience)
         connection.audience = None
         if not self.connections:
             self._close()
@@ -167,9 +167,7 @@ class House:
     def tell(self, name: str, frame: Frame) -> None:
         """Sends something to those in a room who entered it with presence."""
         if name in self.rooms:
-            self._told.append((self.rooms[name], frame))
-            if self._telling is None or self._telling.done():
-                self._telling = asyncio.create_task(self._tell())
+            self._telling.tell(self.rooms[name], frame)
 
     def confirm(self) -> None:
         """Tells everybody live from where to resume, where that is news."""
@@ -221,16 +219,6 @@ class House:
             ending = Ending(LogChanged() if isinstance(exc, LOST) else expected(exc))
             for connection in list(self.connections):
                 self.end(connection, ending)
-
-    async def _tell(self) -> None:
-        """What waits to be told; to those who take it, the others can do without."""
-        while self._told:
-            room, frame = self._told.popleft()
-            for count, member in enumerate(list(room.present), start=1):
-                if not self.too_slow(member):
-                    member.connection.peer.send(frame)
-                if count % _TURN == 0:
-                    await asyncio.sleep(0)
 
     def _close(self) -> None:
         for task in self._tasks:
@@ -316,25 +304,17 @@ class House:
         if connection not in self.connections:
             return
         before = connection.audience
-        after = self._audiences.get(asker.rights) or Audience(self.tenant, asker)
+        after = self._audiences.of(asker)
         decision = after.admits(_ACTION)
         if not decision.allowed:
             raise PermissionDenied(_ACTION, decision)
         if after is before:
             return
-        self._audiences[asker.rights] = after
+        self._audiences.join(after)
         connection.audience = after
-        after.connections += 1
         for member in connection.rooms.values():
             member.room.move(member, before)
-        self._drop(before)
-
-    def _drop(self, audience: Audience | None) -> None:
-        """One less of an audience."""
-        if audience is not None:
-            audience.connections -= 1
-            if not audience.connections:
-                self._audiences.pop(audience.rights, None)
+        self._audiences.leave(before)
 
     async def _number(self, since: int | None) -> int:
         """Where a member begins: a number from which the log goes on."""

@@ -60,7 +60,8 @@ class Exchange:
 
     When the store was away or has lost something, the others too may have to write their members
     anew: for the length of a lease nobody is taken for gone who is merely not there, and nobody is
-    swept away.
+    swept away. Nor does a replica sweep that was held up itself: what held it up may do so with
+    others.
     """
 
     def __init__(self, store: Store, board: Board, lease: Lease, *, lonely: bool) -> None:
@@ -68,7 +69,7 @@ class Exchange:
         self._store, self._board, self._lease, self._lonely = store, board, lease, lonely
         self.connected = False
         self._failures = 0
-        self._renew_at = self._retry_at = float("-inf")
+        self._renew_at = self._retry_at = self._renewed_at = float("-inf")
         self._sweep_at: float | None = None
         self._settled_at: float | None = None  # None: it is settled
 
@@ -111,9 +112,11 @@ class Exchange:
     async def _renew(self, now: float) -> None:
         known = {room: here.version for room, here in self._board.rooms.items()}
         renewal = await self._store.renew(known)
-        self._renew_at = now + self._lease.renewal
         if not self.connected:
             self._found(now)
+        elif now - self._renewed_at >= self._lease.length:
+            self._sweep_at = now + self._lease.length
+        self._renewed_at, self._renew_at = now, now + self._lease.renewal
         for room, position in renewal.positions.items():
             here = self._board.rooms.get(room)
             if here is None:

@@ -151,6 +151,22 @@ async def test_a_store_that_is_away_leaves_each_replica_alone_and_says_so(
     assert [each.connection for each in bob.told if each.state is State.OFFLINE] == ["c1"]
 
 
+async def test_replicas_that_are_held_up_do_not_take_each_other_for_dead(
+    pair: list[Desk], clock: Clock
+) -> None:
+    here, there = pair
+    ann = await here.enter(ROOM, member("c1", "ann"))
+    bob = await there.enter(ROOM, member("c2", "bob"))
+    await pass_time(clock, 16, here, there)
+    clock.now += 20
+    await pass_time(clock, 3, here)
+    await pass_time(clock, 20, here, there)
+
+    assert set(ann.seen) == set(bob.seen) == {"c1", "c2"}
+    assert State.OFFLINE not in {each.state for each in [*ann.told, *bob.told]}
+    assert ann.counts == Counts(2, 2)
+
+
 async def test_one_replica_that_comes_back_later_loses_nobody(
     pair: list[Desk], clock: Clock
 ) -> None:

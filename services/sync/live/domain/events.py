@@ -58,9 +58,12 @@ def type_of(change: Happened) -> str:
     collection = change.resource.partition("/")[0]
     if collection == _ALERTS:
         return "BudgetAlert" if change.event.startswith(_BUDGETS) else OTHER
-    if collection not in _WORDS or change.event in _UNDECIDED:
+    if collection not in _WORDS:
         return OTHER
     if change.operation == Operation.RECORDED and collection not in _RECORDED_ALIKE:
         return OTHER
     words, otherwise = _WORDS[collection]
-    return next((word for did, word in words.items() if did == change.operation), otherwise)
+    for did, word in words.items():
+        if did == change.operation:
+            return word
+    return OTHER if change.event in _UNDECIDED else otherwise
