@@ -29,7 +29,7 @@ serve: setup ## Run all four services on embedded stores until Ctrl-C
 
 ##@ Check it
 
-.PHONY: test test-isolation test-rotation lint types walls
+.PHONY: test test-isolation test-rotation fuzz-ot lint types walls
 test: ## Run every test that needs no cluster (WORKERS=n, one per core by default; CI=1: with coverage)
 	scripts/setup --tests
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(if $(CI),--cov)
@@ -41,6 +41,9 @@ test-isolation: ## Drive 1,000,000 operations through the tenant isolation tests
 test-rotation: setup ## Rotate keys under 64 readers and writers, ROTATIONS times (default: 20; long)
 	scripts/setup --tests
 	AETERNA_ROTATIONS=$(or $(ROTATIONS),20) $(PYTEST) -s -o faulthandler_timeout=0 tests/integration/governance/test_rotation_under_load.py
+
+fuzz-ot: setup ## Type OPERATIONS operations (default: 1000000) into shared texts on a bad network, on all cores (long)
+	$(BIN)/python -m tests.convergence $(or $(OPERATIONS),1000000)
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check
@@ -73,7 +76,7 @@ e2e: ## Run the tests that need a cluster (KUBECONFIG or AETERNA_E2E_CONTEXT: on
 
 ##@ Change it
 
-.PHONY: format protos protos-check protos-baseline
+.PHONY: format protos protos-check protos-baseline console console-check
 format: setup ## Format the code and fix what can be fixed by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -89,6 +92,12 @@ protos-check: protos ## Lint the contracts and refuse changes that break clients
 protos-baseline: protos ## Accept the contracts as they are: later changes must be compatible
 	$(BIN)/buf build protos --path protos/aeterna --exclude-source-info -o $(BASELINE)
 
+console: ## Compile the TypeScript client into the console page (needs npm)
+	scripts/console
+
+console-check: ## See that the compiled client is current, and check the page's types (needs npm)
+	scripts/console check
+
 ##@ Charts
 
 .PHONY: charts manifests
@@ -100,7 +109,7 @@ manifests: ## Render charts/aeterna into k8s/, and the charts' READMEs
 
 ##@ Measure it
 
-.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale bench-anomaly bench-budgets
+.PHONY: bench bench-retrieval bench-cache bench-near-duplicates bench-matryoshka bench-scale bench-anomaly bench-budgets bench-presence bench-sockets
 bench: setup ## Run the benchmarks; results go to bench/results
 	$(BIN)/python -m bench
 
@@ -125,9 +134,15 @@ bench-scale: setup ## Measure what the number of tenants costs (SCALE_MEMORIES=n
 bench-budgets: setup ## Measure reservations of 4 x 100 reservers, and kill them at random (QUICK=1: shorter)
 	$(BIN)/python -m bench budgets $(if $(QUICK),--quick)
 
+bench-presence: setup ## Measure joins, counts and memory of presence in rooms of 100 to 100,000 (QUICK=1: small)
+	$(BIN)/python -m bench presence $(if $(QUICK),--quick)
+
+bench-sockets: setup ## Measure 10,000 WebSockets, beside Centrifugo's if scripts/tools has built it (QUICK=1: few)
+	$(BIN)/python -m bench sockets $(if $(QUICK),--quick)
+
 ##@ Leave no trace
 
 .PHONY: clean
 clean: ## Delete everything that make created, environments included
-	rm -rf .uv .venv bench/peers/.venv gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .uv .venv bench/peers/.venv bench/peers/ot/node_modules clients/typescript/node_modules clients/typescript/dist test-artefacts gen .gen-* .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,7 @@ from bench.report import RESULTS, Report, machine
 
 
 class Name(StrEnum):
-    """What can be measured; `peers` needs the network the first time."""
+    """What can be measured; `ot` and `peers` need the network the first time."""
 
     ENCRYPTION = "encryption"
     SEARCH = "search"
@@ -28,6 +28,10 @@ class Name(StrEnum):
     ANOMALY = "anomaly"
     ERASURE = "erasure"
     BUDGETS = "budgets"
+    DOCUMENTS = "documents"
+    PRESENCE = "presence"
+    OT = "ot"
+    SOCKETS = "sockets"
     PEERS = "peers"
 
 

@@ -12,14 +12,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli import interrupts
 from cli.command import given
-from cli.endpoints import Addresses, find
+from cli.endpoints import SERVICES, Addresses, find
 from cli.exits import Exit, exits
 from cli.options import DataFolder, Options, Output
 from libs.clients import Tls, open_channel
 from libs.errors import invalid
 
 _SECONDS = 5.0  # for one answer, attempts to connect included
-_NAMES = tuple(Addresses.__dataclass_fields__)
 _OPTIONAL = ("wakeups", "kms")  # what services can do without: see libs.service.server
 
 
@@ -46,7 +45,7 @@ def health(
     services: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"{', '.join(_NAMES)}, or HOST:PORT of any one.",
+            help=f"{', '.join(SERVICES)}, or HOST:PORT of any one.",
             metavar="[SERVICE...]",
             show_default="all four",
         ),
@@ -60,7 +59,7 @@ def health(
     """Ask services whether they serve; ends with 6 unless all do. Needs no token."""
     options = given(ctx, {"server": server, "data": data, "output": output})
     with exits():
-        targets = [_target(each, options) for each in services or _NAMES]
+        targets = [_target(each, options) for each in services or SERVICES]
         answers = interrupts.run(_ask_all(targets, options.tls))
         _show(answers, options.output)
         if not all(each.serves for each in answers):
@@ -71,8 +70,8 @@ def _target(service: str, options: Options) -> tuple[str, str]:
     """Name and address; an address is its own name."""
     if ":" in service:
         return service, service
-    if service not in _NAMES:
-        raise invalid("service", f"must be one of {', '.join(_NAMES)}, or HOST:PORT")
+    if service not in SERVICES:
+        raise invalid("service", f"must be one of {', '.join(SERVICES)}, or HOST:PORT")
     addresses = Addresses.parse(options.server) if options.server else find(options.folder)
     return service, getattr(addresses, service)
 

@@ -19,11 +19,13 @@ from cli import (
     constraint,
     costs,
     demo,
+    documents,
     erasure,
     export,
     health,
     keys,
     knowledge,
+    live,
     memory,
     memory_all,
     memory_find,
@@ -107,6 +109,8 @@ memory.app.add_typer(memory_all.app)
 memory.app.add_typer(memory_life.app)
 memory.app.add_typer(memory_settings.app, name="settings")
 app.add_typer(knowledge.app, name="knowledge", rich_help_panel=_USE)
+app.add_typer(documents.app, name="document", rich_help_panel=_USE)
+app.add_typer(live.app, name="live", rich_help_panel=_USE)
 app.add_typer(operations.app, name="operations", rich_help_panel=_USE)
 command(app, "changes", panel=_USE, example="aeterna changes --since 0 --output json")(
     changes.follow

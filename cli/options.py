@@ -97,6 +97,11 @@ class Options:
         return self.as_subject or getpass.getuser()
 
     @property
+    def acts_for(self) -> str:
+        """The tenant that calls name; a minted token is the tenant's own."""
+        return (self.tenant or "") if self.token else ""
+
+    @property
     def tls(self) -> Tls | None:
         """None: plain text."""
         if not (self.tls_ca or self.tls_certificate):

@@ -35,6 +35,7 @@ COMPONENTS = (
     "services.memory",
     "services.knowledge",
     "services.governance",
+    "services.sync",
 )
 _LOOK_AGAIN = 1.0  # seconds
 

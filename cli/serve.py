@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 
 from cli.command import given
-from cli.endpoints import Addresses
+from cli.endpoints import SERVICES, WEB_PORT, Addresses
 from cli.exits import exits
 from cli.options import DataFolder
 from libs.errors import FieldViolation, InvalidRequest
@@ -53,6 +53,14 @@ def serve_all(
             min=0, max=65535, help="Of memory; the others follow on the next three. 0: free ones."
         ),
     ] = 50051,
+    web_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"Of WebSockets and the console; {WEB_PORT}, or a free one with --port 0.",
+        ),
+    ] = None,
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Prometheus metrics. 0: a free one.")
     ] = 9090,
@@ -68,7 +76,8 @@ def serve_all(
         from libs import logs
 
         logs.configure(log_level)
-        suite = _suite(given(ctx, {"data": data}).folder, host, port)
+        wanted = Addresses.from_port(host, port, web_port)
+        suite = _suite(given(ctx, {"data": data}).folder, wanted)
         uvloop.run(_until_stopped(suite, host, metrics_port))
 
 
@@ -90,7 +99,7 @@ def _keep_to_one_thread() -> None:
     environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-for _place, _name in enumerate(Addresses.__dataclass_fields__):
+for _place, _name in enumerate(SERVICES):
     _service(_name, 50051 + _place)
 
 
@@ -132,8 +141,7 @@ async def _until_stopped(
 
 
 @asynccontextmanager
-async def _suite(folder: Path, host: str, port: int) -> AsyncIterator[Addresses]:
-    wanted = Addresses.from_port(host, port)
+async def _suite(folder: Path, wanted: Addresses) -> AsyncIterator[Addresses]:
     if any(name.upper().startswith(_CONFIGURED) for name in environ):
         opened = _configured()
     else:

@@ -5,14 +5,14 @@ from __future__ import annotations  # stubs of asyncio exist for type checkers o
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from cli.endpoints import Addresses, find
+from cli.endpoints import SERVICES, Addresses, find
 from cli.options import Options
 from libs.clients import open_channel
 from libs.clients.stubs import Stubs
@@ -20,9 +20,11 @@ from libs.errors import AppError, Kind, invalid
 
 if TYPE_CHECKING:
     from libs.auth import LocalIssuer
+    from libs.live import Live
 
 KEYRING = "keyring.json"  # in the data folder
 PLATFORM_ADMIN = "platform_admin"
+_LIVE = "/v1/live"  # on the port of the web
 _PLATFORM = "platform"  # the tenant in the tokens of platform administrators; none needs to exist
 _LIFETIME = timedelta(minutes=5)  # of a token that is minted for one call
 
@@ -39,9 +41,20 @@ class NoIssuer(AppError):
 
 @dataclass(frozen=True)
 class Session(Stubs):
-    """Stubs of every service, for one caller."""
+    """Stubs of every service, for one caller, and what other connections of it need."""
 
     options: Options
+    addresses: Addresses
+    token: Callable[[], str]
+
+    def open_live(self, device: str = "") -> Live:
+        """A client of the WebSocket, for the length of an `async with`."""
+        from libs.live import Live
+
+        scheme, tls = ("wss", self.options.tls.context()) if self.options.tls else ("ws", None)
+        url = f"{scheme}://{self.addresses.web}{_LIVE}"
+        tenant = self.options.acts_for
+        return Live(url, self.token, tenant=tenant, device=device, tls=tls)
 
 
 @asynccontextmanager
@@ -53,16 +66,17 @@ async def open_session(options: Options, role: str) -> AsyncIterator[Session]:
     """
     addresses = Addresses.parse(options.server) if options.server else find(options.folder)
     token = await _token(options, role)
-    tenant = (options.tenant or "") if options.token else ""  # a minted token is the tenant's own
     async with AsyncExitStack() as stack:
         channels = {
             name: await stack.enter_async_context(
-                open_channel(address, token, tenant=tenant, tls=options.tls)
+                open_channel(
+                    getattr(addresses, name), token, tenant=options.acts_for, tls=options.tls
+                )
             )
-            for name, address in asdict(addresses).items()
+            for name in SERVICES
         }
         with _traced():
-            yield Session(channels, options)
+            yield Session(channels, options, addresses, token)
 
 
 async def local_issuer(folder: Path) -> LocalIssuer:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import fields
+from typing import Any
 
 import services.governance.settings
 import services.governance.wiring
@@ -12,7 +12,7 @@ import services.memory.settings
 import services.memory.wiring
 import services.sync.settings
 import services.sync.wiring
-from cli.endpoints import Addresses
+from cli.endpoints import SERVICES, Addresses
 from libs.service.platform import open_platform
 from libs.service.server import serving
 from libs.service.settings import PlatformSettings
@@ -31,13 +31,27 @@ async def running_suite(
     """
     async with AsyncExitStack() as stack:
         platform = await stack.enter_async_context(open_platform(platform_settings))
+        found: dict[str, str] = {}
 
-        async def serve(name: str) -> str:
+        async def serve(name: str) -> None:
             module = getattr(services, name)
-            server = {"address": getattr(wanted, name)} if wanted else {}
-            settings = module.settings.Settings(platform=platform_settings, server=server)
-            return await stack.enter_async_context(
+            more = _wanted(name, wanted) if wanted else {}
+            if name == "sync":
+                more["knowledge"] = {"address": found["knowledge"]}
+            settings = module.settings.Settings(platform=platform_settings, **more)
+            listening = await stack.enter_async_context(
                 serving(name, settings, module.wiring.wire, platform)
             )
+            found.update({name: listening.grpc, **listening.doors})
 
-        yield Addresses(*[await serve(field.name) for field in fields(Addresses)])
+        for name in SERVICES:
+            await serve(name)
+        yield Addresses(**found)
+
+
+def _wanted(name: str, addresses: Addresses) -> dict[str, Any]:
+    """Settings of a service that say where it is to listen."""
+    found = {"server": {"address": getattr(addresses, name)}}
+    if name == "sync":
+        found["web"] = {"address": addresses.web}
+    return found

@@ -27,6 +27,7 @@ from aeterna.governance.v1 import (
 )
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
+from aeterna.sync.v1 import documents_pb2, live_pb2
 
 Columns = Mapping[str, Callable[[Any], str]]
 
@@ -69,6 +70,11 @@ def _layer(memory: memory_pb2.Memory) -> str:
 def operation(change: change_pb2.Change) -> str:
     """What happened, as one word."""
     return _enum(change_pb2.Operation, change.operation)
+
+
+def presence_state(presence: live_pb2.Presence) -> str:
+    """What somebody does, as one word."""
+    return _enum(live_pb2.PresenceState, presence.state)
 
 
 _MEMORY: Columns = {
@@ -448,6 +454,32 @@ _COLUMNS: dict[type[Message], Columns] = {
         "STATUS": lambda each: str(each.last_status or ""),
         "PROBLEM": lambda each: each.problem,
         "NEXT": lambda each: _time(each.next_attempt_time),
+    },
+    documents_pb2.Document: {
+        "NAME": lambda each: each.name,
+        "KIND": lambda each: _enum(documents_pb2.DocumentKind, each.kind),
+        "SCOPE": lambda each: _scope(each.scope),
+        "V": lambda each: str(each.version),
+        "SAVED": lambda each: str(each.saved_version or ""),
+        "AUTHOR": lambda each: each.author,
+        "UPDATED": lambda each: _time(each.update_time),
+        "TITLE": lambda each: each.fields.get("title", ""),
+    },
+    documents_pb2.DocumentRevision: {
+        "VERSION": lambda each: str(each.version),
+        "FROM": lambda each: str(each.base_version),
+        "TIME": lambda each: _time(each.edit_time),
+        "AUTHOR": lambda each: each.author,
+        "INSERTED": lambda each: str(each.inserted),
+        "DELETED": lambda each: str(each.deleted),
+    },
+    live_pb2.Presence: {
+        "USER": lambda each: each.user,
+        "AGENT": lambda each: each.agent,
+        "STATE": presence_state,
+        "DEVICE": lambda each: each.device,
+        "SINCE": lambda each: _time(each.join_time),
+        "AT": lambda each: str(each.cursor.position) if each.HasField("cursor") else "",
     },
     **_CONSTRAINTS,
     **_APPROVALS,

@@ -112,6 +112,43 @@ def redis_server() -> Iterator[str]:
             yield from _local_redis(redis_program(), Path(folder))
 
 
+class StoppableRedis:
+    """A local server of a test's own that is taken away and comes back empty: same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_ports(1)[0]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Also valid while the server is stopped."""
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        self._process = _start_redis(redis_program(), self._folder, self._port)
+        answering(self.url)
+
+    def stop(self) -> None:
+        """Cuts every connection and forgets everything; nothing happens when it is stopped."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+
+@contextmanager
+def stoppable_redis() -> Iterator[StoppableRedis]:
+    """Yields a server of the test's own, started."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = StoppableRedis(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 def _can_run_containers_of(image: str) -> bool:
     """Whether an engine answers that has the image, and a network; nothing is pulled.
 
@@ -149,16 +186,20 @@ def _address(container: DockerContainer, port: int) -> str:
 
 
 def _local_redis(program: Path, folder: Path) -> Iterator[str]:
-    port = str(*free_ports(1))
-    command: list[str | Path] = [program, "--bind", "127.0.0.1", "--port", port]
-    command += ["--save", "", "--appendonly", "no"]
-    with (folder / "log").open("ab") as log:
-        process = spawn(command, output=log, folder=folder)
+    (port,) = free_ports(1)
+    process = _start_redis(program, folder, port)
     try:
         yield answering(f"redis://127.0.0.1:{port}/0")
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _start_redis(program: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
+    command: list[str | Path] = [program, "--bind", "127.0.0.1", "--port", str(port)]
+    command += ["--save", "", "--appendonly", "no"]
+    with (folder / "log").open("ab") as log:
+        return spawn(command, output=log, folder=folder)
 
 
 def answering(url: str) -> str:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import grpc
 
 from aeterna.governance.v1 import tenants_pb2
+from cli.endpoints import SERVICES
 from cli.suite import Addresses, running_suite
 from libs.auth import AuthSettings, LocalIssuer, Role
 from libs.clients.stubs import Stubs
@@ -21,7 +22,7 @@ from libs.tenancy import TenantId
 from libs.wakeups.settings import WakeupSettings
 from tests.databases import Database, add_shard
 
-ANY_PORT = Addresses(*["127.0.0.1:0"] * 4)
+ANY_PORT = Addresses(*["127.0.0.1:0"] * 5)
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -81,6 +82,6 @@ async def open_suite(
             name: await stack.enter_async_context(
                 grpc.aio.insecure_channel(getattr(addresses, name))
             )
-            for name in Addresses.__dataclass_fields__
+            for name in SERVICES
         }
         yield Suite(channels, platform, addresses, issuer, database)

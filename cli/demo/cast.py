@@ -4,10 +4,10 @@ from __future__ import annotations  # gRPC's calls are generic in their stubs on
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from cli.demo.stage import Stage, Stopwatch
-from cli.endpoints import Addresses
+from cli.endpoints import SERVICES, Addresses
 from cli.options import Options
 from cli.session import Session
 from libs.auth import LocalIssuer, Role
@@ -46,12 +46,12 @@ class Cast:
         channels = {
             name: await self.stack.enter_async_context(
                 open_channel(
-                    address,
+                    getattr(self.addresses, name),
                     lambda: token,
                     tenant=act_for,
                     interceptors=[Stopwatch(self.stage)],
                 )
             )
-            for name, address in asdict(self.addresses).items()
+            for name in SERVICES
         }
-        return Session(channels, Options())
+        return Session(channels, Options(), self.addresses, lambda: token)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cli.demo import closing, decisions, memories, opening, walls
+from cli.demo import closing, decisions, memories, opening, together, walls
 from cli.demo.cast import Cast
 from cli.demo.live import following
 from cli.demo.process import suite_process
@@ -69,6 +69,8 @@ async def _acts(stage: Stage, folder: Path, addresses: Addresses) -> None:
             await memories.corrections(cast, harborline, incident)
             await follower.catch_up()
             await decisions.review(cast, harborline)
+            await follower.catch_up()
+            await together.note(cast, harborline)
             await follower.catch_up()
             await walls.mistakes(cast, harborline, lumen)
             await closing.audit(cast, harborline, follower)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cli.endpoints import Addresses, find
+from cli.endpoints import SERVICES, Addresses, find
 
 _COMMAND = ("-m", "cli.main", "serve", "all", "--port", "0", "--metrics-port", "0", "--data")
 _START_SECONDS, _STOP_SECONDS = 120, 60
@@ -50,7 +50,7 @@ async def _start(folder: Path, log: Path) -> Process:
 
 def _environment() -> dict[str, str]:
     """Without what would make the suite use other stores than its own."""
-    prefixes = tuple(f"{name.upper()}_" for name in Addresses.__dataclass_fields__)
+    prefixes = tuple(f"{name.upper()}_" for name in SERVICES)
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 

@@ -71,6 +71,9 @@ OLD_RULE = (
     "Wait up to 15 seconds for 3-D Secure",
     "Banks answer slowly in the evening. A longer timeout loses fewer payments than a retry.",
 )
+NOTE = "Card payments are frozen over the holidays. "
+NOTE_BEFORE = "Payments: "
+NOTE_AFTER = "Security fixes go out all the same."
 RULE_TITLE = "No remote call while a database connection is held"
 RULE_DRAFT = "Give the connection back before calling another service."
 RULE = """## Context

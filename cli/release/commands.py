@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from cli.arguments import duration
 from cli.command import given
-from cli.endpoints import Addresses
+from cli.endpoints import SERVICES
 from cli.exits import exits
 from libs.clients import Tls
 from libs.errors import AppError, Kind, invalid
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cli.release.cluster import Target
     from cli.release.plan import Goal, Observed
 
-_SERVICES = tuple(Addresses.__dataclass_fields__)
 _DEPLOY = "deploy"
 
 
@@ -57,7 +56,7 @@ Drain = Annotated[
 ]
 Services = Annotated[
     list[str] | None,
-    typer.Argument(help=", ".join(_SERVICES), metavar="[SERVICE...]", show_default=False),
+    typer.Argument(help=", ".join(SERVICES), metavar="[SERVICE...]", show_default=False),
 ]
 Every = Annotated[bool, typer.Option("--all", help="All four, one after the other.")]
 
@@ -154,16 +153,16 @@ def status(namespace: Namespace = None, context: Context = None, instance: Insta
     """Show the colours of each service, and which one is live."""
     with exits():
         _require_tool()
-        asyncio.run(_each(Where(namespace, context, instance, None), _SERVICES, _show))
+        asyncio.run(_each(Where(namespace, context, instance, None), SERVICES, _show))
 
 
 def _chosen(services: list[str] | None, every: bool) -> Sequence[str]:
     if bool(services) is every:
         raise invalid("service", "name services, or give --all")
     for each in services or ():
-        if each not in _SERVICES:
-            raise invalid("service", f"must be one of {', '.join(_SERVICES)}")
-    return services or _SERVICES
+        if each not in SERVICES:
+            raise invalid("service", f"must be one of {', '.join(SERVICES)}")
+    return services or SERVICES
 
 
 def _require_tool() -> None:

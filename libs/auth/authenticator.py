@@ -8,7 +8,7 @@ import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import httpx
@@ -60,10 +60,10 @@ class Authenticator:
         known = self._remembered.get(digest)
         if known and self._clock() < known[1]:
             self._remembered.move_to_end(digest)
-            return known[0]
+            return replace(known[0], token=token)
         identity = await self._verified(token)
         self._remember(digest, identity)
-        return identity
+        return replace(identity, token=token)
 
     async def _verified(self, token: str) -> Identity:
         signed = parse_token(token)

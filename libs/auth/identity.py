@@ -3,7 +3,7 @@
 Knows nothing of tokens.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeGuard
 
@@ -22,6 +22,7 @@ class Identity:
         agent: The agent that acts in that name; "" when the subject acts itself.
         delegation: The agents that passed the task on to `agent`, latest first; without it.
         capabilities: What the token says that `agent` may, where it is not registered.
+        token: What proved it, for calls that are made in the caller's name.
     """
 
     tenant: TenantId
@@ -32,6 +33,7 @@ class Identity:
     issuer: str
     expires_at: datetime
     capabilities: frozenset[str] = frozenset()
+    token: str = field(default="", repr=False, compare=False)
 
     @property
     def actor(self) -> str:

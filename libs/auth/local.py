@@ -86,7 +86,7 @@ class LocalIssuer:
             InvalidRequest: An authenticator would refuse it; says which argument is at fault.
         """
         names = sorted(set(roles))
-        _check(subject, names, agent, lifetime)
+        _check(subject, agent, lifetime)
         issued_at = int(self._clock().timestamp())
         claims = {
             "iss": LOCAL_ISSUER,
@@ -108,13 +108,11 @@ class LocalIssuer:
         return json.dumps({"keys": [self._key.as_dict(private=False, **extra)]})
 
 
-def _check(subject: str, roles: list[Role], agent: str, lifetime: timedelta) -> None:
+def _check(subject: str, agent: str, lifetime: timedelta) -> None:
     if not is_name(subject):
         raise invalid("subject", "must be 1 to 256 bytes of printable characters")
     if agent and not is_name(agent):
         raise invalid("agent", "must be at most 256 bytes of printable characters")
-    if not roles:
-        raise invalid("roles", "must name at least one role")
     if not timedelta(seconds=1) <= lifetime <= _MAX_LIFETIME:
         raise invalid("lifetime", "must be 1 second to 24 hours")
 

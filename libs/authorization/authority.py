@@ -68,6 +68,15 @@ class Authority:
         principal = principal_of(identity, rules, self._now())
         return self._asker(known.engine or self._base, principal)
 
+    async def rules(self, route: Route) -> TenantRules:
+        """The rules that hold now in the tenant of the route: the same object as long as nothing in
+        them has changed, and with it every answer.
+
+        Raises:
+            StoreUnavailable, PoliciesUnusable: As `asker`.
+        """
+        return (await self._kept.get(route.tenant, partial(self._read, route))).rules
+
     def _asker(self, engine: Engine, principal: Principal) -> Asker:
         return self._askers.get((engine.number, principal), lambda: engine.of(principal))
 

@@ -16,6 +16,7 @@ from libs.errors import AppError, Kind
 
 Json = Mapping[str, Any]
 Uid = tuple[str, str]  # type and id
+_ROLE = "Aeterna::Role"
 
 
 class PoliciesUnusable(AppError):
@@ -40,6 +41,8 @@ class Policy:
         reads: Attributes of the resource that its conditions read.
         about_resource: Whether it says anything of the resource.
         about_action: Whether its conditions say anything of the action.
+        about_people: Whether it tells people or agents apart otherwise than by their attributes but
+            `person`, their roles, and whether they are the user of the resource.
         tenant: Whether it is a tenant's, or else the suite's own.
     """
 
@@ -53,6 +56,7 @@ class Policy:
     reads: frozenset[str]
     about_resource: bool
     about_action: bool
+    about_people: bool
     tenant: bool
 
     def fits(self, kind: str, name: str, roles: Set[str]) -> bool:
@@ -76,7 +80,7 @@ class Policy:
 
 
 def _is_one_of(uid: Uid, roles: Set[str]) -> bool:
-    return uid[0] == "Aeterna::Role" and uid[1] in roles
+    return uid[0] == _ROLE and uid[1] in roles
 
 
 def read_policies(
@@ -140,6 +144,7 @@ def _policy(
         reads=frozenset(_reads(body["conditions"])),
         tenant=tenant,
         about_action=_mentions(body["conditions"], "action"),
+        about_people=any(map(_is_somebody, named)) or _names_people(body["conditions"]),
         about_resource=scope["op"] != "All" or _mentions(body["conditions"], "resource"),
     )
 
@@ -222,6 +227,43 @@ def _reads(expression: Any) -> Iterator[str]:
         case list():
             for value in expression:
                 yield from _reads(value)
+
+
+def _is_somebody(named: tuple[str, Uid]) -> bool:
+    """Whether a demand on the principal is met by who it is, not by a role or by its kind."""
+    operator, uid = named
+    return operator == "==" or (operator == "in" and uid[0] != _ROLE)
+
+
+_PERSON = {".": {"left": {"Var": "principal"}, "attr": "person"}}
+_USER = {".": {"left": {"Var": "resource"}, "attr": "user"}}
+_OF_THE_USER = (
+    {"left": _PERSON, "right": _USER},
+    {"left": _USER, "right": _PERSON},
+)
+
+
+def _names_people(expression: Any) -> bool:
+    """Whether a condition tells people apart as `Policy.about_people` says."""
+    match expression:
+        case {"==": sides} | {"!=": sides} if sides in _OF_THE_USER:
+            return False
+        case {".": {"left": {"Var": "principal"}, "attr": str(attribute)}}:
+            return attribute == "person"
+        case {
+            "in": {
+                "left": {"Var": "principal"},
+                "right": {"Value": {"__entity": {"type": "Aeterna::Role"}}},
+            }
+        }:
+            return False
+        case {"Var": "principal"}:
+            return True
+        case dict():
+            return any(_names_people(value) for value in expression.values())
+        case list():
+            return any(_names_people(value) for value in expression)
+    return False
 
 
 def _mentions(expression: Any, variable: str) -> bool:

@@ -8,6 +8,7 @@ import json
 import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import count
@@ -38,7 +39,7 @@ _TELLING = (*_SELDOM, "status", "layer")
 _NUMBERS = count(1)  # of engines: what one decided says nothing of another
 
 # In the text that Cedar itself gives of a schema.
-_APPLIES = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[(\w+)\]')
+_APPLIES = re.compile(r'action "(\w+)" in \[[^\]]*\] appliesTo \{[^}]*resource: \[([^\]]+)\]')
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -75,15 +76,18 @@ class Actions:
             for parent in row["parents"]:
                 members[parent["id"]].add(action)
         self.members = {group: frozenset(each) for group, each in members.items()}
-        self._kinds: dict[str, str] = dict(_APPLIES.findall(str(self.schema)))
+        applies = _APPLIES.findall(str(self.schema))
+        self._kinds = {action: frozenset(kinds.split(", ")) for action, kinds in applies}
 
     def on_tenant(self, action: str) -> bool:
-        """Whether it is done to the tenant as a whole."""
-        return self.kind(action) == TENANT
+        """Whether it is done to the tenant as a whole, and to nothing in it."""
+        return self._kinds.get(action) == frozenset({TENANT})
 
     def kind(self, action: str) -> str | None:
-        """What it is done to; None for what is no action of its own."""
-        return self._kinds.get(action)
+        """What it is done to, the tenant if that is among more; None for what is no action of its
+        own."""
+        kinds = self._kinds.get(action, frozenset())
+        return TENANT if TENANT in kinds else next(iter(kinds), None)
 
     def closed(self, action: str) -> list[Json]:
         """The entities of an action and of its groups."""
@@ -190,6 +194,7 @@ class Engine:
         }
         own = (policy for policies in self.read.values() for policy in policies)
         self._policies = (*_base(), *own)
+        self.names_people = any(each.about_people for each in self._policies)
         self._indexes: dict[str, _Index] = {}
         self._chosen = Bounded[tuple[str, ...], cedarpy.PolicySet](_CHOSEN)
 
@@ -229,6 +234,24 @@ class Asker:
         self._admitted: dict[str, Decision] = {}
         self._reads: dict[tuple[str, bool], frozenset[str] | None] = {}
         self._entities: dict[tuple[str, Actor], cedarpy.Entities] = {}
+
+    @property
+    def tells_people_apart(self) -> bool:
+        """Whether policies name people, or agents, of equal rights."""
+        return self._engine.names_people
+
+    @property
+    def rights(self) -> tuple[int, Principal]:
+        """Askers for whom these are equal answer alike, but for what is about one of the persons
+        that they answer for."""
+        principal = self.principal
+        if not self.tells_people_apart:
+            principal = replace(principal, person="")
+        return self._engine.number, principal
+
+    def instead(self, person: str) -> "Asker":
+        """What answers for a person with the same rights."""
+        return Asker(self._engine, replace(self.principal, person=person))
 
     def decide(self, action: str, thing: Thing) -> Decision:
         """Whether the principal may do this to such a thing."""

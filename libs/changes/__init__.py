@@ -52,7 +52,7 @@ class Change:
     subject: str = ""  # the person that it is about
     layer: str = ""
     event: str = ""  # for what is recorded without a change
-    details: Mapping[str, str] | None = None  # a few short texts: which policy, which purpose
+    details: Mapping[str, str] | None = None  # a few short texts: where, which policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,11 @@ class Entity(Protocol):
     @property
     def layer_name(self) -> str:
         """Its layer, "" for none."""
+
+    @property
+    def place_ids(self) -> Mapping[str, str]:
+        """Where it is in the tenant, as the log says it: `Scope.place`, less what cannot be
+        said."""
 
     @property
     def indexes(self) -> Indexes:

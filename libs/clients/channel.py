@@ -1,6 +1,7 @@
 """Channels to a service: transport, retries, limits; identity and trace go with every call."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,6 +62,16 @@ class Tls:
     def options(self) -> Sequence[tuple[str, str]]:
         """Of a channel."""
         return [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
+
+    def context(self) -> ssl.SSLContext:
+        """For what is no gRPC. Raises TlsUnusable."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.certificate:
+                context.load_cert_chain(self.certificate, self.key)
+        except OSError as error:
+            raise TlsUnusable(error) from error
+        return context
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Raises TlsUnusable."""

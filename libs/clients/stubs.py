@@ -29,7 +29,7 @@ from aeterna.governance.v1 import (
 )
 from aeterna.knowledge.v1 import knowledge_pb2_grpc
 from aeterna.memory.v1 import maintenance_pb2_grpc, memory_pb2_grpc, settings_pb2_grpc
-from aeterna.sync.v1 import sync_pb2_grpc
+from aeterna.sync.v1 import documents_pb2_grpc, live_pb2_grpc, sync_pb2_grpc
 
 
 @dataclass(frozen=True)
@@ -139,3 +139,11 @@ class Stubs:
     @property
     def sync(self) -> sync_pb2_grpc.SyncServiceAsyncStub:
         return sync_pb2_grpc.SyncServiceStub(self.channels["sync"])
+
+    @property
+    def documents(self) -> documents_pb2_grpc.DocumentServiceAsyncStub:
+        return documents_pb2_grpc.DocumentServiceStub(self.channels["sync"])
+
+    @property
+    def live(self) -> live_pb2_grpc.LiveServiceAsyncStub:
+        return live_pb2_grpc.LiveServiceStub(self.channels["sync"])

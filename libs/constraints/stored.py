@@ -1,5 +1,6 @@
 """A policy as it is stored. Pure: `store` reads and writes it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -53,6 +54,11 @@ class Stored:
     def layer_name(self) -> str:
         """The layer, for the change log."""
         return self.layer.value
+
+    @property
+    def place_ids(self) -> Mapping[str, str]:
+        """Where it is, for the change log."""
+        return self.scope.place()
 
     @property
     def indexes(self) -> Indexes:

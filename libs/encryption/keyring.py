@@ -60,6 +60,26 @@ class _Primary:
         self.remaining = remaining
 
 
+class Sealer:
+    """Seals a number of values with a key that is at hand; good for one write."""
+
+    __slots__ = ("_key", "_uses")
+
+    def __init__(self, key: DataKey, uses: int) -> None:
+        self._key, self._uses = key, uses
+
+    def __call__(self, field: Field, row_id: UUID, data: bytes) -> bytes:
+        """The stored form.
+
+        Raises:
+            ValueError: It was asked for fewer values, or the field is not registered as encrypted.
+        """
+        if not self._uses:
+            raise ValueError("more values than were asked for")
+        self._uses -= 1
+        return self._key.seal(field, row_id, data, os.urandom(NONCE_BYTES))
+
+
 class Keyring:
     """Seals, opens and authenticates for every tenant; one per process.
 
@@ -136,6 +156,24 @@ class Keyring:
             used += NONCE_BYTES
             blobs.append(primary.key.seal(field, row_id, data, nonce))
         return blobs
+
+    async def sealer(self, route: Route, subject: str, uses: int) -> Sealer:
+        """What seals so many values without waiting for anything, for what is known inside a write
+        only; raises what `seal` does.
+
+        Args:
+            uses: At most `uses_block`; those that are not needed are lost.
+        """
+        tenant, now = route.tenant, self._clock()
+        if now >= self._due.get(tenant, now):
+            await self._refresh(route, now)
+        primary = self._primaries.get((tenant, subject), now)
+        while primary is None or primary.remaining < uses:
+            if primary is not None:
+                primary.remaining = 0  # too few: the rest is lost
+            primary = await self._primary(route, subject)
+        primary.remaining -= uses
+        return Sealer(primary.key, uses)
 
     async def open(self, route: Route, items: Sequence[Sealed]) -> list[bytes]:
         """The plaintexts, in order; reads all keys that are not cached with one call.

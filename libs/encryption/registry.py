@@ -27,6 +27,9 @@ DRIFT_SUPPRESSION_DOCUMENT = Field("drift_suppression", "document")
 WEBHOOK_URL = Field("webhook", "url")
 WEBHOOK_SECRET = Field("webhook", "secret")
 AUTHORIZATION_POLICY_DESCRIPTION = Field("authorization_policy_version", "description")
+DOCUMENT_FIELDS = Field("shared_document", "fields")
+DOCUMENT_SNAPSHOT = Field("shared_document_snapshot", "content")
+DOCUMENT_EDIT = Field("shared_document_edit", "content")
 
 ENCRYPTED_FIELDS = frozenset(
     {
@@ -46,6 +49,9 @@ ENCRYPTED_FIELDS = frozenset(
         WEBHOOK_URL,
         WEBHOOK_SECRET,
         AUTHORIZATION_POLICY_DESCRIPTION,
+        DOCUMENT_FIELDS,
+        DOCUMENT_SNAPSHOT,
+        DOCUMENT_EDIT,
     }
 )
 

@@ -14,7 +14,8 @@ from uuid import UUID
 # `asking`, their responses Struct with a report.
 ERASE_MEMORIES = "EraseMemories"
 ERASE_KNOWLEDGE = "EraseKnowledge"
-TEXT_KINDS = (ERASE_MEMORIES, ERASE_KNOWLEDGE)
+ERASE_DOCUMENTS = "EraseDocuments"
+TEXT_KINDS = (ERASE_MEMORIES, ERASE_KNOWLEDGE, ERASE_DOCUMENTS)
 
 
 class Strategy(StrEnum):

@@ -71,6 +71,7 @@ def names(
 
 _VECTORS = erased("with the memory or item that each vector is of; payloads hold its ids")
 _OWN = "by the memory service, with vectors and terms"
+_DOCUMENT = "texts by the sync service, which forgets their history; ids by governance"
 _ITEM = "texts by the knowledge service, ids by governance"
 
 # Tables of a shard: schema aeterna.
@@ -112,6 +113,9 @@ TABLES: Mapping[str, Store] = {
     "knowledge_item": Store(Treatment.ERASED, _ITEM, people=("author", "proposer")),
     "knowledge_version": Store(Treatment.ERASED, _ITEM, people=("author", "proposer")),
     "knowledge_relation": none("ids of items"),
+    "shared_document": Store(Treatment.ERASED, _DOCUMENT, people=("author",)),
+    "shared_document_snapshot": erased(_DOCUMENT),
+    "shared_document_edit": Store(Treatment.ERASED, _DOCUMENT, people=("person",)),
     "approval_request": names(
         "requester",
         "agent",
@@ -175,6 +179,7 @@ OTHERS: Mapping[str, Store] = {
     ),
     "keys in memory": none("forgotten at once here, in five seconds in other processes"),
     "wake-ups": none("names of tenants"),
+    "presence": none("who is connected; gone with the connection, in half a minute at most"),
     "logs, metrics and traces": none("no ids of people, no texts"),
     "backups": Store(
         Treatment.SHREDDED, "a shard's backup lacks the shares; restored, erasures are done again"

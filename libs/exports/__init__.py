@@ -20,7 +20,8 @@ from libs.tenancy import Route
 # Kinds of the operations that gather in the services that keep texts.
 EXPORT_MEMORIES = "ExportMemories"
 EXPORT_KNOWLEDGE = "ExportKnowledge"
-KINDS = (EXPORT_MEMORIES, EXPORT_KNOWLEDGE)
+EXPORT_DOCUMENTS = "ExportDocuments"
+KINDS = (EXPORT_MEMORIES, EXPORT_KNOWLEDGE, EXPORT_DOCUMENTS)
 
 _PUT = """
     INSERT INTO aeterna.export_part

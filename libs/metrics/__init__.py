@@ -35,10 +35,32 @@ AUDIT_BROKEN = Counter(
 )
 DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
+SOCKETS = Gauge("aeterna_sockets", "Open WebSockets.")
+SOCKET_OPENINGS = Counter(
+    "aeterna_socket_openings", "Requests for a WebSocket, by the HTTP status answered.", ["status"]
+)
+SOCKET_ENDINGS = Counter(
+    "aeterna_socket_endings", "WebSockets that ended, by the close code sent; 0: none.", ["code"]
+)
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
+LIVE_CONNECTIONS = Gauge("aeterna_live_connections", "Live connections that are known.")
+LIVE_EVENTS = Counter("aeterna_live_events", "Events sent to live connections.")
+LIVE_ENDED = Counter("aeterna_live_ended", "Connections that the server ended.", ["reason"])
+LIVE_MESSAGES = Counter(
+    "aeterna_live_messages", "Messages of live connections, by what came of them.", ["kind", "code"]
+)
 WAKEUPS_CONNECTED = Gauge(
     "aeterna_wakeups_connected",
     "Whether this process hears of the changes of the others at once (1), or must look (0).",
+)
+PRESENCE_MEMBERS = Gauge("aeterna_presence_members", "Connections in rooms, each room counted.")
+PRESENCE_CONNECTED = Gauge(
+    "aeterna_presence_connected",
+    "Whether who is present is known of all replicas (1), or of this one alone (0).",
+)
+PRESENCE_UPDATES = Counter("aeterna_presence_updates", "Updates that rooms were told.")
+PRESENCE_REWRITTEN = Counter(
+    "aeterna_presence_rewritten", "Times that a room's members had to be written anew."
 )
 EMBEDDING_CACHE_HITS = Counter(
     "aeterna_embedding_cache_hits", "Texts answered from the cache.", ["tier"]

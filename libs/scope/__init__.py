@@ -42,6 +42,11 @@ class Scope:
                 ]
             )
 
+    def place(self) -> dict[str, str]:
+        """Where it is in the tenant, "" included, by the names of PLACE: the log of changes holds
+        this with each change, and whoever reads it takes an id that is missing as not known."""
+        return {name: getattr(self, scope_id) for name, scope_id in PLACE.items()}
+
     def admits(self, bound: Mapping[str, str]) -> bool:
         """Whether a thing bound to these ids is seen from here: none contradicts one of ours."""
         return all(getattr(self, name) in ("", value) for name, value in bound.items())
@@ -51,4 +56,6 @@ class Scope:
         return {name: ("", value) for name, value in self.restrict(SCOPE_IDS).items()}
 
 
+# Stored and hashed with changes, so that they never change; policies call them the same.
+PLACE: Mapping[str, str] = {"org": "org_id", "team": "team_id", "project": "project_id"}
 SCOPE_IDS = tuple(field.name for field in fields(Scope))

@@ -14,7 +14,7 @@ from aeterna.common.v1 import change_pb2, scope_pb2
 from libs.changes import Asked, Operation, Origin, Request
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
-from libs.scope import SCOPE_IDS, Scope
+from libs.scope import PLACE, SCOPE_IDS, Scope
 from libs.service.caller import Caller
 from libs.spine.changes import LoggedChange
 
@@ -89,7 +89,14 @@ def change_to(change: LoggedChange) -> change_pb2.Change:
         layer=change.layer,
         trace_id=change.trace_id,
         commit_time=timestamp(change.committed_at),
+        scope=_place_to(change.details),
     )
+
+
+def _place_to(details: Mapping[str, str]) -> scope_pb2.Scope | None:
+    """Where a change is, as far as the log says it."""
+    ids = {PLACE[name]: details[name] for name in PLACE if name in details}
+    return scope_pb2.Scope(**ids) if ids else None
 
 
 def enum_from(values: Mapping[int, E], value: int, field: str) -> E:

@@ -11,41 +11,24 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
-from protovalidate import Validator
 
-from libs.auth import Authenticator, Identity, Role
-from libs.authorization.asking import Decision
-from libs.authorization.authority import Authority
-from libs.authorization.denials import Denial, Denials
-from libs.authorization.engine import actions
-from libs.authorization.recording import Recorder
-from libs.changes import Origin
 from libs.encryption.keyring import Keyring
-from libs.errors import AppError, FieldViolation, InvalidRequest, Kind
-from libs.service.caller import Caller, ForeignTenant, bind, bound
+from libs.errors import AppError, Kind
+from libs.service.admission import TENANT_HEADER, Admission, authorize
+from libs.service.caller import bind, bound
+from libs.service.checking import Checker, Malformed
 from libs.service.errors import abort, code_of, expected
-from libs.service.limits import Limits
 from libs.service.observe import Observed, Outcome
 from libs.spine import KeyChangedMeanwhile
-from libs.tenancy import (
-    Route,
-    TenantId,
-    TenantMoved,
-    TenantNotFound,
-    TenantSuspended,
-    parse_tenant_id,
-)
+from libs.tenancy import TenantId, TenantMoved
 from libs.tenancy.directory import Directory
-from libs.tracing import current_trace_id
 from libs.traffic import Traffic
 
-TENANT_HEADER = "x-aeterna-tenant"
 _OPEN = ("/grpc.health.", "/grpc.reflection.")  # to all: what is called tells nothing of tenants
 
 _FAILURES = frozenset(
@@ -71,15 +54,6 @@ class TokenMissing(AppError):
         super().__init__("Send the metadata `authorization: Bearer <token>`.")
 
 
-class MalformedMessage(AppError):
-    """The bytes are not a message of the expected type."""
-
-    kind, reason = Kind.INVALID, "MALFORMED_MESSAGE"
-
-    def __init__(self) -> None:
-        super().__init__("The request is not a valid message of its type.")
-
-
 class SlowConsumer(AppError):
     """The client did not take a message of a stream in time."""
 
@@ -89,10 +63,6 @@ class SlowConsumer(AppError):
         super().__init__("Messages were not read in time; resume where they ended.", **metadata)
 
 
-class Malformed:
-    """Stands in for a request that could not be parsed, until the call may be answered."""
-
-
 class Pipeline(grpc.aio.ServerInterceptor):
     """Wraps every method of the suite. `unrouted` services are not about the caller's own
     tenant."""
@@ -100,29 +70,25 @@ class Pipeline(grpc.aio.ServerInterceptor):
     def __init__(
         self,
         service: str,
-        authenticator: Authenticator,
+        admission: Admission,
         directory: Directory,
-        authority: Authority,
         keyring: Keyring,
-        denials: Denials,
-        recorder: Recorder,
         write_timeout: timedelta,
         traffic: Traffic,
         methods: Mapping[str, str],
         unrouted: frozenset[str],
-        limits: Limits,
-        used: Callable[[TenantId, str], None],
+        lenient: frozenset[str],
     ) -> None:
-        """`methods`: the action of each, by path. `used` is told of each call that is about a
-        tenant's own data."""
-        self._service, self._unrouted, self._traffic = service, unrouted, traffic
-        self._authority, self._actions = authority, methods
-        self._limits, self._used = limits, used
-        self._denials, self._recorder = denials, recorder
+        """
+        Args:
+            methods: The action of each, by path.
+            lenient: Paths of methods that answer themselves what is wrong in a message.
+        """
+        self._service, self._admission, self._unrouted = service, admission, unrouted
+        self._actions, self._traffic, self._lenient = methods, traffic, lenient
         self._write_seconds = write_timeout.total_seconds()
-        self._authenticator, self._directory = authenticator, directory
-        self._keyring = keyring
-        self._validator = Validator()
+        self._directory, self._keyring = directory, keyring
+        self._checker = Checker()
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -162,7 +128,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
             with Observed(self._service, method, _metadata(context), self._count) as outcome:
                 try:
                     await self._admit(method, context)
-                    return await behaviour(self._checked(request), context)
+                    return await behaviour(self._checked(method, request), context)
                 except Exception as exc:
                     await self._refuse(context, exc, outcome)
 
@@ -179,7 +145,7 @@ class Pipeline(grpc.aio.ServerInterceptor):
             with Observed(self._service, method, _metadata(context)) as outcome:
                 try:
                     await self._admit(method, context)
-                    await self._write(behaviour(self._checked(request), context), context)
+                    await self._write(behaviour(self._checked(method, request), context), context)
                 except Exception as exc:
                     await self._refuse(context, exc, outcome)
 
@@ -204,55 +170,26 @@ class Pipeline(grpc.aio.ServerInterceptor):
         """Authenticates the caller, resolves the tenant, binds both to this call, and asks the
         policies."""
         metadata = dict(_metadata(context))
-        identity = await self._authenticator.authenticate(_token(metadata))
-        origin = Origin(identity.actor, current_trace_id())
-        routed = method[1:].partition("/")[0] not in self._unrouted
-        try:
-            tenant = _named_tenant(metadata, identity.tenant, identity.roles)
-        except ForeignTenant as exc:
-            denial = Decision(allowed=False, reason=str(exc))
-            self._deny(identity.tenant, origin, self._actions[method], denial)
-            raise
-        self._limits.admit(tenant, self._service)
-        route = await self._directory.route(tenant) if routed else None
-        if route:
-            self._used(tenant, self._service)
-        ask = partial(self._authority.asker, route or await self._home(identity), identity)
-        deny = partial(self._deny, tenant if routed else identity.tenant, origin)
-        current = Caller(identity, tenant, origin, route, await ask(), ask, deny, self._recorder)
+        named = metadata.get(TENANT_HEADER)
+        current = await self._admission.caller(
+            _token(metadata),
+            None if named is None else str(named),
+            self._actions[method],
+            routed=method[1:].partition("/")[0] not in self._unrouted,
+        )
         bind(current)
-        structlog.contextvars.bind_contextvars(tenant=tenant)
-        _authorize(current, self._actions[method])
+        structlog.contextvars.bind_contextvars(tenant=current.tenant)
+        authorize(current, self._actions[method])
 
-    def _deny(self, tenant: TenantId, origin: Origin, action: str, decision: Decision) -> None:
-        """Tells the trail of the tenant."""
-        denial = Denial(tenant, origin.actor, action, decision.policies, decision.reason)
-        self._denials.note(denial, origin.trace_id)
-
-    async def _home(self, identity: Identity) -> Route | None:
-        """The way to the caller's own tenant; there need be none of platform administrators."""
-        try:
-            return await self._directory.route(identity.tenant)
-        except (TenantNotFound, TenantSuspended):
-            return None
-
-    def _checked(self, request: Any) -> Any:
+    def _checked(self, method: str, request: Any) -> Any:
         """The request, or for a stream each of its messages, once it keeps the contract's rules."""
-        if isinstance(request, Message):
-            return self._valid(request)
-        if isinstance(request, Malformed):
-            raise MalformedMessage
-        return self._checked_stream(request)
+        if isinstance(request, Message | Malformed):
+            return self._checker.checked(request)
+        return request if method in self._lenient else self._checked_stream(request)
 
     async def _checked_stream(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:
-            yield self._checked(request)
-
-    def _valid(self, request: Message) -> Message:
-        violations = self._validator.collect_violations(request)
-        if violations:
-            raise InvalidRequest([_violation(each.proto) for each in violations])
-        return request
+            yield self._checker.checked(request)
 
     async def _refuse(self, context: Context, exc: Exception, outcome: Outcome) -> None:
         error = expected(exc)
@@ -262,15 +199,6 @@ class Pipeline(grpc.aio.ServerInterceptor):
             self._keyring.invalidate(error.metadata["tenant"])  # a repeat seals with what there is
         outcome.code = code_of(error)
         await abort(context, error)
-
-
-def _authorize(current: Caller, action: str) -> None:
-    """Raises PermissionDenied. What is done to something else than the tenant is not known yet:
-    the servicer asks again."""
-    if actions().on_tenant(action):
-        current.demand(action)
-    else:
-        current.admit(action)
 
 
 def _shape(handler: grpc.RpcMethodHandler[Any, Any]) -> tuple[Any, Any]:
@@ -303,30 +231,6 @@ def _token(metadata: dict[str, str | bytes]) -> str:
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing
     return token
-
-
-def _named_tenant(
-    metadata: dict[str, str | bytes], own: TenantId, roles: frozenset[Role]
-) -> TenantId:
-    named = metadata.get(TENANT_HEADER)
-    if named is None or named == own:
-        return own
-    if Role.PLATFORM_ADMIN not in roles:
-        raise ForeignTenant
-    return parse_tenant_id(str(named), TENANT_HEADER)
-
-
-def _violation(violation: Any) -> FieldViolation:
-    """A rule of the contract that was broken, without the value that broke it."""
-    path = ".".join(map(_path_part, violation.field.elements))
-    return FieldViolation(path, violation.message or violation.rule_id)
-
-
-def _path_part(element: Any) -> str:
-    """A field's name, with the place in a list. The key of a map is the caller's text: left out."""
-    subscript = element.subscript
-    place = f"[{subscript.value}]" if subscript and subscript.field == "index" else ""
-    return f"{element.field_name}{place}"
 
 
 def _metadata(context: Context) -> list[tuple[str, str | bytes]]:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,8 +19,8 @@ from prometheus_client import start_http_server
 from libs import logs
 from libs.errors import AppError, Kind
 from libs.service.actions import actions_of
+from libs.service.admission import admission_of
 from libs.service.background import background
-from libs.service.limits import Limits
 from libs.service.pipeline import Pipeline
 from libs.service.platform import Platform, open_platform
 from libs.service.settings import PlatformSettings, ServerSettings, TlsSettings
@@ -35,15 +35,43 @@ _STATUS = {
 }
 
 
+class Door(Protocol):
+    """Another way into a service than gRPC."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def open(self) -> str:
+        """Listens; gives host:port, with the real port.
+
+        Raises:
+            AddressInUse: Another process listens there.
+        """
+
+    async def close(self, grace: timedelta) -> None:
+        """Lets nobody in any more, and those who are in out: for so long, then by force."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A gRPC service: its full name, what adds it to a server, whether it is about the caller's
-    tenant, and what ends its calls that would go on for ever when the server is to stop."""
+    tenant, what ends its calls that would go on for ever when the server is to stop, those of its
+    methods that answer themselves what is wrong in a message, and another way to it."""
 
     name: str
     add: Callable[[grpc.aio.Server], None]
     routed: bool = True
     stopping: Callable[[], None] = lambda: None
+    lenient: frozenset[str] = frozenset()
+    door: Door | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """host:port of the gRPC server, and of each door by its name; with the real ports."""
+
+    grpc: str
+    doors: Mapping[str, str]
 
 
 class Settings(Protocol):
@@ -98,8 +126,10 @@ async def stop_requested() -> None:
 
 
 @asynccontextmanager
-async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> AsyncIterator[str]:
-    """Serves while the block runs; gives the address that it listens on, with the real port.
+async def serving(
+    name: str, settings: S, wire: Wire[S], platform: Platform
+) -> AsyncIterator[Listening]:
+    """Serves while the block runs; gives the addresses that it listens on.
 
     Ends gracefully: NOT_SERVING, then time for callers to hear of it, then calls under way may
     finish, then everything is closed.
@@ -115,18 +145,22 @@ async def serving(name: str, settings: S, wire: Wire[S], platform: Platform) -> 
             await stack.enter_async_context(background(_tell(status, part, states)))
         address = _listen(server, settings.server.address, settings.server.tls)
         await stack.enter_async_context(_plain_health(status, settings.server))
+        doors = [registration.door for registration in registrations if registration.door]
+        opened = {door.name: await door.open() for door in doors}
         await server.start()
         _settle()
-        log.info("service.started", service=name, address=address)
+        log.info("service.started", service=name, address=address, **opened)
         try:
-            yield address
+            yield Listening(address, opened)
         finally:
             await status.enter_graceful_shutdown()
             log.info("service.draining", service=name)
             await asyncio.sleep(settings.server.drain_delay.total_seconds())
             for registration in registrations:
                 registration.stopping()
-            await server.stop(settings.server.shutdown_grace.total_seconds())
+            grace = settings.server.shutdown_grace
+            closing = [door.close(grace) for door in doors]
+            await asyncio.gather(server.stop(grace.total_seconds()), *closing)
             log.info("service.stopped", service=name)
 
 
@@ -134,20 +168,17 @@ def _server(
     name: str, settings: ServerSettings, platform: Platform, registrations: Sequence[Registration]
 ) -> grpc.aio.Server:
     unrouted = frozenset(each.name for each in registrations if not each.routed)
+    lenient = {f"/{each.name}/{method}" for each in registrations for method in each.lenient}
     pipeline = Pipeline(
         name,
-        platform.authenticator,
+        admission_of(name, platform, settings),
         platform.directory,
-        platform.authority,
         platform.keyring,
-        platform.denials,
-        platform.recorder,
         settings.write_timeout,
         platform.traffic,
         actions_of(each.name for each in registrations),
         unrouted,
-        Limits(settings.calls_per_second, settings.calls_at_once),
-        platform.spending.recorder.request,
+        frozenset(lenient),
     )
     server = grpc.aio.server(interceptors=[pipeline], options=_options(settings))
     for registration in registrations:

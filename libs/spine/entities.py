@@ -201,6 +201,7 @@ class Entities(Generic[E, Body]):
                 origin=work.command.origin,
                 subject="" if step.nameless else step.entity.subject,
                 layer=step.entity.layer_name,
+                details=step.entity.place_ids,
             )
             for step in work.steps
         ]

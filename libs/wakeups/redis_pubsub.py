@@ -1,4 +1,4 @@
-"""Hints over Redis Pub/Sub, on one channel for all tenants.
+"""Hints over Redis Pub/Sub, on one channel.
 
 Knows nothing of what a hint says.
 """
@@ -27,16 +27,17 @@ class RedisTransport:
 
     client: redis.asyncio.Redis
     silence: float = 15.0
+    channel: str = _CHANNEL
 
     async def send(self, hints: Sequence[str]) -> None:
         async with self.client.pipeline(transaction=False) as pipeline:
             for hint in hints:
-                pipeline.publish(_CHANNEL, hint)
+                pipeline.publish(self.channel, hint)
             await pipeline.execute()
 
     async def listen(self, ready: Callable[[], None], hear: Callable[[str], None]) -> None:
         async with self.client.pubsub() as pubsub:
-            await pubsub.subscribe(_CHANNEL)
+            await pubsub.subscribe(self.channel)
             if not await pubsub.get_message(timeout=_ANSWER_SECONDS):
                 raise TimeoutError
             ready()

@@ -69,7 +69,7 @@ async def _sight(current: Caller) -> Callable[[LoggedChange], bool]:
         PermissionDenied: Nothing any more.
     """
     renewed = await current.now()
-    renewed.demand("Subscribe")
+    renewed.admit("Subscribe")
     return partial(_sees, renewed)
 
 

@@ -112,6 +112,7 @@ async def test_only_the_spine_runs_with_the_rights_of_another_role(database: Dat
         "tenants_with_old_exports",
         "tenants_with_usage",
         "tenants_to_sample",
+        "tenants_with_old_edits",
     }
     for row in rows:
         assert row["proconfig"] == ["search_path=pg_catalog, pg_temp"], row["proname"]

@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.endpoints import Addresses
+from cli.endpoints import SERVICES
 from tests.architecture.test_repository import environment_of
 
-SERVICES = tuple(Addresses.__dataclass_fields__)
 RENDERED = ("minimal", "full")
 PROBES = ("startup", "readiness", "liveness")
 # What a Secret holds has to be of a kind that the service can read.
@@ -92,6 +91,9 @@ def test_a_service_starts_with_what_the_chart_sets(
     assert settings.platform.control.user == "aeterna_" + (
         "control" if service == "governance" else "app"
     )
+    assert ports.get("web") == (8080 if service == "sync" else None)
+    if service == "sync":
+        assert settings.web.address == f"0.0.0.0:{ports['web']}"
     probed = {container[f"{probe}Probe"]["grpc"]["port"] for probe in PROBES}
     assert probed == {settings.server.health_port or ports["grpc"]}
     drain, patience = settings.server.drain_delay, pod["terminationGracePeriodSeconds"]

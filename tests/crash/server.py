@@ -33,11 +33,12 @@ class Server:
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        command = ("-m", "cli.main", "serve", "all", "--metrics-port", "0", "--log-level", "error")
+        command = ("-m", "cli.main", "serve", "all", "--log-level", "error")
         with (self.folder.parent / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *command,
+                *("--metrics-port", "0", "--web-port", "0"),
                 "--port",
                 str(self.port),
                 "--data",

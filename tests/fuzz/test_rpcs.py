@@ -35,7 +35,7 @@ from aeterna.governance.v1 import (
 )
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import maintenance_pb2, memory_pb2, settings_pb2
-from aeterna.sync.v1 import sync_pb2
+from aeterna.sync.v1 import documents_pb2, live_pb2, sync_pb2
 from libs.auth import Role
 from tests.errors import reason_of
 from tests.eventually import eventually
@@ -68,7 +68,7 @@ _SERVICES = {
         approvals_pb2.DESCRIPTOR,
         anomalies_pb2.DESCRIPTOR,
     ],
-    "sync": [sync_pb2.DESCRIPTOR],
+    "sync": [sync_pb2.DESCRIPTOR, live_pb2.DESCRIPTOR, documents_pb2.DESCRIPTOR],
 }
 _METHODS = [
     (name, method)
@@ -202,6 +202,9 @@ class Target:
             "approval_config",
             "drift_report",
             "drift_suppression",
+            "shared_document",
+            "shared_document_edit",
+            "shared_document_snapshot",
         )
         counts = ", ".join(
             f"(SELECT count(*) FROM aeterna.{each} WHERE tenant_id = $1)" for each in tables

@@ -30,8 +30,9 @@ from aeterna.governance.v1 import constraints_pb2 as cb
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
 from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as mb
-from aeterna.sync.v1 import sync_pb2
-from libs.service.pipeline import TENANT_HEADER
+from aeterna.sync.v1 import documents_pb2 as db
+from aeterna.sync.v1 import live_pb2, sync_pb2
+from libs.service.admission import TENANT_HEADER
 from tests.isolation.world import IDS, REFUSED_IDS, Leak, Tenant, World, must_fail, ok
 
 Operation = Callable[[World, random.Random, Tenant], Coroutine[Any, Any, None]]
@@ -822,6 +823,46 @@ async def subscribe(world: World, rng: random.Random, tenant: Tenant) -> None:
     call.cancel()
 
 
+async def live(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """A room of everything, and one of something of another tenant: nothing of it is heard."""
+    world.operations += 1
+    foreign = rng.choice([*rng.choice(world.others(tenant)).memories, "memories/0"])
+    rooms = {"changes": True, "memories": True, foreign: False, "documents/0": False}
+    call = world.suite.live.Connect(metadata=tenant.author, timeout=30)
+    for room in rooms:
+        asked = live_pb2.ConnectRequest.Subscribe(room=room, since=0)
+        await call.write(live_pb2.ConnectRequest(id=room, subscribe=asked))
+    answered: set[str] = set()
+    while len(answered) < len(rooms):
+        message: Any = await call.read()
+        named = live_pb2.ConnectRequest.Subscribe(room=foreign)  # what we said ourselves
+        world.inspect(tenant, named, message.SerializeToString())
+        answered |= {message.reply_to} - {""}
+    call.cancel()
+
+
+async def presence(world: World, rng: random.Random, tenant: Tenant) -> None:
+    """A room that another tenant has one of the same name of, with somebody of its own in it."""
+    room, calls = rng.choice(["changes", "memories", "documents/0"]), []
+    for each in (rng.choice(world.others(tenant)), tenant):
+        world.operations += 1
+        call: Any = world.suite.live.Connect(metadata=each.author, timeout=30)
+        calls.append(call)
+        asked = live_pb2.ConnectRequest.Subscribe(room=room, presence=True, device=each.canary)
+        await call.write(live_pb2.ConnectRequest(id="1", subscribe=asked))
+        told = False
+        while not told:
+            message = await call.read()
+            world.inspect(each, asked, message.SerializeToString())
+            told = message.HasField("presence") or message.HasField("error")
+    request = live_pb2.ListPresenceRequest(room=room)
+    answer = await world.call(tenant, world.suite.live.ListPresence, request)
+    if ok(answer) and any(each.device != tenant.canary for each in answer.present):
+        raise Leak(f"{tenant.name} sees somebody else's device")
+    for call in calls:
+        call.cancel()
+
+
 async def administer(world: World, rng: random.Random, tenant: Tenant) -> None:
     name = f"tenants/{rng.choice(world.others(tenant)).name}"
     stub = world.suite.tenants
@@ -854,6 +895,108 @@ async def impersonate(world: World, rng: random.Random, tenant: Tenant) -> None:
     ]
     method, request = rng.choice(calls)
     must_fail(await world.call(tenant, method, request, metadata))
+
+
+async def create_document(world: World, rng: random.Random, tenant: Tenant) -> None:
+    names = ("org_id", "team_id", "project_id")
+    scope: Any = {name: each for name, each in tenant.ids(rng).items() if name in names}
+    document = db.Document(
+        kind=_value(rng, 1, 2),
+        scope=scope,
+        text=tenant.text(rng),
+        fields={"title": tenant.text(rng)},
+    )
+    request = db.CreateDocumentRequest(
+        document=document, request_id=_request_id(rng, world, tenant)
+    )
+    answer = await world.call(tenant, world.suite.documents.CreateDocument, request)
+    if ok(answer):
+        tenant.documents[answer.name] = 0
+        tenant.changes += 1
+
+
+async def edit_document(world: World, rng: random.Random, tenant: Tenant) -> None:
+    if not tenant.documents:
+        return
+    name = rng.choice(sorted(tenant.documents))
+    request: Any = _document_change(rng, tenant, name)
+    request[1].request_id = _request_id(rng, world, tenant)
+    answer = await world.call(tenant, getattr(world.suite.documents, request[0]), request[1])
+    if not ok(answer):
+        return
+    tenant.changes += 1
+    tenant.documents[name] += 1
+    if answer.version != tenant.documents[name]:
+        raise Leak(f"{tenant.name} has a document that somebody else edited")
+
+
+def _document_change(rng: random.Random, tenant: Tenant, name: str) -> tuple[str, Any]:
+    part = db.TextOperation.Part(insert=tenant.text(rng))
+    base = rng.randint(0, tenant.documents.get(name, 0))
+    calls: list[tuple[str, Any]] = [
+        (
+            "EditDocument",
+            db.EditDocumentRequest(
+                name=name, base_version=base, operation=db.TextOperation(parts=[part])
+            ),
+        ),
+        ("UndoDocumentEdit", db.UndoDocumentEditRequest(name=name)),
+        ("RedoDocumentEdit", db.RedoDocumentEditRequest(name=name)),
+        ("RestoreDocument", db.RestoreDocumentRequest(name=name, version=base)),
+    ]
+    return rng.choice(calls)
+
+
+async def read_documents(world: World, rng: random.Random, tenant: Tenant) -> None:
+    if not tenant.documents:
+        return
+    await world.call(tenant, *_document_reading(rng, world, rng.choice(sorted(tenant.documents))))
+
+
+def _document_reading(rng: random.Random, world: World, name: str) -> tuple[Any, Any]:
+    stub = world.suite.documents
+    calls: list[tuple[Any, Any]] = [
+        (stub.GetDocument, db.GetDocumentRequest(name=name)),
+        (stub.GetDocument, db.GetDocumentRequest(name=name, version=0)),
+        (stub.ListDocumentEdits, db.ListDocumentEditsRequest(name=name)),
+        (stub.ListDocumentRevisions, db.ListDocumentRevisionsRequest(name=name)),
+    ]
+    return rng.choice(calls)
+
+
+async def foreign_document(world: World, rng: random.Random, tenant: Tenant) -> None:
+    name = _foreign(rng, world, tenant, "documents")
+    if name is None:
+        return
+    method, change = _document_change(rng, tenant, name)
+    stub = world.suite.documents
+    calls: list[tuple[Any, Any]] = [
+        (getattr(stub, method), change),
+        (stub.DeleteDocument, db.DeleteDocumentRequest(name=name)),
+        (stub.SaveDocument, db.SaveDocumentRequest(name=name)),
+        _document_reading(rng, world, name),
+    ]
+    must_fail(await world.call(tenant, *rng.choice(calls)))
+
+
+async def delete_document(world: World, rng: random.Random, tenant: Tenant) -> None:
+    if not tenant.documents:
+        return
+    name = rng.choice(sorted(tenant.documents))
+    request = db.DeleteDocumentRequest(name=name, request_id=_request_id(rng, world, tenant))
+    answer = await world.call(tenant, world.suite.documents.DeleteDocument, request)
+    if ok(answer):
+        del tenant.documents[name]
+        tenant.changes += 1
+
+
+async def save_document(world: World, rng: random.Random, tenant: Tenant) -> None:
+    if not tenant.documents:
+        return
+    request = db.SaveDocumentRequest(name=rng.choice(sorted(tenant.documents)))
+    answer = await world.call(tenant, world.suite.documents.SaveDocument, request)
+    if ok(answer):
+        tenant.items.add(answer.knowledge_item)
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -914,8 +1057,17 @@ OPERATIONS: tuple[Operation, ...] = (
     read_access,
     read_changes,
     subscribe,
+    live,
+    presence,
     administer,
     impersonate,
+    create_document,
+    edit_document,
+    edit_document,
+    read_documents,
+    foreign_document,
+    delete_document,
+    save_document,
 )
 
 
@@ -929,6 +1081,11 @@ async def check_everything(world: World, tenant: Tenant) -> None:
     )
     if items != tenant.items:
         raise Leak(f"{tenant.name} sees {len(items)} items, not {len(tenant.items)}")
+    documents = await _all(
+        world, tenant, world.suite.documents.ListDocuments, db.ListDocumentsRequest
+    )
+    if documents != tenant.documents.keys():
+        raise Leak(f"{tenant.name} sees {len(documents)} documents, not {len(tenant.documents)}")
     numbers: list[int] = []
     while True:
         request = sync_pb2.ListChangesRequest(since=len(numbers), page_size=1000)
@@ -945,7 +1102,8 @@ async def _all(world: World, tenant: Tenant, method: Any, request: Any) -> set[s
     token = ""
     while True:
         answer = await world.call(tenant, method, request(page_size=1000, page_token=token))
-        found = answer.memories if hasattr(answer, "memories") else answer.knowledge_items
+        lists = ("memories", "knowledge_items", "documents")
+        found = next(getattr(answer, each) for each in lists if hasattr(answer, each))
         names.update(each.name for each in found)
         token = answer.next_page_token
         if not token:

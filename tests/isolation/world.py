@@ -56,6 +56,7 @@ class Tenant:
     memories: set[str] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
     relations: set[str] = field(default_factory=set)
+    documents: dict[str, int] = field(default_factory=dict)  # with their versions
     operations: set[str] = field(default_factory=set)
     reservations: set[str] = field(default_factory=set)
     bindings: set[str] = field(default_factory=set)
@@ -132,6 +133,7 @@ class World:
                 *other.memories,
                 *other.items,
                 *other.relations,
+                *other.documents,
                 *other.operations,
                 *other.reservations,
                 *other.bindings,

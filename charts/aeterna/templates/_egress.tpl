@@ -45,6 +45,14 @@
     {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
+{{- if eq .name "sync" }}
+- ports: [{port: 50052, protocol: TCP}]
+  to:
+    - podSelector:
+        matchLabels:
+          {{- include "aeterna.selector" .root | nindent 10 }}
+          app.kubernetes.io/component: knowledge
+{{- end }}
 {{- end }}
 
 {{/* The port of a URL, by its scheme when it names none. */}}

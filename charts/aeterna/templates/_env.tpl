@@ -33,6 +33,13 @@
 {{- end }}
 - {name: {{ $prefix }}_PLATFORM__LOG_LEVEL, value: {{ $values.logLevel }}}
 - {name: {{ $prefix }}_SERVER__ADDRESS, value: "0.0.0.0:{{ .port }}"}
+{{- with .web }}
+- {name: {{ $prefix }}_WEB__ADDRESS, value: "0.0.0.0:{{ . }}"}
+- {name: {{ $prefix }}_WEB__CONNECTIONS, value: {{ $values.web.connections | int64 | quote }}}
+{{- with $values.web.origins }}
+- {name: {{ $prefix }}_WEB__ORIGINS, value: {{ toJson . | quote }}}
+{{- end }}
+{{- end }}
 - {name: {{ $prefix }}_SERVER__MAX_CONNECTION_AGE, value: {{ include "aeterna.seconds" $values.connectionAgeSeconds }}}
 {{- with $values.callsPerSecond }}
 - {name: {{ $prefix }}_SERVER__CALLS_PER_SECOND, value: {{ . | quote }}}
@@ -55,8 +62,25 @@
 - {name: GOVERNANCE_WEBHOOK_NETWORKS, value: {{ toJson . | quote }}}
 {{- end }}
 {{- end }}
+{{- if eq .name "sync" }}
+{{- include "aeterna.knowledgeEnv" .root }}
+{{- end }}
 {{- range $name, $value := (get $values.services .name).env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{/* Where the sync service saves documents: it calls the knowledge service in the name of whoever saves. */}}
+{{- define "aeterna.knowledgeEnv" }}
+- {name: SYNC_KNOWLEDGE__ADDRESS, value: "knowledge-headless:50052"}
+{{- if include "aeterna.tlsSecret" . }}
+- {name: SYNC_KNOWLEDGE__ENCRYPTED, value: "true"}
+- {name: SYNC_KNOWLEDGE__CA, value: /run/aeterna/tls/ca.crt}
+- {name: SYNC_KNOWLEDGE__SERVER_NAME, value: knowledge}
+{{- if .Values.tls.mutual }}
+- {name: SYNC_KNOWLEDGE__CERTIFICATE, value: /run/aeterna/tls/tls.crt}
+- {name: SYNC_KNOWLEDGE__KEY, value: /run/aeterna/tls/tls.key}
+{{- end }}
 {{- end }}
 {{- end }}
 

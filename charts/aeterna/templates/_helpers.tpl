@@ -1,9 +1,9 @@
-{{/* The services in a fixed order: port, and what each is called on the wire. */}}
+{{/* The services in a fixed order: port, what each is called on the wire, and the port of WebSockets and pages. */}}
 {{- define "aeterna.services" -}}
 memory: {port: 50051, grpc: [aeterna.memory.v1.MemoryService, aeterna.memory.v1.MemorySettingsService, aeterna.memory.v1.MemoryMaintenanceService, google.longrunning.Operations]}
 knowledge: {port: 50052, grpc: [aeterna.knowledge.v1.KnowledgeService]}
 governance: {port: 50053, grpc: [aeterna.governance.v1.TenantService, aeterna.governance.v1.AuditService, aeterna.governance.v1.RoleService, aeterna.governance.v1.AgentService, aeterna.governance.v1.AuthorizationPolicyService, aeterna.governance.v1.AccessService, aeterna.governance.v1.ConstraintService, aeterna.governance.v1.ApprovalService, aeterna.governance.v1.KeyService, aeterna.governance.v1.KmsService, aeterna.governance.v1.ErasureService, aeterna.governance.v1.ConsentService, aeterna.governance.v1.ExportService, aeterna.governance.v1.CostService, aeterna.governance.v1.BudgetService, aeterna.governance.v1.AlertService, aeterna.governance.v1.AnomalyService]}
-sync: {port: 50054, grpc: [aeterna.sync.v1.SyncService]}
+sync: {port: 50054, web: 8080, grpc: [aeterna.sync.v1.SyncService, aeterna.sync.v1.LiveService, aeterna.sync.v1.DocumentService]}
 {{- end }}
 
 {{- define "aeterna.selector" -}}

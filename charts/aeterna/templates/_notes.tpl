@@ -1,6 +1,6 @@
 {{/* Shown after an installation, by this chart or by an umbrella. */}}
 {{- define "aeterna.notes" -}}
-Aeterna {{ .Chart.AppVersion }} in namespace {{ .Release.Namespace }}: memory:50051, knowledge:50052, governance:50053, sync:50054.
+Aeterna {{ .Chart.AppVersion }} in namespace {{ .Release.Namespace }}: memory:50051, knowledge:50052, governance:50053, sync:50054, console and WebSockets sync:8080.
 
 {{ if eq .Values.kms.provider "local" -}}
 WARNING: this is not production mode. The keys that wrap every tenant's keys are in the Secret
@@ -32,6 +32,10 @@ auth.kubernetes.subjects names:
   kubectl -n {{ $.Release.Namespace }} create token NAME --audience {{ .audience }}
 {{- end }}{{- end }}
 
+{{ if ne .Values.wakeups.transport "redis" -}}
+Who is present is known to each replica of sync alone, and clients are told so: set wakeups.transport to redis to share it.
+
+{{ end -}}
 {{ if eq .Values.upgrade "blueGreen" -}}
 A new image reaches only colours at rest. Deploy it, check it and move the traffic, for each service:
 

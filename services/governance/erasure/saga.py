@@ -1,7 +1,7 @@
 """Erases a person, step by step: `libs.operations.Step`. Each step may be done again.
 
 1. block: nobody writes about the person, or in that person's name, from now on.
-2. texts: memory and knowledge erase theirs, as operations of their own.
+2. texts: memory, knowledge and sync erase theirs, as operations of their own.
 3. tables: ids and sealed texts in all other tables.
 4. log: rows of the change log, under signatures.
 5. keys: the person's keys and their shares are destroyed.
@@ -20,7 +20,14 @@ from uuid import UUID, uuid5
 
 from libs.changes import Asked, Origin, Request
 from libs.encryption.keyring import Keyring
-from libs.erasure import ERASE_KNOWLEDGE, ERASE_MEMORIES, TEXT_KINDS, Erasure, Strategy
+from libs.erasure import (
+    ERASE_DOCUMENTS,
+    ERASE_KNOWLEDGE,
+    ERASE_MEMORIES,
+    TEXT_KINDS,
+    Erasure,
+    Strategy,
+)
 from libs.erasure.walking import ERASE, LOOK, asking
 from libs.operations import (
     COLLECTION,
@@ -45,7 +52,11 @@ STEPS = ("block", "texts", "tables", "log", "keys", "look", "certify")
 _ROUNDS = 3  # of erasing again what the look has found
 _PAUSE = 0.05  # seconds between looks at what other services do
 _LOOKS = 60  # before it is written down that it still goes on
-_STORES = {ERASE_MEMORIES: "memory", ERASE_KNOWLEDGE: "knowledge_item"}
+_STORES = {
+    ERASE_MEMORIES: "memory",
+    ERASE_KNOWLEDGE: "knowledge_item",
+    ERASE_DOCUMENTS: "shared_document",
+}
 
 Routes = Callable[[Route], Awaitable[Route]]  # the same way, with the role of governance
 

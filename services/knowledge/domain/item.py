@@ -104,6 +104,11 @@ class Stored:
         return self.layer.value
 
     @property
+    def place_ids(self) -> Mapping[str, str]:
+        """Where it is, for the change log."""
+        return self.scope.place()
+
+    @property
     def indexes(self) -> Indexes:
         """Whatever its status, it is found by meaning."""
         return Indexes.MEANING

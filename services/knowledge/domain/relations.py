@@ -1,7 +1,7 @@
 """Links between items, and when they may be made and removed. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -26,7 +26,8 @@ class RelationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A link from one item to another; it never changes. `number` is of the change that made it."""
+    """A link from one item to another; it never changes. `number` is of the change that made it,
+    `place_ids` are those that both ends have, known in the steps that make and remove it."""
 
     id: UUID
     source: UUID
@@ -34,6 +35,7 @@ class Relation:
     kind: RelationKind
     number: int
     created_at: datetime
+    place_ids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def version(self) -> int:
@@ -96,7 +98,7 @@ def decide(current: Mapping[UUID, Known], body: Body) -> list[Step[Known]]:
 
     Args:
         current: For Link its ends and the relations between them, for Unlink the relation and its
-            source.
+            ends.
 
     Raises:
         ItemNotFound, RelationNotFound, RelationExists, NotADraft, InvalidRequest: It is refused.
@@ -104,13 +106,13 @@ def decide(current: Mapping[UUID, Known], body: Body) -> list[Step[Known]]:
     match body:
         case Link(relation):
             _check_link(current, relation)
-            return [Step(Operation.CREATED, None, relation)]
+            return [Step(Operation.CREATED, None, _placed(current, relation))]
         case Unlink(relation_id):
             existing = current.get(relation_id)
             if not isinstance(existing, Relation):
                 raise RelationNotFound(relation_id)
             _check_reviewable(existing, _item(current, existing.source))
-            return [Step(Operation.DELETED, existing, None)]
+            return [Step(Operation.DELETED, _placed(current, existing), None)]
 
 
 def _check_link(current: Mapping[UUID, Known], new: Relation) -> None:
@@ -134,6 +136,13 @@ def _item(current: Mapping[UUID, Known], item_id: UUID) -> Stored:
     if not isinstance(item, Stored):
         raise ItemNotFound(item_id)
     return item
+
+
+def _placed(current: Mapping[UUID, Known], relation: Relation) -> Relation:
+    """The relation, where both of its ends are; an id in which they differ is left out."""
+    ends = [current.get(each) for each in (relation.source, relation.target)]
+    source, target = (end.scope.place() if isinstance(end, Stored) else {} for end in ends)
+    return replace(relation, place_ids=dict(source.items() & target.items()))
 
 
 def _same(one: Relation, other: Relation) -> bool:

@@ -58,8 +58,8 @@ class RelationTable:
     async def load(self, write: Write, ids: Sequence[UUID]) -> Mapping[UUID, Known]:
         rows = await write.conn.fetch(_RELATIONS, write.route.tenant, ids)
         relations = {row["id"]: _from_row(row) for row in rows}
-        ends = [*ids, *(relation.source for relation in relations.values())]
-        rows = await write.conn.fetch(_ENDS, write.route.tenant, ends)
+        ends = [end for each in relations.values() for end in (each.source, each.target)]
+        rows = await write.conn.fetch(_ENDS, write.route.tenant, [*ids, *ends])
         return {**relations, **{row["id"]: item_from(row) for row in rows}}
 
     async def save(self, write: Write, steps: Sequence[Step[Known]]) -> None:

@@ -138,6 +138,11 @@ class Stored:
         return self.layer.value
 
     @property
+    def place_ids(self) -> Mapping[str, str]:
+        """Where it is, for the change log."""
+        return self.scope.place()
+
+    @property
     def indexes(self) -> Indexes:
         """Which its tier leaves it in."""
         return _INDEXES[self.tier]

@@ -1,13 +1,15 @@
 """What a caller must be allowed to read in order to hear of a change. Pure."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from libs.authorization.things import KNOWLEDGE_ITEM, MEMORY, TENANT, Thing
 from libs.changes import Operation
+from libs.scope import PLACE
 
-# The log does not say where in the tenant a thing is, beside its layer.
-_MEMORY_UNKNOWN = frozenset({"org", "team", "project", "session", "agent", "status"})
-_ITEM_UNKNOWN = frozenset({"org", "team", "project", "status"})
+# What the log does not say of a thing.
+_OF_MEMORIES = frozenset({"session", "agent", "status"})
+_OF_ITEMS = frozenset({"status"})
 
 
 class Change(Protocol):
@@ -21,6 +23,8 @@ class Change(Protocol):
     def layer(self) -> str: ...
     @property
     def subject(self) -> str: ...
+    @property
+    def details(self) -> Mapping[str, str]: ...
 
 
 class Read(NamedTuple):
@@ -37,15 +41,30 @@ def reading(change: Change, tenant: str, person: str) -> Read:
         return Read("ListAuditEntries", whole)
     match change.resource.partition("/")[0]:
         case "memories":
-            thing = Thing(
-                MEMORY, tenant, layer=change.layer, user=change.subject, unknown=_MEMORY_UNKNOWN
-            )
-            return Read("GetMemory", thing)
+            return Read("GetMemory", _memory(change, tenant))
         case "knowledgeItems":
-            thing = Thing(KNOWLEDGE_ITEM, tenant, layer=change.layer, unknown=_ITEM_UNKNOWN)
-            return Read("GetKnowledgeItem", thing)
+            return Read("GetKnowledgeItem", _item(change, tenant))
+        case "documents":
+            return Read("GetDocument", _item(change, tenant))
         case "relations":
-            unknown = _ITEM_UNKNOWN | {"layer"}
-            return Read("ListRelations", Thing(KNOWLEDGE_ITEM, tenant, unknown=unknown))
+            return Read("ListRelations", _item(change, tenant, frozenset({"layer"})))
     about_another = change.subject not in ("", person)
     return Read("ListAuditEntries" if about_another else "ListChanges", whole)
+
+
+def _memory(change: Change, tenant: str) -> Thing:
+    place = _place(change)
+    unknown = _OF_MEMORIES | (PLACE.keys() - place.keys())
+    return Thing(MEMORY, tenant, layer=change.layer, user=change.subject, unknown=unknown, **place)
+
+
+def _item(change: Change, tenant: str, more: frozenset[str] = frozenset()) -> Thing:
+    """Of an item, or of what is where items are."""
+    place = _place(change)
+    unknown = _OF_ITEMS | more | (PLACE.keys() - place.keys())
+    return Thing(KNOWLEDGE_ITEM, tenant, layer=change.layer, unknown=unknown, **place)
+
+
+def _place(change: Change) -> dict[str, str]:
+    """Where it is, as far as the log says: earlier releases did not."""
+    return {name: change.details[name] for name in PLACE if name in change.details}

@@ -183,6 +183,20 @@ TABLE = """
 
     ListChanges                   V D L A M T P G
     Subscribe                     V D L A M T P G
+    Connect                       V D L A M T P G
+    ListPresence                  V D L A M T P G
+
+    CreateDocument                . D L A M T P G
+    GetDocument                   V D L A M T P G
+    ListDocuments                 V D L A M T P G
+    DeleteDocument                . D L A M T P G
+    EditDocument                  . D L A M T P G
+    UndoDocumentEdit              . D L A M T P G
+    RedoDocumentEdit              . D L A M T P G
+    ListDocumentEdits             V D L A M T P G
+    ListDocumentRevisions         V D L A M T P G
+    RestoreDocument               . D L A M T P G
+    SaveDocument                  . D L A M T P G
 
     ListOperations                V D L A M T P G
     GetOperation                  V D L A M T P G

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 
-SERVE = ("serve", "all", "--metrics-port", "0")
+SERVE = ("serve", "all", "--metrics-port", "0", "--web-port", "0")
 DEADLINE = 120  # seconds
 
 

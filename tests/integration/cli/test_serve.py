@@ -126,7 +126,8 @@ def stores_of(folder: Folder, service: str) -> dict[str, str]:
 
 
 def test_a_service_runs_by_itself_on_the_stores_of_its_settings(served: Folder) -> None:
-    settings = stores_of(served, "SYNC") | {"SYNC_SERVER__ADDRESS": "127.0.0.1:0"}
+    settings = stores_of(served, "SYNC")
+    settings |= {"SYNC_SERVER__ADDRESS": "127.0.0.1:0", "SYNC_WEB__ADDRESS": "127.0.0.1:0"}
     with served.process("serve", "sync", **settings) as server:
         assert server.stderr
         records = (json.loads(line) for line in server.stderr)
@@ -140,7 +141,7 @@ def test_a_service_runs_by_itself_on_the_stores_of_its_settings(served: Folder) 
 
 
 def test_all_services_run_on_the_stores_of_their_settings(served: Folder) -> None:
-    settings = stores_of(served, "MEMORY")
+    settings = stores_of(served, "MEMORY") | {"SYNC_WEB__ADDRESS": "127.0.0.1:0"}
     for service in ("MEMORY", "KNOWLEDGE", "GOVERNANCE", "SYNC"):
         settings[f"{service}_SERVER__ADDRESS"] = "127.0.0.1:0"
     name = served.json("memory", "add", "on the first replica", "--layer", "company")["name"]

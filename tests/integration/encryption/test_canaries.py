@@ -28,6 +28,7 @@ from aeterna.common.v1.scope_pb2 import Scope
 from aeterna.governance.v1 import keys_pb2, tenants_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2 as pb
+from aeterna.sync.v1 import documents_pb2
 from libs.auth import LocalIssuer, Role
 from libs.clients.stubs import Stubs
 from libs.embedded.accounts import account_for
@@ -43,7 +44,10 @@ START_SECONDS, DIMENSIONS = 60, 64
 NAMES = ("memory", "knowledge", "governance", "sync")
 CANARIES = {
     name: f"zq{name}{random.randrange(10**9):09d}"  # one word, whatever breaks texts into words
-    for name in ("content", "metadata", "author", "source", "title", "query", "refused", "update")
+    for name in (
+        *("content", "metadata", "author", "source", "title", "query", "refused", "update"),
+        *("written", "typed", "field"),
+    )
 }
 
 
@@ -114,6 +118,7 @@ def settings_of(
     values = {f"MEMORY_PLATFORM__{name}": value for name, value in platform.items()}
     for service in ("MEMORY", "KNOWLEDGE"):
         values |= {f"{service}_EMBEDDING__{name}": value for name, value in embedding.items()}
+    values["SYNC_WEB__ADDRESS"] = "127.0.0.1:0"
     values |= {"MEMORY_INDEX__PROVIDER": "qdrant", "MEMORY_INDEX__URL": index}
     return values | {f"{name.upper()}_SERVER__ADDRESS": "127.0.0.1:0" for name in NAMES}
 
@@ -176,6 +181,7 @@ async def a_day(stubs: Stubs, issuer: LocalIssuer) -> None:
     )
     request = knowledge_pb2.CreateKnowledgeItemRequest(knowledge_item=item)
     await stubs.knowledge.CreateKnowledgeItem(request, metadata=ann)
+    await _documents(stubs, ann)
     await _refused(stubs, ann)
     await stubs.keys.RotateTenantKey(keys_pb2.RotateTenantKeyRequest(), metadata=ann)
     rotate = keys_pb2.RotateSubjectKeyRequest(subject="ann")
@@ -206,9 +212,39 @@ def _memory(word: str) -> pb.Memory:
     return memory
 
 
+async def _documents(stubs: Stubs, who: Any) -> None:
+    """Written, typed, deleted, brought back, and saved as knowledge."""
+    note = documents_pb2.Document(
+        kind=documents_pb2.DOCUMENT_KIND_NOTE,
+        text=f"We write {CANARIES['written']}.",
+        fields={"title": CANARIES["field"]},
+    )
+    create = documents_pb2.CreateDocumentRequest(document=note)
+    made = await stubs.documents.CreateDocument(create, metadata=who)
+    for version, part in enumerate(
+        (
+            documents_pb2.TextOperation.Part(insert=f"{CANARIES['typed']} "),
+            documents_pb2.TextOperation.Part(delete=len(CANARIES["typed"])),
+        )
+    ):
+        edit = documents_pb2.EditDocumentRequest(
+            name=made.name,
+            base_version=version,
+            operation=documents_pb2.TextOperation(parts=[part]),
+            request_id=str(uuid4()),
+        )
+        await stubs.documents.EditDocument(edit, metadata=who)
+    undo = documents_pb2.UndoDocumentEditRequest(name=made.name)
+    await stubs.documents.UndoDocumentEdit(undo, metadata=who)
+    save = documents_pb2.SaveDocumentRequest(name=made.name)
+    await stubs.documents.SaveDocument(save, metadata=who)
+
+
 async def _refused(stubs: Stubs, who: Any) -> None:
     """Wrong in many ways, with a canary in each."""
     word = CANARIES["refused"]
+    large = documents_pb2.Document(kind=documents_pb2.DOCUMENT_KIND_NOTE, text=word * 70_000)
+    typed = documents_pb2.TextOperation.Part(insert=word)
     calls: list[tuple[Any, Any]] = [
         (
             stubs.memory.CreateMemory,
@@ -218,6 +254,13 @@ async def _refused(stubs: Stubs, who: Any) -> None:
         (stubs.memory.ListMemories, pb.ListMemoriesRequest(filter=f'content = "{word}"')),
         (stubs.memory.GetMemory, pb.GetMemoryRequest(name=f"memories/{word}")),
         (stubs.memory.SearchMemories, pb.SearchMemoriesRequest(query=f"{word} " * 10_000)),
+        (stubs.documents.CreateDocument, documents_pb2.CreateDocumentRequest(document=large)),
+        (
+            stubs.documents.EditDocument,
+            documents_pb2.EditDocumentRequest(
+                name=f"documents/{uuid4()}", operation=documents_pb2.TextOperation(parts=[typed])
+            ),
+        ),
     ]
     for call, request in calls:
         with pytest.raises(grpc.aio.AioRpcError):
@@ -291,6 +334,7 @@ async def test_dumps_logs_and_traces_hold_no_canary(
 
     dumped, logged = dump_of_postgres(database), log.read_bytes()
     assert b"aeterna.memory" in dumped
+    assert b"aeterna.shared_document_edit" in dumped
     assert b"service.started" in logged
     assert any(CANARIES["content"] in text for text in provider.texts)  # what is meant to see it
     assert len(cached) > 2

@@ -13,6 +13,7 @@ from aeterna.common.v1 import scope_pb2
 from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
+from aeterna.sync.v1 import documents_pb2
 from libs.auth import Role
 from libs.clients.errors import from_status
 from tests.suite import Metadata, Suite
@@ -59,7 +60,9 @@ class People:
         metadata = Struct()
         metadata.update({"who": ANN, "note": f"call {MAIL}", CANARY: [CANARY]})
         texts = {"author": MAIL, "source": f"chat/{CANARY}", "metadata": metadata}
-        scope = scope_pb2.Scope(user_id=ANN, session_id=CANARY, agent_id=ANN, org_id="org")
+        scope = scope_pb2.Scope(
+            user_id=ANN, session_id=CANARY, agent_id=ANN, org_id="org", team_id=ANN
+        )
         session = await self.remember(
             f"{CANARY}: reach me at {MAIL} or {ANN}, card 4111 1111 1111 1111",
             by=self.ann,
@@ -106,11 +109,41 @@ class People:
         await self.suite.approvals.CreateApprovalRequest(
             approvals_pb2.CreateApprovalRequestRequest(approval_request=asked), metadata=self.ann
         )
+        await self.write()
         record = audit_pb2.RecordAuditEventRequest(
             event="login.seen", resource=f"mail of {MAIL}", subject=ANN
         )
         await self.suite.audit.RecordAuditEvent(record, metadata=self.ann)
         self.mine, self.others = [session.name, own.name], [about_others.name, innocent.name]
+
+    async def write(self) -> documents_pb2.Document:
+        """A document that names Ann in a field and in a version that is no more, where it was typed
+        in two goes; and one that has never named her."""
+        documents = self.suite.documents
+        new = documents_pb2.Document(
+            kind=documents_pb2.DOCUMENT_KIND_NOTE, text="Ask .", fields={"title": f"Of {MAIL}"}
+        )
+        create = documents_pb2.CreateDocumentRequest(document=new)
+        made = await documents.CreateDocument(create, metadata=self.ann)
+        retain = documents_pb2.TextOperation.Part(retain=4)
+        half = len(CANARY) // 2
+        for version, part in enumerate(
+            (
+                documents_pb2.TextOperation.Part(insert=CANARY[half:]),
+                documents_pb2.TextOperation.Part(insert=CANARY[:half]),
+                documents_pb2.TextOperation.Part(delete=len(CANARY)),
+            )
+        ):
+            edit = documents_pb2.EditDocumentRequest(
+                name=made.name,
+                base_version=version,
+                operation=documents_pb2.TextOperation(parts=[retain, part]),
+            )
+            await documents.EditDocument(edit, metadata=self.ann)
+        innocent = documents_pb2.Document(kind=documents_pb2.DOCUMENT_KIND_NOTE, text="A river.")
+        create = documents_pb2.CreateDocumentRequest(document=innocent)
+        await documents.CreateDocument(create, metadata=self.admin)
+        return made
 
     async def erase(self, strategy: str = "delete", **values: Any) -> erasure_pb2.Erasure:
         """Ann is forgotten when this returns."""

@@ -13,6 +13,7 @@ import pytest
 from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
+from aeterna.sync.v1 import documents_pb2
 from libs.clients.errors import from_status
 from libs.signing import SignatureInvalid, Signed
 from tests.errors import fails_with, reason_of
@@ -41,6 +42,16 @@ async def shown(people: People) -> str:
     for each in items.knowledge_items:
         history = knowledge_pb2.ListKnowledgeItemRevisionsRequest(name=each.name)
         answers.append(await suite.knowledge.ListKnowledgeItemRevisions(history, metadata=admin))
+    documents = documents_pb2.ListDocumentsRequest()
+    notes = await suite.documents.ListDocuments(documents, metadata=admin)
+    for note in notes.documents:
+        get = documents_pb2.GetDocumentRequest(name=note.name)
+        answers.append(await suite.documents.GetDocument(get, metadata=admin))
+        oldest = note.oldest_version
+        edits = documents_pb2.ListDocumentEditsRequest(name=note.name, since_version=oldest)
+        answers.append(await suite.documents.ListDocumentEdits(edits, metadata=admin))
+        asked = documents_pb2.ListDocumentRevisionsRequest(name=note.name)
+        answers.append(await suite.documents.ListDocumentRevisions(asked, metadata=admin))
     approvals = approvals_pb2.ListApprovalRequestsRequest()
     answers.append(await suite.approvals.ListApprovalRequests(approvals, metadata=admin))
     entries = audit_pb2.ListAuditEntriesRequest(page_size=1000)
@@ -66,6 +77,47 @@ async def test_nothing_of_a_person_is_left_anywhere(people: People, strategy: st
     assert (await people.suite.audit.VerifyAuditTrail(verify, metadata=people.admin)).intact
 
 
+async def test_an_edit_of_before_is_not_taken_again(people: People) -> None:
+    """Who sends it once more learns that it was taken, and reads the document anew."""
+    stub, admin = people.suite.documents, people.admin
+    note = documents_pb2.Document(kind=documents_pb2.DOCUMENT_KIND_NOTE, text=MAIL)
+    create = documents_pb2.CreateDocumentRequest(document=note)
+    name = (await stub.CreateDocument(create, metadata=admin)).name
+    part = documents_pb2.TextOperation.Part(insert="Ask ")
+    edit = documents_pb2.EditDocumentRequest(
+        name=name, operation=documents_pb2.TextOperation(parts=[part]), request_id=str(uuid4())
+    )
+    taken = await stub.EditDocument(edit, metadata=admin)
+    await people.erase()
+
+    again = await stub.EditDocument(edit, metadata=admin)
+
+    assert (again.version, again.request_id) == (taken.version, taken.request_id)
+    assert not again.operation.parts
+    get = documents_pb2.GetDocumentRequest(name=name)
+    assert (await stub.GetDocument(get, metadata=admin)).text.count("Ask ") == 1
+
+
+async def check_documents(people: People) -> None:
+    """The one that named Ann is rewritten, without a history; the other is as it was."""
+    stub, admin = people.suite.documents, people.admin
+    listed = await stub.ListDocuments(documents_pb2.ListDocumentsRequest(), metadata=admin)
+    innocent, written = listed.documents
+    assert (innocent.version, innocent.oldest_version, innocent.author) == (0, 0, "root")
+    assert (written.version, written.oldest_version) == (4, 4)
+    assert written.fields["title"].startswith("Of erased-")
+    get = documents_pb2.GetDocumentRequest(name=written.name)
+    assert (await stub.GetDocument(get, metadata=admin)).text == "Ask ."
+    old = documents_pb2.GetDocumentRequest(name=written.name, version=2)
+    with fails_with("HISTORY_COMPACTED"):
+        await stub.GetDocument(old, metadata=admin)
+    part = documents_pb2.TextOperation.Part(insert="You: ")
+    edit = documents_pb2.EditDocumentRequest(
+        name=written.name, base_version=4, operation=documents_pb2.TextOperation(parts=[part])
+    )
+    assert (await stub.EditDocument(edit, metadata=admin)).version == 5
+
+
 async def test_delete_leaves_what_belongs_to_others(people: People) -> None:
     await people.fill()
 
@@ -78,6 +130,8 @@ async def test_delete_leaves_what_belongs_to_others(people: People) -> None:
     found = {each.store: (each.found, each.erased) for each in erasure.stores}
     assert found["memory"] == (3, 3)
     assert found["knowledge_item"][1] >= 1
+    assert found["shared_document"][1] >= 1
+    await check_documents(people)
     assert found["memory_feedback"][1] == 1
     assert found["change"][1] > 5
     assert found["subject_key"][1] == 1

@@ -81,6 +81,11 @@ async def test_an_export_holds_what_is_known_and_nothing_of_others(people: Peopl
     assert json.loads(files["consents.ndjson"])["purpose"] == "memory"
     assert MAIL in files["changes.ndjson"].decode()
     assert json.loads(files["feedback.ndjson"])["feedback"] == "helpful"
+    note = json.loads(files["documents.ndjson"])
+    assert (note["text"], note["fields"]) == ("Ask .", {"title": f"Of {MAIL}"})
+    edits = [json.loads(line) for line in files["document-edits.ndjson"].splitlines()]
+    assert [each["version"] for each in edits] == [1, 2, 3]
+    assert "".join(edits[1]["inserted"] + edits[0]["inserted"]) == CANARY
     assert "Bob" not in b"".join(files.values()).decode()
 
 

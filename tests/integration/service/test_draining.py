@@ -77,8 +77,8 @@ async def replica(suite: Suite, platform: Platform, **server: Any) -> AsyncItera
     settings = Settings(
         platform=suite.platform, server=ServerSettings(address="127.0.0.1:0", **server)
     )
-    async with serving("memory", settings, wire, platform) as address:
-        yield address
+    async with serving("memory", settings, wire, platform) as listening:
+        yield listening.grpc
 
 
 @pytest.fixture

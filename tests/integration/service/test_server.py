@@ -3,30 +3,27 @@
 import asyncio
 import json
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import REGISTRY
 
 from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.memory.v1 import memory_pb2_grpc
-from cli.suite import Addresses
+from cli.endpoints import SERVICES
 from libs.auth import Role
 from libs.service.platform import open_platform
 from libs.service.server import AddressInUse, serving
 from libs.service.settings import ServerSettings, TlsSettings
 from services.memory.settings import Settings
 from services.memory.wiring import wire
+from tests.certificates import make_certificates
 from tests.errors import fails_with
 from tests.servers import free_ports
 from tests.suite import Suite
@@ -42,7 +39,7 @@ _NAMES = {
 }
 
 
-@pytest.mark.parametrize("service", Addresses.__dataclass_fields__)
+@pytest.mark.parametrize("service", SERVICES)
 async def test_health_is_told_for_each_service_and_for_the_whole(
     suite: Suite, service: str
 ) -> None:
@@ -56,7 +53,7 @@ async def test_health_is_told_for_each_service_and_for_the_whole(
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-@pytest.mark.parametrize("service", Addresses.__dataclass_fields__)
+@pytest.mark.parametrize("service", SERVICES)
 async def test_reflection_lists_the_services(suite: Suite, service: str) -> None:
     channel: Any = suite.channels[service]
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -170,43 +167,7 @@ async def test_logs_hold_neither_content_nor_tokens(
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority, and a certificate for 127.0.0.1 that it signed."""
-    folder = tmp_path_factory.mktemp("tls")
-    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca = _certificate("ca", ca_key.public_key(), "ca", ca_key, authority=True)
-    leaf = _certificate("aeterna", key.public_key(), "ca", ca_key, authority=False)
-    (folder / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    (folder / "cert.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "key.pem").write_bytes(private)
-    return folder
-
-
-def _certificate(
-    name: str,
-    key: ec.EllipticCurvePublicKey,
-    issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    *,
-    authority: bool,
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(issuer_key, hashes.SHA256())
-    )
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("mutual", [False, True])
@@ -231,7 +192,8 @@ async def test_tls_and_mutual_tls(suite: Suite, certificates: Path, mutual: bool
 
     async with open_platform(suite.platform) as platform:
         settings = Settings(platform=suite.platform, server=server)
-        async with serving("memory", settings, wire, platform) as address:
+        async with serving("memory", settings, wire, platform) as listening:
+            address = listening.grpc
             anonymous = grpc.ssl_channel_credentials(read["ca"])
             known = grpc.ssl_channel_credentials(read["ca"], read["key"], read["cert"])
             assert await lists(known, address)
@@ -297,8 +259,8 @@ async def test_a_stopping_server_finishes_calls_under_way(suite: Suite) -> None:
         running = serving(
             "memory", Settings(platform=suite.platform, server=server), wire, platform
         )
-        address = await running.__aenter__()
-        async with grpc.aio.insecure_channel(address) as channel:
+        listening = await running.__aenter__()
+        async with grpc.aio.insecure_channel(listening.grpc) as channel:
             stub = memory_pb2_grpc.MemoryServiceStub(channel)
             health: Any = health_pb2_grpc.HealthStub(channel)
             watch: Any = health.Watch(health_pb2.HealthCheckRequest(service=""))

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
@@ -40,6 +40,15 @@ Call = grpc.aio.UnaryStreamCall[pb.SubscribeRequest, pb.SubscribeResponse]
 Metadata = tuple[tuple[str, str], ...]
 
 
+class Serving(Protocol):
+    """A server, in whichever process."""
+
+    @property
+    def channel(self) -> grpc.aio.Channel: ...
+    @property
+    def issuer(self) -> LocalIssuer: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Replica:
     """One server, and a client of it."""
@@ -47,6 +56,7 @@ class Replica:
     platform: Platform
     issuer: LocalIssuer
     address: str
+    web: str  # host:port of WebSockets and the console
     channel: grpc.aio.Channel
     stop: Callable[[], Awaitable[None]]  # the server, not the client
 
@@ -108,14 +118,15 @@ async def open_replica(
     server = ServerSettings(
         address="127.0.0.1:0", shutdown_grace=timedelta(seconds=SOON), write_timeout=write_timeout
     )
-    settings = {"poll": NEVER, "quiet": NEVER, **settings}
+    settings = {"poll": NEVER, "quiet": NEVER, "web": {"address": "127.0.0.1:0"}, **settings}
     async with AsyncExitStack() as client, AsyncExitStack() as stack:
         platform = await stack.enter_async_context(open_platform(platform_settings))
         service = Settings(platform=platform_settings, server=server, **settings)
-        address = await stack.enter_async_context(serving("sync", service, wire, platform))
-        channel = grpc.aio.insecure_channel(address, options=_TIGHT)
+        listening = await stack.enter_async_context(serving("sync", service, wire, platform))
+        channel = grpc.aio.insecure_channel(listening.grpc, options=_TIGHT)
         await client.enter_async_context(channel)
-        yield Replica(platform, issuer, address, channel, stack.aclose)
+        web = listening.doors["web"]
+        yield Replica(platform, issuer, listening.grpc, web, channel, stack.aclose)
 
 
 async def read(call: Call) -> pb.SubscribeResponse:

@@ -77,7 +77,7 @@ def each(claim: str, *values: Any) -> list[tuple[dict[str, Any], str]]:
         ({"iat": seconds(-23 * 3600 - 1)}, "lives too long"),
         *each("sub", None, "", " ", 5, "a\nb", "a\x00", "\u202e", "é" * 129),
         *each("tenant", None, "", "Acme", "-a", "a.b", "a" * 64, 5),
-        *each("roles", None, [], ["root"], "viewer", [["viewer"]], {}),
+        *each("roles", None, "viewer", {}),
         *each("agent", 5, "a\tb", ["planner"], "a" * 257),
         *each("act", "planner", 5, {}, {"sub": ""}, {"sub": "a\n"}),
         ({"act": {"sub": "planner", "act": "router"}}, "claim act"),
@@ -118,6 +118,11 @@ async def test_a_token_from_the_future_is_refused_beyond_the_leeway(
     clock.advance(seconds=1)
 
     assert await authenticator.authenticate(token)
+
+
+@pytest.mark.parametrize("named", [[], ["root"], [["viewer"]]])
+async def test_a_token_need_give_no_role(authenticator: Authenticator, named: list[object]) -> None:
+    assert (await authenticator.authenticate(make_token(roles=named))).roles == frozenset()
 
 
 async def test_unknown_roles_are_ignored(authenticator: Authenticator) -> None:

@@ -6,7 +6,7 @@ from aeterna.memory.v1 import memory_pb2 as pb
 from libs.clients.errors import from_status
 from libs.clients.outgoing import TENANT_HEADER, with_request_id
 from libs.errors import AppError, FieldViolation, InvalidRequest
-from libs.service import pipeline
+from libs.service import admission
 from libs.service.errors import to_status
 from libs.tenancy import TenantMoved, TenantNotFound
 
@@ -61,4 +61,4 @@ def test_reads_have_no_request_id() -> None:
 
 
 def test_clients_and_servers_agree_on_the_header() -> None:
-    assert TENANT_HEADER == pipeline.TENANT_HEADER
+    assert TENANT_HEADER == admission.TENANT_HEADER

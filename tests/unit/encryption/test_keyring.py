@@ -79,6 +79,35 @@ async def test_values_come_back_in_order(keyring: Keyring, elsewhere: Keyring) -
         assert await process.open(ACME, read) == [plain.data for plain in plains]
 
 
+async def test_what_is_sealed_without_waiting_opens_as_any(
+    keyring: Keyring, elsewhere: Keyring
+) -> None:
+    plains = [make_plain("", f"value {number}".encode()) for number in range(3)]
+
+    sealer = await keyring.sealer(ACME, "", 3)
+    blobs = [sealer(each.field, each.row_id, each.data) for each in plains]
+
+    assert await elsewhere.open(ACME, as_read(plains, blobs)) == [each.data for each in plains]
+    with pytest.raises(ValueError, match="more values"):
+        sealer(plains[0].field, plains[0].row_id, b"")
+
+
+async def test_a_sealer_takes_its_uses_from_those_of_the_key(
+    kms: LocalKms, store: InterleavedStore
+) -> None:
+    """Ten of a block, and another key once fewer are left than it needs."""
+    keyring = Keyring(kms, store, uses_block=10, uses_limit=10)
+    plain = make_plain("", b"x")
+    keys = set()
+    for _ in range(3):
+        sealer = await keyring.sealer(ACME, "", 6)
+        keys |= {key_id_of(sealer(plain.field, plain.row_id, b"x")) for _ in range(6)}
+
+    assert len(keys) == 3
+    (blob,) = await keyring.seal(ACME, [plain])
+    assert key_id_of(blob) in keys
+
+
 async def test_empty_batches_are_fine(keyring: Keyring) -> None:
     assert await keyring.seal(ACME, []) == []
     assert await keyring.open(ACME, []) == []

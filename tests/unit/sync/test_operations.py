@@ -17,10 +17,12 @@ from libs.tenancy import TenantId
 from libs.wakeups import Wakeups
 from services.sync.errors import NumberNotReached
 from services.sync.operations import Checkpoint, Interest, Pace, Subscriptions
+from services.sync.tails import Tails
 
 _TENANT = TenantId("acme")
 _NOW = datetime(2026, 1, 2, tzinfo=UTC)
-_PACE = Pace(timedelta(milliseconds=1), timedelta(hours=1), 100)
+_POLL = timedelta(milliseconds=1)
+_PACE = Pace(timedelta(hours=1), 100)
 
 
 @dataclass
@@ -124,10 +126,11 @@ def test_everyone_gets_everything_once_and_in_order(
 
 async def _play(steps: list[Append | Join | Read | Leave]) -> None:
     log, wakeups = MemoryLog(), Wakeups()
-    subscriptions = Subscriptions(log, wakeups, _PACE, lambda: _NOW)
+    tails = Tails(log, wakeups, _POLL)
+    subscriptions = Subscriptions(log, tails, _PACE, lambda: _NOW)
     followers: list[Follower] = []
     async with asyncio.timeout(60), AsyncExitStack() as stack:
-        stack.push_async_callback(subscriptions.close)
+        stack.push_async_callback(tails.close)
         for step in steps:
             match step:
                 case Append(count, collection, heard):
@@ -168,13 +171,15 @@ class RacingLog(MemoryLog):
 
 async def test_what_is_written_while_a_subscriber_joins_is_not_missed() -> None:
     never = timedelta(hours=1)
-    subscriptions = Subscriptions(RacingLog(), Wakeups(), Pace(never, never, 1), lambda: _NOW)
+    log = RacingLog()
+    tails = Tails(log, Wakeups(), never)
+    subscriptions = Subscriptions(log, tails, Pace(never, 1), lambda: _NOW)
     interest = Interest(_TENANT, None, frozenset(), _NOW + never, _everything)
 
     async with asyncio.timeout(20), aclosing(subscriptions.events(interest)) as events:
         assert await anext(events) == Checkpoint(0)
         assert (await anext(events)).number == 1
-    await subscriptions.close()
+    await tails.close()
 
 
 @dataclass
@@ -195,7 +200,8 @@ class FailingLog(MemoryLog):
 
 async def test_who_comes_after_a_failure_does_not_inherit_it() -> None:
     log = FailingLog()
-    subscriptions = Subscriptions(log, Wakeups(), _PACE, lambda: _NOW)
+    tails = Tails(log, Wakeups(), _POLL)
+    subscriptions = Subscriptions(log, tails, _PACE, lambda: _NOW)
     interest = Interest(_TENANT, 0, frozenset(), _NOW + timedelta(hours=1), _everything)
 
     async with (
@@ -211,4 +217,4 @@ async def test_who_comes_after_a_failure_does_not_inherit_it() -> None:
 
         assert await anext(late) == Checkpoint(0)  # `idle` has not heard of the failure yet
         assert (await anext(late)).number == 1
-    await subscriptions.close()
+    await tails.close()

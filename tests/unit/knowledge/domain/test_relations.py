@@ -1,11 +1,13 @@
 """When items may be linked and unlinked."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from libs.changes import Operation, Step
 from libs.errors import InvalidRequest
+from libs.scope import Scope
 from services.knowledge.domain.item import Stored
 from services.knowledge.domain.relations import (
     Known,
@@ -29,7 +31,8 @@ def test_two_items_are_linked_once_in_each_way(kind: RelationKind) -> None:
     relation = make_relation(ONE, TWO, kind)
 
     assert targets(Link(relation)) == (ONE.id, TWO.id)
-    assert decide(ENDS, Link(relation)) == [Step(Operation.CREATED, None, relation)]
+    placed = replace(relation, place_ids=ONE.scope.place())
+    assert decide(ENDS, Link(relation)) == [Step(Operation.CREATED, None, placed)]
     known: dict[UUID, Known] = {**ENDS, relation.id: relation}
     with pytest.raises(RelationExists) as refused:
         decide(known, Link(make_relation(ONE, TWO, kind, number=10)))
@@ -62,9 +65,31 @@ def test_what_is_linked_can_be_unlinked(kind: RelationKind) -> None:
     relation = make_relation(ONE, TWO, kind)
 
     assert targets(Unlink(relation.id)) == (relation.id,)
-    steps = decide({relation.id: relation, ONE.id: ONE}, Unlink(relation.id))
+    steps = decide({relation.id: relation, **ENDS}, Unlink(relation.id))
 
-    assert steps == [Step(Operation.DELETED, relation, None)]
+    placed = replace(relation, place_ids=ONE.scope.place())
+    assert steps == [Step(Operation.DELETED, placed, None)]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "place"),
+    [
+        (Scope("o", "red"), Scope("o", "red"), {"org": "o", "team": "red", "project": ""}),
+        (Scope("o", "red"), Scope("o", "blue"), {"org": "o", "project": ""}),
+        (Scope("o", "red"), Scope(), {"project": ""}),
+    ],
+)
+def test_a_link_is_where_both_of_its_ends_are(
+    source: Scope, target: Scope, place: dict[str, str]
+) -> None:
+    ends = (replace(ONE, scope=source), replace(TWO, scope=target))
+    relation = make_relation(*ends, RelationKind.CLARIFIES)
+    known: dict[UUID, Known] = {each.id: each for each in (*ends, relation)}
+
+    (made,) = decide({each.id: each for each in ends}, Link(relation))
+    (removed,) = decide(known, Unlink(relation.id))
+
+    assert made.entity.place_ids == removed.entity.place_ids == place
 
 
 def test_what_is_not_linked_cannot_be_unlinked() -> None:

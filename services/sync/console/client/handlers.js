@@ -1,0 +1,2 @@
+/** What a shared document tells those who show it. */
+export {};

@@ -1,0 +1,1 @@
+"""Documents: texts that several people write at the same time."""

@@ -1,0 +1,1 @@
+"""Rules of documents: what an edit makes of a text. Pure."""

@@ -1,0 +1,1 @@
+"""Documents in PostgreSQL, those in use in memory, and the knowledge service."""

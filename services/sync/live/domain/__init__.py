@@ -1,0 +1,1 @@
+"""Rules of live connections: rooms, kinds of events, how a connection ends. Pure."""

@@ -1,0 +1,1 @@
+"""What replicas know of each other's members: in this process, or in Redis."""

@@ -1,0 +1,173 @@
+"""Too many, too much, too late, and how it ends: nobody else is hurt by it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+
+from aeterna.sync.v1 import live_pb2 as pb
+from services.sync.live.settings import LiveSettings
+from tests.errors import fails_with
+from tests.integration.sync.conftest import OpenReplica
+from tests.integration.sync.live.clients import (
+    LiveClient,
+    change,
+    connected,
+    connecting,
+    token_of,
+    write,
+)
+from tests.integration.sync.replicas import SOON, Replica
+
+ONE = change("memories/1", layer="team")
+IN = pb.ConnectRequest
+HERE = IN.SetPresence(room="changes", state=pb.PRESENCE_STATE_ACTIVE)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+async def test_connections_of_a_tenant(opened: OpenReplica) -> None:
+    async with (
+        opened(live=LiveSettings(connections_per_tenant=1)) as replica,
+        connected(replica) as client,
+    ):
+        with fails_with("TOO_MANY_CONNECTIONS"):
+            await connecting(replica, token_of(replica, "acme")).end()
+        async with connected(replica, "bolt") as other:
+            assert (await other.ask(ping={})).HasField("pong")
+        assert (await client.ask(ping={})).HasField("pong")
+
+
+async def test_rooms_of_a_connection(opened: OpenReplica) -> None:
+    async with (
+        opened(live=LiveSettings(rooms_per_connection=2)) as replica,
+        connected(replica) as client,
+    ):
+        for room in ("changes", "memories", "changes"):  # one of them anew
+            await client.subscribe(room)
+        answer = await client.ask(subscribe={"room": "policies"})
+        await client.ask(unsubscribe={"room": "memories"})
+
+        assert (answer.error.reason, dict(answer.error.metadata)) == (
+            "TOO_MANY_ROOMS",
+            {"limit": "2"},
+        )
+        await client.subscribe("policies")
+
+
+async def test_messages_of_a_connection(opened: OpenReplica) -> None:
+    """Those above the rate are refused; who goes on is cut off, and nobody else is."""
+    settings = LiveSettings(messages_per_second=0.001, messages_at_once=3)
+    async with (
+        opened(live=settings) as replica,
+        connected(replica) as client,
+        connected(replica) as other,
+    ):
+        answers = [await client.ask(ping={}) for _ in range(6)]
+        assert [each.HasField("pong") for each in answers] == [True] * 3 + [False] * 3
+        assert {each.error.reason for each in answers[3:]} == {"RATE_EXCEEDED"}
+
+        with fails_with("RATE_EXCEEDED", code=grpc.StatusCode.RESOURCE_EXHAUSTED):
+            await client.ask(ping={})
+            await client.end()
+        assert (await other.ask(ping={})).HasField("pong")
+
+
+async def test_messages_of_a_tenant(opened: OpenReplica) -> None:
+    settings = LiveSettings(tenant_messages_per_second=0.001, tenant_messages_at_once=2)
+    async with (
+        opened(live=settings) as replica,
+        connected(replica) as one,
+        connected(replica) as two,
+        connected(replica, "bolt") as other,
+    ):
+        assert (await one.ask(ping={})).HasField("pong")
+        assert (await two.ask(ping={})).HasField("pong")
+        assert (await one.ask(ping={})).error.metadata["whose"] == "tenant"
+        assert (await other.ask(ping={})).HasField("pong")
+
+
+async def test_a_message_that_is_too_large(opened: OpenReplica) -> None:
+    async with (
+        opened(live=LiveSettings(max_message_bytes=1024)) as replica,
+        connected(replica) as client,
+    ):
+        answer = await client.ask(authenticate={"token": "x" * 2000})
+
+        assert answer.error.reason == "MESSAGE_TOO_LARGE"
+        assert (await client.ask(ping={})).HasField("pong")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x0a\xff\xff\xff\xff\x0f", "MALFORMED_MESSAGE"),
+        (b"", "INVALID_REQUEST"),
+        (IN(id="x" * 65, ping=IN.Ping()).SerializeToString(), "INVALID_REQUEST"),
+        (IN(unsubscribe=IN.Unsubscribe(room="changes")).SerializeToString(), "NOT_IN_ROOM"),
+        (IN(acknowledge=IN.Acknowledge(room="changes")).SerializeToString(), "NOT_IN_ROOM"),
+        (IN(set_presence=HERE).SerializeToString(), "NOT_IN_ROOM"),
+    ],
+)
+async def test_what_is_wrong_is_answered_and_goes_on(
+    replica: Replica, data: bytes, reason: str
+) -> None:
+    metadata = (("authorization", f"Bearer {token_of(replica, 'acme')}"),)
+    connect: Any = replica.channel.stream_stream(
+        "/aeterna.sync.v1.LiveService/Connect",
+        request_serializer=bytes,
+        response_deserializer=pb.ConnectResponse.FromString,
+    )
+    call = connect(metadata=metadata)
+    client = LiveClient(call)
+    await client.next("welcome")
+
+    await call.write(data)
+    error = await client.next("error")
+    await call.write(IN(id="1", ping=IN.Ping()).SerializeToString())
+
+    assert error.reason == reason
+    assert (await client.next("pong")) is not None
+    call.cancel()
+
+
+async def test_who_is_silent_is_given_up(opened: OpenReplica) -> None:
+    async with (
+        opened(live=LiveSettings(silence=MILLISECOND)) as replica,
+        connected(replica) as client,
+    ):
+        with fails_with("HEARTBEAT_MISSED", code=grpc.StatusCode.DEADLINE_EXCEEDED):
+            await client.end()
+
+
+async def test_a_server_that_stops_says_when_to_come_again(opened: OpenReplica) -> None:
+    settings = LiveSettings(drain=timedelta(seconds=1))
+    async with (
+        opened(live=settings) as replica,
+        opened() as another,
+        connected(replica) as one,
+        connected(replica) as two,
+    ):
+        stopping = asyncio.ensure_future(replica.stop())
+        for client in (one, two):
+            draining = await client.next("draining")
+            assert 0 <= draining.reconnect_after.ToMilliseconds() <= 1000
+            with fails_with("SERVER_STOPPING", code=grpc.StatusCode.UNAVAILABLE):
+                await client.end()
+        async with asyncio.timeout(SOON):
+            await stopping
+        await write(another, ONE)
+        async with connected(another) as again:
+            await again.subscribe("changes", since=0)
+            assert await again.numbers(1) == [1]
+
+
+async def test_who_ends_the_stream_leaves(replica: Replica) -> None:
+    async with connected(replica) as client:
+        await client.subscribe("changes")
+        await client.call.done_writing()
+        await client.end()
+
+        assert client.call.done()
+        assert await client.call.code() is grpc.StatusCode.OK
