@@ -6,6 +6,7 @@ standard input does; it may be killed at any time.
 """
 
 import asyncio
+import gc
 import json
 import random
 import sys
@@ -142,6 +143,8 @@ async def _work(task: Task) -> None:
 
 async def _spend(till: Till, task: Task) -> None:
     """Until standard input ends."""
+    gc.collect()
+    gc.freeze()  # as a service does once it has started
     rng = random.Random()
     reservers = [asyncio.create_task(_reserver(till, task, rng)) for _ in range(task.reservers)]
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

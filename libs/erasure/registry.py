@@ -69,6 +69,7 @@ def names(
     return Store(Treatment.PSEUDONYMISED, why, people, actors, documents, rows, lists, sealed, row)
 
 
+_PLACES = names("org_id", "team_id", "project_id")  # which a tenant may call as it calls people
 _VECTORS = erased("with the memory or item that each vector is of; payloads hold its ids")
 _OWN = "by the memory service, with vectors and terms"
 _DOCUMENT = "texts by the sync service, which forgets their history; ids by governance"
@@ -137,14 +138,14 @@ TABLES: Mapping[str, Store] = {
     "anomaly": none("numbers and codes"),
     "webhook": names(sealed=("url", "secret"), row="row_id"),
     "webhook_delivery": none("ids and codes"),
-    "usage_state": none("amounts by organisation, team, project and model"),
-    "usage_sample": none("amounts by organisation, team, project and model"),
-    "usage_event": none("amounts by organisation, team, project and model"),
-    "usage_hour": none("amounts by organisation, team, project and model"),
-    "budget": none("amounts by organisation, team, project and model"),
-    "budget_state": none("amounts by organisation, team, project and model"),
-    "budget_spend": none("amounts by organisation, team, project and model"),
-    "budget_reservation": none("amounts by organisation, team, project and model"),
+    "usage_state": none("numbers"),
+    "usage_sample": none("hours"),
+    "usage_event": _PLACES,
+    "usage_hour": _PLACES,
+    "budget": _PLACES,
+    "budget_state": none("amounts"),
+    "budget_spend": none("amounts"),
+    "budget_reservation": names(documents=("request",)),
     "authorization_state": none("numbers"),
     "decision": names(documents=("question",), rows=("person",)),
     "role_binding": names(actors=("actor",), rows=("user_id",)),
