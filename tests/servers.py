@@ -7,12 +7,19 @@ Containers are of this version's own images (scripts/images), where an engine an
 
 import asyncio
 import os
+import random
 import re
 import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,6 +40,7 @@ _OLDEST_REDIS = 7  # major version
 _REDIS_FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 _INSTALL_REDIS = "apt-get update && apt-get install -y --no-install-recommends redis-server"
 _ASK_SECONDS = 5
+_PORTS = range(10_000, 30_000)
 _UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 # PostgreSQL as it is, in an image that runs Patroni unless told otherwise.
 _PLAIN_POSTGRES = """
@@ -211,12 +219,15 @@ def answering(url: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """All different."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [listener.getsockname()[1] for listener in listeners]
+    """One after the other. Nobody listens there, and the system gives them to no connection: so a
+    server that was stopped finds its own again."""
+    while True:
+        first = random.randrange(_PORTS.start, _PORTS.stop - count)
+        ports = list(range(first, first + count))
+        with ExitStack() as stack, suppress(OSError):
+            for port in ports:
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return ports
 
 
 def redis_program() -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations  # the stubs of gRPC know more classes than t
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from cli.session import KEYRING
 from libs.auth import LocalIssuer, Role
 from libs.encryption.kms_local import LocalKms
 from libs.tenancy import TenantId
+from tests.servers import free_ports
 
 START_SECONDS = 60
 
@@ -102,23 +102,10 @@ def _descendants(pid: int) -> list[int]:
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Server]:
-    server = Server(folder, _free_ports())
+    server = Server(folder, free_ports(4)[0])
     await server.start()
     try:
         yield server
     finally:
         if server.process and server.process.returncode is None:
             await server.kill(database_too=True)
-
-
-def _free_ports() -> int:
-    """The first of four ports that nobody listens on."""
-    for first in range(20_000, 30_000, 7):
-        try:
-            for port in range(first, first + 4):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise OSError("no free ports")

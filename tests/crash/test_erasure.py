@@ -53,7 +53,7 @@ async def superuser(folder: Path) -> AsyncIterator[asyncpg.Connection]:
     try:
         yield connection
     finally:
-        await connection.close()
+        connection.terminate()  # its server may have been killed
 
 
 async def test_an_erasure_that_is_killed_at_every_step_is_completed(folder: Path) -> None:

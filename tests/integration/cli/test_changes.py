@@ -1,14 +1,11 @@
 import json
-import random
 import signal
-import socket
 from contextlib import ExitStack
 from subprocess import Popen
 from typing import Any
 
-import pytest
-
 from tests.integration.cli.conftest import DEADLINE, Folder
+from tests.servers import free_ports
 
 
 def next_change(tail: Popen[str]) -> dict[str, Any]:
@@ -51,7 +48,7 @@ def test_ctrl_c_ends_it_with_130(served: Folder) -> None:
 
 
 def test_it_goes_on_without_a_gap_when_the_server_was_killed(folder: Folder) -> None:
-    port = str(four_free_ports())
+    port = str(free_ports(4)[0])
     with folder.serving("--port", port) as server:
         tail = folder.process("changes", "--since", "0", "--output", "json")
         with ExitStack() as stack:
@@ -63,16 +60,3 @@ def test_it_goes_on_without_a_gap_when_the_server_was_killed(folder: Folder) -> 
             folder.run("memory", "add", "after the restart", "--layer", "company")
 
             assert next_change(following)["number"] == "2"
-
-
-def four_free_ports() -> int:
-    """The first of four in a row that nobody listens on at the moment."""
-    for first in random.sample(range(20_000, 30_000, 4), 100):
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + 4):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return first
-    pytest.fail("no four free ports in a row")
