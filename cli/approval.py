@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aeterna.governance.v1 import approvals_pb2 as pb
-from cli.arguments import duration, enum, name, text_or_input
+from cli.arguments import ahead, duration, enum, name, text_or_input
 from cli.command import command
 from cli.options import ScopeIds
 from cli.paging import Limit, collect
@@ -163,9 +163,8 @@ async def delegate(
         delegate=delegate,
         kinds=[pb.ApprovalKind.ValueType(enum(pb.ApprovalKind, each)) for each in kind or ()],
         scope=scope.message(),
+        expire_time=ahead(period, "period"),
     )
-    delegation.expire_time.GetCurrentTime()
-    delegation.expire_time.seconds += int(duration(period, "period").total_seconds())
     request = pb.CreateApprovalDelegationRequest(approval_delegation=delegation)
     return await session.approvals.CreateApprovalDelegation(request)
 

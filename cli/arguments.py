@@ -76,3 +76,11 @@ def duration(text: str, field: str) -> timedelta:
     if not match:
         raise invalid(field, "must be a number with its unit: 90s, 15m, 12h, 30d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def ahead(text: str, field: str) -> Timestamp:
+    """The moment that is a `duration` from now."""
+    moment = Timestamp()
+    moment.GetCurrentTime()
+    moment.seconds += int(duration(text, field).total_seconds())
+    return moment

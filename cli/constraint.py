@@ -9,7 +9,7 @@ import typer
 from google.protobuf.json_format import ParseDict, ParseError
 
 from aeterna.governance.v1 import constraints_pb2 as pb
-from cli.arguments import duration, enum, name
+from cli.arguments import ahead, enum, name
 from cli.command import command
 from cli.exits import Exit
 from cli.options import ScopeIds
@@ -205,10 +205,11 @@ async def suppress(
 ) -> Shown:
     """Make findings of drift reports not count for a while."""
     suppression = pb.DriftSuppression(
-        policy=_named(policy) if policy else "", pattern=pattern, reason=reason
+        policy=_named(policy) if policy else "",
+        pattern=pattern,
+        reason=reason,
+        expire_time=ahead(period, "period"),
     )
-    suppression.expire_time.GetCurrentTime()
-    suppression.expire_time.seconds += int(duration(period, "period").total_seconds())
     request = pb.CreateDriftSuppressionRequest(drift_suppression=suppression)
     return await session.constraints.CreateDriftSuppression(request)
 

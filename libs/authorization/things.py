@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from libs.scope import Scope
+
 TENANT, MEMORY, KNOWLEDGE_ITEM = "Tenant", "Memory", "KnowledgeItem"
 ROLE_BINDING = "RoleBinding"
 PERSONAL = frozenset({"agent", "user", "session"})  # layers that belong to one person
@@ -61,6 +63,20 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     ROLE_BINDING: ("tenant", "org", "team", "project", "user", "role"),
 }
 PLACE = tuple(each.name for each in fields(Thing) if each.name not in ("kind", "tenant", "unknown"))
+
+
+def item_place(tenant: str, layer: str, scope: Scope, status: str) -> Thing:
+    """Of a knowledge item, there or to be."""
+    return Thing(
+        KNOWLEDGE_ITEM,
+        tenant,
+        layer=layer,
+        org=scope.org_id,
+        team=scope.team_id,
+        project=scope.project_id,
+        status=status,
+    )
+
 
 OWNER = "owner"  # the person that a thing belongs to: its user in personal layers, else ""
 

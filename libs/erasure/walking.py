@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 from uuid import UUID
 
 from libs.changes import Origin
@@ -19,8 +19,6 @@ from libs.tenancy import Route
 
 ERASE, LOOK = "erase", "look"
 _SECONDS = 0.7  # of one step, after which it is written down how far it is
-
-Batch = TypeVar("Batch")
 
 
 def asking(erasure: UUID, mode: str, origin: Origin) -> Fields:
@@ -33,21 +31,18 @@ def asking(erasure: UUID, mode: str, origin: Origin) -> Fields:
     }
 
 
-class Texts(Protocol[Batch]):
+class Texts(Protocol):
     """What a service keeps. Every method may be repeated."""
 
-    async def batch(self, route: Route, after: UUID | None) -> Batch:
-        """The next things by id, with all that is kept of them."""
-
-    def last(self, batch: Batch) -> UUID | None:
-        """The last id; None: there was nothing more."""
+    async def batch(self, route: Route, after: UUID | None) -> list[UUID]:
+        """The next things, in the order of their ids; none: there is nothing more."""
 
     async def erase(
-        self, route: Route, erasure: Erasure, origin: Origin, batch: Batch
+        self, route: Route, erasure: Erasure, origin: Origin, batch: list[UUID]
     ) -> Mapping[str, int]:
         """Deletes or rewrites; how many things were `found` and `erased`."""
 
-    async def look(self, route: Route, erasure: Erasure, batch: Batch) -> int:
+    async def look(self, route: Route, erasure: Erasure, batch: list[UUID]) -> int:
         """How many things name the person still."""
 
     async def finish(self, route: Route, origin: Origin) -> None:
@@ -55,11 +50,11 @@ class Texts(Protocol[Batch]):
 
 
 @dataclass(frozen=True)
-class Walking(Generic[Batch]):
+class Walking:
     """`libs.operations.Step` over all things of a tenant."""
 
     ledger: Ledger
-    texts: Texts[Batch]
+    texts: Texts
 
     async def __call__(self, route: Route, parameters: Fields, progress: Progress) -> Progress:
         erasure = await self.ledger.asked(route.tenant, UUID(parameters["erasure"]))
@@ -67,9 +62,9 @@ class Walking(Generic[Batch]):
         until, finished = monotonic() + _SECONDS, False
         while not finished and monotonic() < until:
             batch = await self.texts.batch(route, after)
-            after = self.texts.last(batch)
-            finished = after is None
-            if not finished:
+            after = batch[-1] if batch else None
+            finished = not batch
+            if batch:
                 counts.update(await self._treated(route, parameters, erasure, batch))
         if finished and parameters["mode"] == ERASE:
             await self.texts.finish(route, Origin(parameters["actor"], parameters["trace_id"]))
@@ -78,7 +73,7 @@ class Walking(Generic[Batch]):
         return Progress(done, done, finished, cursor, dict(counts))
 
     async def _treated(
-        self, route: Route, parameters: Fields, erasure: Erasure, batch: Batch
+        self, route: Route, parameters: Fields, erasure: Erasure, batch: list[UUID]
     ) -> Mapping[str, Any]:
         if parameters["mode"] == LOOK:
             return {"left": await self.texts.look(route, erasure, batch)}

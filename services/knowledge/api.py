@@ -10,6 +10,7 @@ from libs.aip.filtering import Condition, Field, parse
 from libs.aip.filtering import Kind as FieldKind
 from libs.aip.names import resource_uuid
 from libs.aip.paging import Page, fitting
+from libs.authorization.things import item_place
 from libs.changes import Asked, Operation
 from libs.encryption.keyring import Keyring
 from libs.errors import invalid
@@ -25,7 +26,7 @@ from libs.service.convert import (
 )
 from libs.service.pipeline import Context
 from services.knowledge.access import Access
-from services.knowledge.domain.access import place, restricting
+from services.knowledge.domain.access import restricting
 from services.knowledge.domain.item import ITEM_IDS, Item, Kind, Layer, View
 from services.knowledge.domain.relations import Relation, RelationKind
 from services.knowledge.domain.status import Status
@@ -70,7 +71,7 @@ class KnowledgeServicer(pb_grpc.KnowledgeServiceServicer):
     ) -> pb.KnowledgeItem:
         current = caller()
         draft = _draft(request.knowledge_item)
-        to_be = place(current.tenant, draft.layer.value, draft.scope, Status.DRAFT.value)
+        to_be = item_place(current.tenant, draft.layer.value, draft.scope, Status.DRAFT.value)
         current.demand("CreateKnowledgeItem", to_be)
         by = await self._asked(current, "CreateKnowledgeItem", request)
         return _item(await self._items.create(current.route, by, draft, current.identity.subject))

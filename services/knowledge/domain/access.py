@@ -1,8 +1,7 @@
 """Where items are, as policies see it: what a decision about them depends on. Pure."""
 
 from libs.aip.filtering import Among
-from libs.authorization.things import KNOWLEDGE_ITEM, Sight, Thing
-from libs.scope import Scope
+from libs.authorization.things import Sight
 
 # In rows of items: SQL.
 COLUMNS = {
@@ -12,19 +11,6 @@ COLUMNS = {
     "project": "project_id",
     "status": "status",
 }
-
-
-def place(tenant: str, layer: str, scope: Scope, status: str) -> Thing:
-    """Of an item, there or to be."""
-    return Thing(
-        KNOWLEDGE_ITEM,
-        tenant,
-        layer=layer,
-        org=scope.org_id,
-        team=scope.team_id,
-        project=scope.project_id,
-        status=status,
-    )
 
 
 def restricting(sight: Sight) -> list[Among]:

@@ -8,14 +8,14 @@ from typing import Self
 from uuid import UUID
 
 from libs.approvals import Approved
-from libs.authorization.things import EVERYTHING, Sight, Thing
+from libs.authorization.things import EVERYTHING, Sight, Thing, item_place
 from libs.changes import Indexes
 from libs.consent import Retrievable
 from libs.constraints import Merge, Mode
 from libs.errors import FieldViolation, InvalidRequest
 from libs.scope import SCOPE_IDS, Scope
 from libs.vectors.filters import Condition, Rows
-from services.knowledge.domain.access import place, restricting
+from services.knowledge.domain.access import restricting
 from services.knowledge.domain.status import Status
 
 
@@ -123,7 +123,7 @@ class Stored:
 
     def place(self, tenant: str = "") -> Thing:
         """What decides who may do what to it."""
-        return place(tenant, self.layer.value, self.scope, self.status.value)
+        return item_place(tenant, self.layer.value, self.scope, self.status.value)
 
     def payload(self) -> dict[str, str]:
         """What the vector index filters by."""

@@ -52,10 +52,6 @@ class ErasedMemories:
         """See `Texts`."""
         return [row["id"] for row in await read(route, _NEXT, after, _BATCH)]
 
-    def last(self, batch: list[UUID]) -> UUID | None:
-        """See `Texts`."""
-        return batch[-1] if batch else None
-
     async def erase(
         self, route: Route, erasure: Erasure, origin: Origin, batch: list[UUID]
     ) -> Mapping[str, int]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID, uuid5
 
-from libs.authorization.things import KNOWLEDGE_ITEM, Thing
+from libs.authorization.things import Thing, item_place
 from libs.ot.clocks import Fields
 from libs.ot.operations import NOTHING, Operation, apply, normal
 from libs.scope import Scope
@@ -75,15 +75,7 @@ class Document:
 
 def place(tenant: str, layer: str, scope: Scope) -> Thing:
     """Of a document, there or to be."""
-    return Thing(
-        KNOWLEDGE_ITEM,
-        tenant,
-        layer=layer,
-        org=scope.org_id,
-        team=scope.team_id,
-        project=scope.project_id,
-        status=_STATUS,
-    )
+    return item_place(tenant, layer, scope, _STATUS)
 
 
 @dataclass(frozen=True, slots=True)
