@@ -106,7 +106,7 @@ class Keys:
         return await self.suite.memory.GetMemory(request, metadata=self.metadata)
 
     async def revisions(self, name: str) -> list[str]:
-        request = memory_pb2.ListMemoryRevisionsRequest(name=name)
+        request = memory_pb2.ListMemoryRevisionsRequest(name=name, page_size=1000)
         found = await self.suite.memory.ListMemoryRevisions(request, metadata=self.metadata)
         return [each.memory.content for each in found.revisions]
 
