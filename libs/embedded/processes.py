@@ -4,21 +4,19 @@ Knows signals and /proc, not what the servers do.
 """
 
 import asyncio
-import ctypes
 import os
+import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import IO
 
 from libs.embedded.accounts import Account
 
-_PR_SET_PDEATHSIG = 1
-_C_LIBRARY = ctypes.CDLL(None)  # loaded before the fork: nothing may be loaded between it and exec
+_SETPRIV = shutil.which("setpriv")  # of util-linux: on every Linux but the smallest
+_UNLESS_ORPHANED = ("/bin/sh", "-c", 'test "$PPID" = "$0" && exec "$@"')
 _CLEAN = {"PATH": os.defpath, "LC_ALL": "C"}  # not the caller's secrets, nor its PG* variables
 _PROC = Path("/proc")
 
@@ -36,7 +34,7 @@ def spawn(
     long as the child should: the event loop's, not a worker's.
     """
     return subprocess.Popen(
-        command,
+        [*_ending_with_parent(), *command],
         cwd=folder,
         env=_CLEAN,
         stdin=subprocess.DEVNULL,
@@ -46,7 +44,6 @@ def spawn(
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=() if account else None,
-        preexec_fn=partial(_end_with, os.getpid()) if sys.platform == "linux" else None,
     )
 
 
@@ -57,11 +54,12 @@ def run(
     return spawn(command, output=output, folder=folder, account=account).wait()
 
 
-def _end_with(parent: int) -> None:
-    """Runs in the child, after the change of user, which would clear the setting; see prctl(2)."""
-    _C_LIBRARY.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
+def _ending_with_parent() -> Sequence[str]:
+    """What a command is to begin with; see PR_SET_PDEATHSIG in prctl(2). The child sets that
+    itself, since no Python may run in it between fork and exec: the parent has threads."""
+    if _SETPRIV is None:
+        return ()
+    return (_SETPRIV, "--pdeathsig", "INT", *_UNLESS_ORPHANED, str(os.getpid()))
 
 
 async def stop(child: subprocess.Popen[bytes], *, patience: Sequence[float] = (30, 10)) -> None:
