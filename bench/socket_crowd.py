@@ -57,9 +57,12 @@ def client_frame(text: str) -> bytes:
     """A message as a client sends it; masked with zeros, which leave it as it is."""
     payload = text.encode()
     size = len(payload)
-    head = struct.pack("!BB", 0x81, 0x80 | size)
-    if size > 125:
+    if size > 0xFFFF:
+        head = struct.pack("!BBQ", 0x81, 0x80 | 127, size)
+    elif size > 125:
         head = struct.pack("!BBH", 0x81, 0x80 | 126, size)
+    else:
+        head = struct.pack("!BB", 0x81, 0x80 | size)
     return head + bytes(4) + payload
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 
@@ -19,60 +19,69 @@ from bench.socket_sides import Ours, open_ours
 from bench.stack import Stack
 
 _QUIET, _LOUD = "quiet", "loud"
-_PAUSE = 0.022  # seconds between two requests of the other tenant: within the rate of a connection
-_BEGIN = 1.0  # seconds until a flood has begun
+_PAUSE = 0.011  # seconds between two requests of the other tenant: within the rate of a connection
+_CALLERS, _PINGING = 2, 4
+_BEGIN = 1.0  # seconds until a flood has begun, and what may come at once has come
 
 Probe = Callable[[], Awaitable[object]]
+Probes = Sequence[Sequence[Probe]]  # that call, and that ping
+Latencies = Sequence[list[float]]  # of calls, and of pings
 
 
 async def flood_rows(stack: Stack, *, quick: bool) -> list[Row]:
     """For each kind of flood: latencies without and with it, taking turns."""
-    seconds, rounds = (1.0, 1) if quick else (3.0, 5)
+    seconds, rounds = (1.0, 1) if quick else (5.0, 6)
     await stack.add_tenants([_LOUD])
-    async with (
-        open_ours(stack, _QUIET, {}) as ours,
-        _call(ours) as call,
-        _socket(ours) as ping,
-    ):
-        for probe in (call, ping):  # whatever happens once has happened
-            await _sample(probe, 1.0)
+    async with open_ours(stack, _QUIET, {}) as ours, AsyncExitStack() as opened:
+        calls = [await opened.enter_async_context(_call(ours)) for _ in range(_CALLERS)]
+        pings = [await opened.enter_async_context(_socket(ours)) for _ in range(_PINGING)]
+        probes = (calls, pings)
+        await _both(probes, 1.0)  # whatever happens once has happened
         return [
-            await _row(kind, ours, stack.token(_LOUD), call, ping, seconds, rounds)
-            for kind in KINDS
+            await _row(kind, ours, stack.token(_LOUD), probes, seconds, rounds) for kind in KINDS
         ]
 
 
 async def _row(
-    kind: str, ours: Ours, token: str, call: Probe, ping: Probe, seconds: float, rounds: int
+    kind: str, ours: Ours, token: str, probes: Probes, seconds: float, rounds: int
 ) -> Row:
-    calm: list[tuple[float, float]] = []
-    loud: list[tuple[float, float]] = []
+    calm: list[Latencies] = []
+    loud: list[Latencies] = []
     for _ in range(rounds):
-        calm.append(await _both(call, ping, seconds))
+        calm.append(await _both(probes, seconds))
         async with _flood(kind, ours.dialect.address, token):
-            loud.append(await _both(call, ping, seconds))
+            loud.append(await _both(probes, seconds))
     row: dict[str, str | float | Spread] = {"flood": kind}
     for place, name in enumerate(("call", "socket")):
-        before, during = [each[place] for each in calm], [each[place] for each in loud]
-        row[f"{name} p99 without, ms"] = Spread.of(before)
-        row[f"{name} p99 with, ms"] = Spread.of(during)
-        row[f"{name}, times"] = Spread.ratio(during, before)
+        before, during = _p99(each[place] for each in calm), _p99(each[place] for each in loud)
+        row[f"{name} p99 without, ms"] = f"{before:.2f}"
+        row[f"{name} p99 with, ms"] = f"{during:.2f}"
+        row[f"{name}, times"] = f"{during / before:.2f}"
     return row
 
 
-async def _both(call: Probe, ping: Probe, seconds: float) -> tuple[float, float]:
-    samples = await asyncio.gather(_sample(call, seconds), _sample(ping, seconds))
-    return samples[0].quantile(0.99), samples[1].quantile(0.99)
+def _p99(rounds: Iterable[list[float]]) -> float:
+    """Of all rounds together: one of five seconds has too few of the slowest."""
+    return Sample(0, [each for one in rounds for each in one]).quantile(0.99)
 
 
-async def _sample(probe: Probe, seconds: float) -> Sample:
+async def _both(probes: Probes, seconds: float) -> Latencies:
+    return await asyncio.gather(*[_samples(each, seconds) for each in probes])
+
+
+async def _samples(probes: Sequence[Probe], seconds: float) -> list[float]:
+    several = await asyncio.gather(*[_sample(probe, seconds) for probe in probes])
+    return [each for one in several for each in one]
+
+
+async def _sample(probe: Probe, seconds: float) -> list[float]:
     latencies, begun = [], time.perf_counter()
     while time.perf_counter() < begun + seconds:
         before = time.perf_counter()
         await probe()
         latencies.append(time.perf_counter() - before)
         await asyncio.sleep(_PAUSE)
-    return Sample(time.perf_counter() - begun, latencies)
+    return latencies
 
 
 @asynccontextmanager

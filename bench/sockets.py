@@ -155,8 +155,9 @@ def _report(found: Sequence[Found], floods: Sequence[Row]) -> Report:
             " included. Centrifugo: from the call of its API, memory engine, no history.",
             f"Memory: resident set before and after the sockets were opened, {_WARM} having come"
             " and gone before. Clients are of 100 people of one tenant, in the room `changes`.",
-            "A flood is sent by a process of its own, as fast as it can; calls and pings of the"
-            " other tenant go on one after the other.",
+            "A flood is sent by a process of its own, as fast as it can with what the others leave"
+            " of the cores; calls and pings of the other tenant go on one after the other. p99 is"
+            " of all rounds together.",
         ],
         {
             "kib_per_socket": round(ours.kib_each, 2),

@@ -23,11 +23,24 @@ class Buckets:
         They are given while there is one, and may leave the bucket in debt: else more than it
         holds could never be had.
         """
+        level, now = self._level(tenant)
+        enough = level >= 1
+        self._keep(tenant, level - tokens if enough else level, now)
+        return _NO_WAIT if enough else timedelta(seconds=(1 - level) / self._rate)
+
+    def reserve(self, tenant: TenantId, tokens: float = 1) -> timedelta:
+        """Takes tokens that may not be there yet, and says how long until they are. Who reserves
+        later waits longer."""
+        level, now = self._level(tenant)
+        self._keep(tenant, level - tokens, now)
+        return timedelta(seconds=max(0.0, tokens - level) / self._rate)
+
+    def _level(self, tenant: TenantId) -> tuple[float, float]:
         now = self._clock()
         level, since = self._levels.pop(tenant, (self._most, now))
-        level = min(self._most, level + (now - since) * self._rate)
-        enough = level >= 1
-        self._levels[tenant] = (level - tokens if enough else level, now)
+        return min(self._most, level + (now - since) * self._rate), now
+
+    def _keep(self, tenant: TenantId, level: float, now: float) -> None:
+        self._levels[tenant] = level, now
         if len(self._levels) > _KEPT:
             self._levels.popitem(last=False)
-        return _NO_WAIT if enough else timedelta(seconds=(1 - level) / self._rate)

@@ -21,10 +21,11 @@ class MalformedMessage(AppError):
 @dataclass(frozen=True, slots=True)
 class Malformed:
     """Stands in for a request that could not be parsed, until it may be answered. `id` is what an
-    answer is to name, as far as that could be read."""
+    answer is to name, as far as that could be read; `size` is in bytes."""
 
     error: AppError = field(default_factory=MalformedMessage)
     id: str = ""
+    size: int = 0
 
 
 class Checker:

@@ -39,7 +39,6 @@ const MUTATIONS: ReadonlySet<Requestable> = new Set<Requestable>([
 ]);
 
 const UNAVAILABLE = 14; // google.rpc.Code
-const RETRIED = new Set(['RATE_EXCEEDED']);
 
 interface Pending {
   readonly method: Requestable;
@@ -157,8 +156,8 @@ function withRequestId<M extends Requestable>(method: M, body: Requests[M]): Req
 }
 
 /** Whether the same request may succeed a moment later. */
-function passes(error: { readonly code: number; readonly reason: string }): boolean {
-  return error.code === UNAVAILABLE || RETRIED.has(error.reason);
+function passes(error: { readonly code: number }): boolean {
+  return error.code === UNAVAILABLE;
 }
 
 function unawaited(method: Requestable): LiveError {

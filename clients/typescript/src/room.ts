@@ -193,7 +193,7 @@ export class Room {
   }
 
   #refused(error: LiveError): void {
-    if (error.code === UNAVAILABLE || error.reason === 'RATE_EXCEEDED') this.#doorway.retry(this);
+    if (error.code === UNAVAILABLE) this.#doorway.retry(this);
     else if (MISSED.has(error.reason)) this.#anew(error);
     else this.#close(error);
   }

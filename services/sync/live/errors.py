@@ -1,7 +1,5 @@
 """What live connections refuse, and why."""
 
-from datetime import timedelta
-
 from libs.errors import AppError, Kind
 
 
@@ -39,21 +37,6 @@ class TooManyConnections(AppError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The tenant has {limit} connections here already.", limit=str(limit))
-
-
-class RateExceeded(AppError):
-    """More messages than may come: `whose` is the connection or the tenant. The message was not
-    read; whoever goes on like that is cut off."""
-
-    kind, reason = Kind.EXHAUSTED, "RATE_EXCEEDED"
-
-    def __init__(self, whose: str, per_second: float, wait: timedelta) -> None:
-        super().__init__(
-            f"The {whose} may send {per_second:g} messages a second.",
-            whose=whose,
-            messagesPerSecond=f"{per_second:g}",
-        )
-        self.retry_after = wait
 
 
 class MessageTooLarge(AppError):

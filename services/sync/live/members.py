@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # a member and its room know each other
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
@@ -15,6 +16,9 @@ from services.sync.live.ports import Frame, Peer
 
 if TYPE_CHECKING:
     from services.sync.live.rooms import LiveRoom
+
+
+_GLANCE = 0.5  # seconds between two looks at whether one that rests has ended
 
 
 class State(Enum):
@@ -47,6 +51,12 @@ class Connection:
     def person(self) -> str:
         """In whose name it is; "" as long as that is not known."""
         return self.identity.subject if self.identity else ""
+
+    async def rest(self, seconds: float) -> None:
+        """Sleeps so long, or little longer than until it has ended."""
+        while seconds > 0 and not self.ended:
+            await asyncio.sleep(min(seconds, _GLANCE))
+            seconds -= _GLANCE
 
     def dismiss(self, ending: Ending) -> None:
         """Ends it, once."""

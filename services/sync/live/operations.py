@@ -15,7 +15,6 @@ from services.sync.live.domain.endings import Ending
 from services.sync.live.errors import (
     AuthenticationLate,
     HeartbeatMissed,
-    RateExceeded,
     TooManyConnections,
 )
 from services.sync.live.house import House
@@ -24,6 +23,7 @@ from services.sync.live.members import Connection
 from services.sync.live.ports import Frame
 
 _SWEEP = 1.0  # seconds
+_JOINING = 10  # tokens: as many messages as one who comes is worth
 _DRAIN_STEP = 0.1  # seconds: clients that leave in one of these are told the same time
 
 
@@ -40,7 +40,10 @@ class Hub:
         self._stopping = False
         settings = means.settings
         self._rate = settings.tenant_messages_per_second
-        self._buckets = Buckets(self._rate, settings.tenant_messages_at_once, means.clock)
+        self._tokens = Buckets(self._rate, settings.tenant_messages_at_once, means.clock)
+        self._bytes = Buckets(
+            settings.tenant_bytes_per_second, settings.tenant_bytes_at_once, means.clock
+        )
 
     def meet(self, connection: Connection) -> None:
         """Waits for somebody to say who it is.
@@ -61,12 +64,13 @@ class Hub:
             ServerStopping, TooManyConnections, PermissionDenied: Not.
             TenantNotFound, TenantSuspended, StoreUnavailable: As they say.
         """
+        self._strangers.pop(connection, None)
+        await self.paced(connection, tenant, _JOINING)
         house = await self._house(tenant)
         most = self._means.settings.connections_per_tenant
         if len(house.connections) >= most:
             raise TooManyConnections(most)
         await house.join(connection)
-        self._strangers.pop(connection, None)
         return house
 
     def part(self, connection: Connection, house: House | None) -> None:
@@ -84,14 +88,15 @@ class Hub:
         else:
             connection.dismiss(Ending(error))
 
-    def count(self, tenant: TenantId) -> None:
-        """A message of one of the tenant's connections.
-
-        Raises:
-            RateExceeded: There were too many.
-        """
-        if self._rate and (wait := self._buckets.take(tenant)):
-            raise RateExceeded("tenant", self._rate, wait)
+    async def paced(
+        self, connection: Connection, tenant: TenantId, tokens: float, size: int = 0
+    ) -> None:
+        """Waits until the rates of all connections of the tenant allow for a message."""
+        if not self._rate:
+            return
+        waits = self._tokens.reserve(tenant, tokens), self._bytes.reserve(tenant, size)
+        if wait := max(waits):
+            await connection.rest(wait.total_seconds())
 
     def tell(self, tenant: TenantId, room: str, frame: Frame) -> None:
         """Sends something to those in a room who entered it with presence."""

@@ -13,10 +13,13 @@ class LiveSettings(BaseModel, frozen=True):
     silence: timedelta = timedelta(seconds=90)  # then a connection is given up
     connections_per_tenant: PositiveInt = 2000
     rooms_per_connection: PositiveInt = 100
-    messages_per_second: PositiveFloat = 50  # of one connection
-    messages_at_once: PositiveInt = 200
-    tenant_messages_per_second: NonNegativeFloat = 5000  # of all connections; 0: no limit
+    # A message for which something stored is asked counts as five. Who sends more is read later.
+    messages_per_second: PositiveFloat = 100  # of one connection
+    messages_at_once: PositiveInt = 500
+    tenant_messages_per_second: NonNegativeFloat = 1000  # of all connections; 0: no limit
     tenant_messages_at_once: PositiveInt = 10_000
+    tenant_bytes_per_second: PositiveInt = 256 * 1024  # likewise
+    tenant_bytes_at_once: PositiveInt = 8 * 1024 * 1024
     max_message_bytes: int = Field(2 * 1024 * 1024, ge=1024)
     waiting_bytes: int = Field(64 * 1024, ge=1024)  # a client that takes less gets no events
     patience: timedelta = timedelta(seconds=10)  # and is cut off then

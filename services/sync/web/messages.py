@@ -46,14 +46,14 @@ def _from_json(content: bytes) -> pb.ConnectRequest | Malformed:
     try:
         return Parse(text, pb.ConnectRequest(), max_recursion_depth=_DEEPEST)
     except (ParseError, RecursionError) as error:
-        return Malformed(_fault(error), _id_of(text))
+        return Malformed(_fault(error), _id_of(text), len(content))
 
 
 def _from_binary(content: bytes) -> pb.ConnectRequest | Malformed:
     try:
         return pb.ConnectRequest.FromString(content)
     except DecodeError:
-        return Malformed()
+        return Malformed(size=len(content))
 
 
 def _to_json(frame: Frame) -> bytes:

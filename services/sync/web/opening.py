@@ -22,9 +22,16 @@ from services.sync.web.sockets import Socket
 
 PATH = "/v1/live"
 _TENANT = "X-Aeterna-Tenant"
-_LONGEST = 32 * 1024  # bytes of a request
+LONGEST = 32 * 1024  # bytes of a request
+_END = b"\r\n\r\n"
+_METHOD = range(ord("A"), ord("Z") + 1)  # what one begins with
 _COME_AGAIN = "5"  # seconds
 _NO_REQUEST = refusal(HTTPStatus.BAD_REQUEST, "This is no request.")
+
+
+def whole(data: bytes, seen: int = 0) -> bool:
+    """Whether a request has come to its end, or is none; `seen`: bytes in which it did not end."""
+    return data.find(_END, seen) >= 0 or data[0] not in _METHOD
 
 
 class Opening(asyncio.Protocol):
@@ -32,11 +39,13 @@ class Opening(asyncio.Protocol):
 
     _transport: asyncio.Transport
     _timer: asyncio.TimerHandle
+    _parser: ServerProtocol
 
     def __init__(self, shared: Shared) -> None:
         self._shared, self.address = shared, ""
-        self._data, self._received = b"", 0
-        self._protocol = ServerProtocol(select_subprotocol=_select, logger=LOGGER)
+        self._data = b""
+        self._waits = False  # for its turn
+        self._served = False
 
     def abort(self) -> None:
         """Ends it at once."""
@@ -51,26 +60,28 @@ class Opening(asyncio.Protocol):
         self._shared.guests.come(self)
 
     def data_received(self, data: bytes) -> None:
-        """However many come at once, one is looked at in a turn of the loop."""
-        self._received += len(data)
-        if self._received > _LONGEST:
-            self.abort()
-        elif not self._data:
-            self._shared.turns.call(self._look)
+        """However many come at once, one is looked at in a turn of the loop, when it is whole."""
+        seen = max(0, len(self._data) - len(_END))
         self._data += data
+        if len(self._data) > LONGEST:
+            self.abort()
+        elif not self._waits and whole(self._data, seen):
+            self._waits = True
+            self._shared.doorway.call(self._look)
 
     def _look(self) -> None:
-        data, self._data = self._data, b""
         if self._transport.is_closing():
             return
-        self._protocol.receive_data(data)
-        events = self._protocol.events_received()
-        if len(events) > 1 or (events and self._protocol.reader.buffer):
+        self._waits = False
+        self._parser = ServerProtocol(select_subprotocol=_select, logger=LOGGER)
+        self._parser.receive_data(self._data)
+        events = self._parser.events_received()
+        if len(events) > 1 or (events and self._parser.reader.buffer):
             self.abort()  # nobody may send frames before the answer
         elif events:
             self._answer(cast(Request, events[0]))
         else:
-            self._write(self._protocol.data_to_send())
+            self._write(self._parser.data_to_send())
 
     def eof_received(self) -> None:
         self._transport.close()
@@ -78,25 +89,27 @@ class Opening(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
         self._shared.guests.leave(self)
+        self._shared.doorway.was(somebody=self._served)
 
     def _answer(self, request: Request) -> None:
         path = request.path.partition("?")[0]
         response = self._opened(request) if path == PATH else self._file(path, request)
-        self._protocol.send_response(response)
-        self._write(self._protocol.data_to_send())
-        if self._protocol.state is OPEN:
+        self._parser.send_response(response)
+        self._write(self._parser.data_to_send())
+        if self._parser.state is OPEN:
             self._go_on(request.headers)
 
     def _file(self, path: str, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD only.", Allow="GET, HEAD")
         if file := self._shared.files.get(path):
+            self._served = True
             return of_file(file, request)
         return refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")
 
     def _opened(self, request: Request) -> Response:
         """The answer to who wants a WebSocket."""
-        response = self._unwelcome(request.headers) or self._protocol.accept(request)
+        response = self._unwelcome(request.headers) or self._parser.accept(request)
         SOCKET_OPENINGS.labels(str(response.status_code)).inc()
         return response
 
@@ -123,7 +136,7 @@ class Opening(asyncio.Protocol):
 
     def _go_on(self, headers: Headers) -> None:
         self._timer.cancel()
-        coding = CODINGS.get(self._protocol.subprotocol or "", JSON)
+        coding = CODINGS.get(self._parser.subprotocol or "", JSON)
         socket = Socket(self._shared, self._transport, coding, self.address)
         self._shared.guests.settle(self, socket)
         self._transport.set_protocol(socket)

@@ -17,16 +17,17 @@ from services.sync.live.settings import LiveSettings
 from services.sync.web.files import File
 from services.sync.web.frames import Parsers
 from services.sync.web.guests import Guests
+from services.sync.web.listener import Listener
 from services.sync.web.opening import Opening
 from services.sync.web.settings import WebSettings
 from services.sync.web.shared import Live, Shared
 from services.sync.web.sockets import Socket
-from services.sync.web.turns import Turns
+from services.sync.web.turns import Doorway, Turns
 
 log = structlog.get_logger(__name__)
 
-_BACKLOG = 4096  # after a restart all come at once
 _OTHER_FILES = 512  # that the process may want to open
+_MOST, _LEAST = 0.001, 0.0001  # seconds of a millisecond, of many who want turns
 
 
 class WebServer:
@@ -54,28 +55,27 @@ class WebServer:
             self._files,
             Parsers(self._limits.max_message_bytes),
             Guests(self._settings, _most_files() - _OTHER_FILES),
-            Turns(),
+            Turns(_MOST),
+            Doorway(_MOST, _LEAST),
         )
-        patience = self._settings.opening_timeout.total_seconds()
         try:
-            self._server = await asyncio.get_running_loop().create_server(
+            self._listener = Listener(
+                (host.strip("[]"), int(port)),
                 lambda: Opening(self._shared),
-                host.strip("[]"),
-                int(port),
-                backlog=_BACKLOG,
-                ssl=_context(self._tls) if self._tls else None,
-                ssl_handshake_timeout=patience if self._tls else None,
+                self._shared.doorway,
+                self._settings,
+                _context(self._tls) if self._tls else None,
             )
         except OSError as error:
             raise AddressInUse(self._settings.address) from error
-        return f"{host}:{self._server.sockets[0].getsockname()[1]}"
+        return f"{host}:{self._listener.port}"
 
     async def close(self, grace: timedelta) -> None:
         """The hub, which was told before, sends clients away, each at its time; who is still here
         after the grace is closed from here."""
         guests = self._shared.guests
         self._shared.stopping = True
-        self._server.close()
+        self._listener.close()
         for guest in guests.opening:
             guest.abort()
         if await _in_time(self._leave(), grace):

@@ -14,7 +14,7 @@ from services.sync.web.files import File
 from services.sync.web.frames import Parsers
 from services.sync.web.guests import Guests
 from services.sync.web.settings import WebSettings
-from services.sync.web.turns import Turns
+from services.sync.web.turns import Doorway, Turns
 
 
 class Session(Protocol):
@@ -51,6 +51,8 @@ class Shared:
     """One for all connections.
 
     Attributes:
+        turns: Of those who are known.
+        doorway: Of those who are not.
         stopping: Refuses new ones.
     """
 
@@ -61,4 +63,5 @@ class Shared:
     parsers: Parsers
     guests: Guests
     turns: Turns
+    doorway: Doorway
     stopping: bool = False

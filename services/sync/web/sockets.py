@@ -18,19 +18,20 @@ from libs.service.errors import expected
 from services.sync.live.domain.endings import GOING_AWAY, Ending
 from services.sync.live.ports import Frame
 from services.sync.web.assembly import DATA, Assembly, WrongKind, whole
-from services.sync.web.errors import TooManyFrames
 from services.sync.web.frames import Frames
 from services.sync.web.messages import Coding
 from services.sync.web.shared import Session, Shared
 
 log = structlog.get_logger(__name__)
 
-_PIECE = 1024  # bytes that are parsed at once,
-_SMALL = 256  # and without waiting for a turn
+_PIECE = 128  # bytes that are parsed at once,
+_INSIDE = 16 * 1024  # or so many within a frame, which takes no longer,
+_SMALL = 256  # and so many without waiting for a turn
 _AHEAD, _AHEAD_BYTES = 32, 256 * 1024  # that wait for the hub before no more is read
 _STRANGER = 32 * 1024  # bytes of a message of somebody who is not known yet
-# Frames that begin no message (pings, fragments): so many a second, and so many at once.
-_FRAMES_PER_SECOND, _FRAMES_AT_ONCE = 200, 1000
+# Frames that are no message (pings, fragments): so many a second, and so many at once.
+_FRAMES_PER_SECOND, _FRAMES_AT_ONCE = 50, 500
+_PAUSE = 0.5  # seconds in which nothing is read of a client that sends more
 
 
 class Socket(asyncio.Protocol):
@@ -43,7 +44,9 @@ class Socket(asyncio.Protocol):
         "_ended",
         "_failed",
         "_frames_until",
+        "_inside",
         "_parser",
+        "_paused",
         "_pending",
         "_queued",
         "_reading",
@@ -71,7 +74,8 @@ class Socket(asyncio.Protocol):
         self._write: Callable[[bytes], None] = transport.write
         self._encode = coding.encode
         self._reading, self._queued = True, False
-        self._failed = self._ended = False
+        self._paused: asyncio.TimerHandle | None = None
+        self._failed = self._ended = self._inside = False
         self._timer: asyncio.TimerHandle | None = None
         self._frames_until = 0.0
 
@@ -111,7 +115,7 @@ class Socket(asyncio.Protocol):
     # What the event loop does with it.
 
     def data_received(self, data: bytes) -> None:
-        if self._rest is not None or len(data) > _SMALL:
+        if self._rest is not None or len(data) > (_INSIDE if self._inside else _SMALL):
             self._rest = memoryview(bytes(self._rest or b"") + data)
             self._balance()
         else:
@@ -134,9 +138,13 @@ class Socket(asyncio.Protocol):
         self._pending.clear()
         if self._timer:
             self._timer.cancel()
+        if self._paused:
+            self._paused.cancel()
         self._shared.guests.leave(self)
         if self._session:
             self._session.close()
+        if not (self._session and self._session.identity):
+            self._shared.doorway.was(somebody=False)
 
     def _write_more(self, data: bytes) -> None:
         """To a client that has not taken what there was. The hub has cut it off before, as far as
@@ -149,13 +157,16 @@ class Socket(asyncio.Protocol):
 
     def _parse(self, data: memoryview) -> None:
         """Takes a piece; what is left has its turn later."""
-        self._rest = data[_PIECE:] if len(data) > _PIECE else None
+        size = _INSIDE if self._inside else _PIECE
+        self._rest = data[size:] if len(data) > size else None
         parser = self._own_parser()
-        parser.receive_data(bytes(data[:_PIECE]))
-        for frame in parser.events_received():
+        parser.receive_data(bytes(data[:size]))
+        frames = parser.events_received()
+        for frame in frames:
             assert isinstance(frame, WebFrame)
             if not (self._failed or self._ended):
                 self._take(frame)
+        self._inside = not frames and not parser.between_messages
         self._flush()
         if parser.between_messages:
             self._parser = None
@@ -181,8 +192,6 @@ class Socket(asyncio.Protocol):
             self._fail(CloseCode.UNSUPPORTED_DATA, f"{kind} messages only")
         except UnicodeDecodeError:
             self._fail(CloseCode.INVALID_DATA, "not UTF-8")
-        except TooManyFrames as error:
-            self.end(Ending(error))
 
     def _message(self, frame: WebFrame) -> bytes | None:
         """The message that a frame completes, if it does."""
@@ -198,10 +207,15 @@ class Socket(asyncio.Protocol):
         return content
 
     def _count_frame(self) -> None:
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         self._frames_until = max(self._frames_until, now) + 1 / _FRAMES_PER_SECOND
-        if self._frames_until - now > _FRAMES_AT_ONCE / _FRAMES_PER_SECOND:
-            raise TooManyFrames(_FRAMES_PER_SECOND)
+        if self._frames_until - now > _FRAMES_AT_ONCE / _FRAMES_PER_SECOND and not self._paused:
+            self._paused = loop.call_later(_PAUSE, self._go_on)
+
+    def _go_on(self) -> None:
+        self._paused = None
+        self._balance()
 
     def _fail(self, code: CloseCode, why: str) -> None:
         self._failed = True
@@ -228,10 +242,8 @@ class Socket(asyncio.Protocol):
         try:
             session = self._session or await self._connect()
             while self._pending:
-                content = self._pending.pop(0)
-                decode = self._coding.decode
-                await session.receive(decode(content) if isinstance(content, bytes) else content)
-                if self._pending:
+                await self._deliver(session, self._pending.pop(0))
+                if self._pending and session.identity:
                     await self._shared.turns.mine()
                 self._balance()
         except Exception as exc:
@@ -239,6 +251,15 @@ class Socket(asyncio.Protocol):
         finally:
             self._work = None
             self._flush()
+
+    async def _deliver(self, session: Session, content: bytes | pb.ConnectRequest) -> None:
+        stranger = session.identity is None
+        if stranger:
+            await self._shared.doorway.mine()
+        decode = self._coding.decode
+        await session.receive(decode(content) if isinstance(content, bytes) else content)
+        if stranger and session.identity:
+            self._shared.doorway.was(somebody=True)
 
     async def _connect(self) -> Session:
         self._session = session = await self._shared.live.connect(self, None)
@@ -251,7 +272,7 @@ class Socket(asyncio.Protocol):
         if self._transport.is_closing():
             return
         waiting = sum(len(each) for each in self._pending if isinstance(each, bytes))
-        room = len(self._pending) < _AHEAD and waiting < _AHEAD_BYTES
+        room = len(self._pending) < _AHEAD and waiting < _AHEAD_BYTES and not self._paused
         if self._rest is not None and room and not self._queued:
             self._queued = True
             self._shared.turns.call(self._parse_rest)

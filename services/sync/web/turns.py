@@ -1,7 +1,5 @@
-"""Long work a piece at a time: one piece in a turn of the event loop, whoever's it is.
-
-And no more than half of the time: the threads of gRPC wait for the interpreter whenever the loop
-does not sleep, so that calls would be slow however little a turn takes.
+"""Work that can wait, a piece at a time: one piece in a turn of the event loop, whoever's it is,
+and a rest after so many, for whoever else wants the loop.
 """
 
 import asyncio
@@ -9,14 +7,18 @@ from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
-_REST = 0.001  # seconds
+_REST = 0.001  # seconds: the event loop knows no shorter ones
+_MESSAGE = 0.0003  # seconds that a message takes, roughly: it goes on by itself after its turn
+_MEMORY = 32  # visitors that are remembered, as it were
 
 
 class Turns:
-    """Those who have more to do, in the order in which they said so. However many flood this
-    process, between two turns of the others there is one piece of theirs."""
+    """Those who have more to do, in the order in which they said so. However many they are,
+    between two turns of the others there is one piece of theirs, and `work` seconds of pieces
+    in a millisecond."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: float) -> None:
+        self.work = work
         self._waiting: deque[Callable[[], None]] = deque()
         self._spent = 0.0  # seconds since the last rest
         self._ended_at = 0.0
@@ -28,10 +30,15 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._next)
 
     async def mine(self) -> None:
-        """Returns when it is the caller's turn."""
+        """Returns when it is the caller's turn, for a message."""
         turn = asyncio.get_running_loop().create_future()
-        self.call(lambda: None if turn.done() else turn.set_result(None))
+        self.call(lambda: self._give(turn))
         await turn
+
+    def _give(self, turn: asyncio.Future[None]) -> None:
+        if not turn.done():
+            self._spent += _MESSAGE
+            turn.set_result(None)
 
     def _next(self) -> None:
         begun = perf_counter()
@@ -48,8 +55,21 @@ class Turns:
 
     def _go_on(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._spent < _REST:
+        if self._spent < self.work:
             loop.call_soon(self._next)
         else:
-            loop.call_later(max(self._spent, _REST), self._next)
+            loop.call_later(_REST * self._spent / self.work, self._next)
             self._spent = 0.0
+
+
+class Doorway(Turns):
+    """The turns of who is not known yet. Where many of those who come turn out to be nobody, all
+    have less of the time."""
+
+    def __init__(self, most: float, least: float) -> None:
+        super().__init__(most)
+        self._most, self._least = most, least
+
+    def was(self, somebody: bool) -> None:
+        """Of one who came: whether it was somebody."""
+        self.work += ((self._most if somebody else self._least) - self.work) / _MEMORY

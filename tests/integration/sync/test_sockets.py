@@ -3,6 +3,7 @@ ends. Frames and floods of them are tested in `web`."""
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -232,26 +233,30 @@ async def test_a_field_that_is_unknown_is_named(replica: Replica) -> None:
     }
 
 
-async def test_a_flood_of_messages_ends_one_connection(replica: Replica) -> None:
+async def test_a_flood_of_messages_slows_one_connection(replica: Replica) -> None:
     async with known(replica, "acme") as flood, known(replica, "bolt") as other:
-        sending = asyncio.create_task(flood.send(*[ask(id=_SECRET, ping={}) * 50] * 40))
+        sending = asyncio.create_task(flood.send(*[ask(id=_SECRET, ping={}) * 50] * 400))
         await other.send(subscribe("changes"))
         assert "subscribed" in await other.message()
-        assert await ending(flood) == (4429, "RATE_EXCEEDED")
-        await asyncio.gather(sending, return_exceptions=True)
 
         number = await replica.append("bolt")
         assert (await message_with(other, "event"))["number"] == str(number)
+        begun = time.monotonic()
+        for _ in range(600):
+            assert "pong" in await flood.message()
+        assert time.monotonic() - begun > 0.5  # 500 at once, then 100 a second
+        sending.cancel()
 
 
 async def test_garbage_counts_as_messages(replica: Replica) -> None:
     async with known(replica, "acme") as peer:
         sending = asyncio.create_task(peer.send(*[frame(TEXT, b"{]") * 50] * 40))
-        first = await peer.message()
+        begun = time.monotonic()
+        for _ in range(150):
+            assert (await peer.message())["error"]["reason"] == "INVALID_REQUEST"
 
-        assert first["error"]["reason"] == "INVALID_REQUEST"
-        assert await ending(peer) == (4429, "RATE_EXCEEDED")
-        await asyncio.gather(sending, return_exceptions=True)
+        assert time.monotonic() - begun > 1.5
+        sending.cancel()
 
 
 async def test_a_replica_that_stops_sends_its_clients_to_another_one(replicas: OpenReplica) -> None:

@@ -28,7 +28,6 @@ const MUTATIONS = new Set([
     'deleteDocument',
 ]);
 const UNAVAILABLE = 14; // google.rpc.Code
-const RETRIED = new Set(['RATE_EXCEEDED']);
 export class Waiting {
     #pending = new Map();
     #send;
@@ -127,7 +126,7 @@ function withRequestId(method, body) {
 }
 /** Whether the same request may succeed a moment later. */
 function passes(error) {
-    return error.code === UNAVAILABLE || RETRIED.has(error.reason);
+    return error.code === UNAVAILABLE;
 }
 function unawaited(method) {
     return new LiveError('UNAWAITED_ANSWER', `The answer to ${method} is of another kind.`);

@@ -143,7 +143,7 @@ export class Room {
         this.#handlers.presence?.(this);
     }
     #refused(error) {
-        if (error.code === UNAVAILABLE || error.reason === 'RATE_EXCEEDED')
+        if (error.code === UNAVAILABLE)
             this.#doorway.retry(this);
         else if (MISSED.has(error.reason))
             this.#anew(error);

@@ -1,7 +1,6 @@
 """One connection, as its client speaks to it: translates, and sees to the order of things."""
 
 import asyncio
-from datetime import timedelta
 
 import structlog
 from google.protobuf.empty_pb2 import Empty
@@ -16,6 +15,7 @@ from libs.service.checking import Malformed
 from libs.service.errors import code_of, expected
 from libs.tracing import current_trace_id, server_span
 from services.sync.live.api.messages import Snapshot, error_to, welcome
+from services.sync.live.api.pace import Pace, length, weight
 from services.sync.live.api.parts import Parts
 from services.sync.live.domain.rooms import parse_room
 from services.sync.live.errors import (
@@ -24,7 +24,6 @@ from services.sync.live.errors import (
     NotAuthenticated,
     NotInRoom,
     PresenceUnavailable,
-    RateExceeded,
     SomebodyElse,
 )
 from services.sync.live.house import House
@@ -65,26 +64,25 @@ class Session(Connection):
     gone.
     """
 
-    __slots__ = ("_allowance", "_allowed_at", "_house", "_parts")
+    __slots__ = ("_house", "_pace", "_parts")
 
     def __init__(self, name: str, peer: Peer, parts: Parts) -> None:
         self._parts, now = parts, parts.clock()
         super().__init__(name, peer, now)
         self._house: House | None = None
-        self._allowance, self._allowed_at = float(parts.settings.messages_at_once), now
+        self._pace = Pace()
 
     async def receive(self, message: Request | Malformed) -> None:
         """Does what a message says. What is wrong with it is answered; nothing is raised."""
         self.heard()
         await self._room_to_answer()
+        kind, reply_to, code = _kind(message), message.id, "OK"
+        await self._paced(weight(kind), length(message))
         if self.ended:
             return
-        kind, reply_to, code = "malformed", message.id, "OK"
         try:
-            self._count()
             if isinstance(message, Malformed):
                 raise message.error
-            kind = message.WhichOneof("message") or "none"
             await self._checked(kind, message)
         except Exception as exc:
             error = expected(exc)
@@ -142,19 +140,17 @@ class Session(Connection):
         left = caller.identity.expires_at - self._parts.now()
         self.ends_at = self._parts.clock() + left.total_seconds()
 
-    def _count(self) -> None:
-        """Raises RateExceeded; who goes on all the same is sent away."""
-        now, settings = self._parts.clock(), self._parts.settings
-        rate, most = settings.messages_per_second, settings.messages_at_once
-        level = min(most, self._allowance + (now - self._allowed_at) * rate) - 1
-        self._allowance, self._allowed_at = level, now
-        if level < 0:
-            error = RateExceeded("connection", rate, timedelta(seconds=(1 - level) / rate))
-            if level < -most:
-                self.end(error)
-            raise error
+    async def _paced(self, tokens: float, size: int) -> None:
+        """Waits until the rates of the connection and of its tenant allow for a message. Nothing
+        more is read meanwhile, so that who sends faster waits, too."""
+        settings = self._parts.settings
+        wait = self._pace.take(
+            tokens, settings.messages_per_second, settings.messages_at_once, self._parts.clock()
+        )
+        if wait:
+            await self.rest(wait)
         if self._house:
-            self._parts.hub.count(self._house.tenant)
+            await self._parts.hub.paced(self, self._house.tenant, tokens, size)
 
     async def _room_to_answer(self) -> None:
         """Waits while the client takes no answers: it is asked for nothing more meanwhile."""
@@ -302,6 +298,12 @@ class Session(Connection):
         else:
             getattr(response, _ANSWERS[kind]).CopyFrom(answer)
         self._say(response)
+
+
+def _kind(message: Request | Malformed) -> str:
+    if isinstance(message, Malformed):
+        return "malformed"
+    return message.WhichOneof("message") or "none"
 
 
 def _who(caller: Caller) -> tuple[object, ...]:

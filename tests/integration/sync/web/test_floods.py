@@ -84,25 +84,38 @@ async def test_a_server_that_stops_lets_nobody_in(web: Web) -> None:
 
 
 async def test_pings_without_end(web: Web) -> None:
+    """They are answered at the rate of the server; the others wait where they are."""
     async with opened(web.address) as peer:
-        sending = asyncio.create_task(peer.send(frame(PING) * 3000))
-        got = await peer.next()
-        while got == Got("pong", b""):
-            got = await peer.next()
-
-        assert got == Got("close", 4429)
-        await asyncio.gather(sending, return_exceptions=True)
+        begun = asyncio.get_running_loop().time()
+        sending = asyncio.create_task(peer.send(*[frame(PING) * 500] * 400))
+        for _ in range(700):
+            assert await peer.next() == Got("pong", b"")
         await works(web)
+
+        assert asyncio.get_running_loop().time() - begun > 1.0  # 500 at once, then 50 a second
+        sending.cancel()
 
 
 async def test_fragments_without_end(web: Web) -> None:
     async with opened(web.address) as peer:
-        out = frame(TEXT, fin=False) + frame(CONTINUATION, fin=False) * 3000
-        sending = asyncio.create_task(peer.send(out))
+        begun = asyncio.get_running_loop().time()
+        out = frame(TEXT, b'{"id":"f","ping":{}', fin=False) + frame(CONTINUATION, fin=False) * 700
+        await peer.send(out, frame(CONTINUATION, b"}"))
 
-        await expect(peer, 4429)
-        await asyncio.gather(sending, return_exceptions=True)
         await works(web)
+        assert await said(peer) == answer("f")
+        assert asyncio.get_running_loop().time() - begun > 1.0
+
+
+async def test_who_goes_after_half_a_request_leaves_nothing_behind(web: Web) -> None:
+    for _ in range(50):
+        async with connected(web.address) as peer:
+            await peer.send(handshake()[:40])
+    async with connected(web.address) as slow:
+        for place in range(0, len(handshake()), 16):
+            await slow.send(handshake()[place : place + 16])
+        assert (await slow.head()).startswith(b"HTTP/1.1 101 ")
+    await works(web)
 
 
 async def test_garbage_is_answered(web: Web) -> None:
