@@ -38,8 +38,9 @@ from libs.wakeups import Wakeups
 
 COLLECTION, RESERVATIONS = "budgets", "reservations"
 _GROUP = 256  # requests that are decided together
-# Committed without waiting for the disk or a standby, so that the tenant's lock is free again at once; the write after
-# it waits, for everything before it as well. Who decides meanwhile by what was decided is answered later still.
+# Committed without waiting for the disk or a standby, so that the tenant's lock is free again at
+# once; the write after it waits, for everything before it as well. Who decides meanwhile by what
+# was decided is answered later still.
 _APPLY = """
     SELECT aeterna.apply_budgets($1, $2, $3::jsonb, $4, $5)
     FROM set_config('synchronous_commit', 'off', true)

@@ -6,21 +6,26 @@ AETERNA_CRASHES sets how often one is killed; 4 unless told.
 import asyncio
 import os
 import random
+import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from bench.budget_crowd import Crowd, open_crowd
 from bench.budget_worker import CURRENCY, Task
 from bench.budgets import Watch, put_budget, watching
-from libs.postgres import SERVICE_ROLE
-from libs.tenancy import Route
-from libs.usage.budgets import Ledger, Reserve
+from libs.embedded.postgres import embedded_postgres
+from libs.embedded.processes import processes_in
+from libs.postgres import SERVICE_ROLE, StoreUnavailable, open_pool
+from libs.tenancy import Route, ShardId, TenantId
+from libs.usage.budgets import Ledger, Reserve, Settle
 from libs.usage.errors import BudgetExceeded
 from libs.wakeups import Wakeups
-from tests.databases import PASSWORD, Database
+from tests.databases import PASSWORD, TEMPLATE, Database, add_tenant, make_template
 
 _KILLS = int(os.environ.get("AETERNA_CRASHES", "4"))
 _PROCESSES, _RESERVERS = 4, 100
@@ -80,3 +85,52 @@ async def _rest(ledger: Ledger, route: Route) -> Decimal:
         else:
             had += units
     return had
+
+
+async def test_what_was_settled_is_settled_after_postgres_was_killed(folder: Path) -> None:
+    """Though the tenant's lock is free before the disk has it."""
+    told = 0
+    for turn in range(2):
+        async with embedded_postgres(folder) as server:
+            database = Database(server.dsn(TEMPLATE), TEMPLATE)
+            if turn == 0:
+                await make_template(server.dsn())
+                await add_tenant(database, "acme")
+                async with database.connect() as superuser:
+                    await put_budget(superuser, "acme", 10**9)
+            else:
+                assert await _spent(database) >= told
+            told += await _spend_until_killed(database, folder)
+            assert told > 50 * (turn + 1)
+    async with embedded_postgres(folder) as server:
+        assert await _spent(Database(server.dsn(TEMPLATE), TEMPLATE)) >= told
+
+
+async def _spend_until_killed(database: Database, folder: Path) -> int:
+    """Units of which it was answered that they are settled."""
+    async with open_pool(database.settings()) as pool:
+        route = Route(TenantId("acme"), ShardId("main"), 1, pool)
+        ledgers = [Ledger(Wakeups()) for _ in range(2)]
+        spenders = [asyncio.create_task(_spender(ledgers[place % 2], route)) for place in range(20)]
+        await asyncio.sleep(random.uniform(0.5, 1.5))
+        for process in processes_in(folder / "data", program="postgres"):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        return sum(await asyncio.gather(*spenders))
+
+
+async def _spender(ledger: Ledger, route: Route) -> int:
+    told = 0
+    with suppress(StoreUnavailable):
+        while True:
+            command = Reserve(Decimal(1), CURRENCY, timedelta(minutes=5))
+            reserved = await ledger.submit(route, command)
+            await ledger.submit(route, Settle(reserved.id, Decimal(1)))
+            told += 1
+    return told
+
+
+async def _spent(database: Database) -> int:
+    async with database.connect() as superuser:
+        spent = await superuser.fetchval("SELECT coalesce(sum(spent), 0) FROM aeterna.budget_spend")
+    return int(spent)

@@ -50,8 +50,7 @@ async def test_after_so_much_work_there_is_a_rest() -> None:
         turns.call(lambda: done.append(_busy(0.002)))
     loop.call_later(0.003, lambda: rested.append(len(done)))  # due while the second is at work
     begun = loop.time()
-    while len(done) < 6:
-        await asyncio.sleep(0.001)
+    await turns.mine()
 
     assert rested[0] < 6
     assert loop.time() - begun > 0.02  # as long a rest after each as it took
