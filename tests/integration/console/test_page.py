@@ -76,12 +76,16 @@ async def write_both(ann: Page, ben: Page, count: int, begin: int = 0) -> list[s
 
 async def same_text(*pages: Page) -> str:
     """The text of the note once everybody has all of it and the same one."""
-    for page in pages:
-        await page.until(f"{LIVE} && {SAVED}")
-    first = await value(pages[0], "#text")
-    for page in pages[1:]:
-        await page.until(f"document.querySelector('#text').value === {first!r}")
-    return first
+    texts: list[str] = []
+
+    async def same() -> bool:
+        for page in pages:
+            await page.until(f"{LIVE} && {SAVED}")
+        texts[:] = [await value(page, "#text") for page in pages]
+        return len(set(texts)) == 1
+
+    await eventually(same)
+    return texts[0]
 
 
 async def stored(suite: Suite, text_of: str = "acme") -> str:
