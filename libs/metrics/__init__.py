@@ -37,13 +37,20 @@ DENIALS = Counter("aeterna_denials", "What policies denied.", ["action"])
 SUBSCRIBERS = Gauge("aeterna_subscribers", "Open subscriptions to change logs.")
 SOCKETS = Gauge("aeterna_sockets", "Open WebSockets.")
 SOCKET_OPENINGS = Counter(
-    "aeterna_socket_openings", "Requests for a WebSocket, by the HTTP status answered.", ["status"]
+    "aeterna_socket_openings",
+    "Requests for a WebSocket, by the HTTP status answered; 0: gone or too late before one.",
+    ["status"],
 )
 SOCKET_ENDINGS = Counter(
     "aeterna_socket_endings", "WebSockets that ended, by the close code sent; 0: none.", ["code"]
 )
 CHANGES_SENT = Counter("aeterna_changes_sent", "Changes sent to subscribers.")
 LIVE_CONNECTIONS = Gauge("aeterna_live_connections", "Live connections that are known.")
+LIVE_WAITED = Counter(
+    "aeterna_live_waited_seconds",
+    "For which messages waited until the rate of their connection or tenant allowed for them.",
+    ["whose"],
+)
 LIVE_EVENTS = Counter("aeterna_live_events", "Events sent to live connections.")
 LIVE_ENDED = Counter("aeterna_live_ended", "Connections that the server ended.", ["reason"])
 LIVE_MESSAGES = Counter(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from libs.auth import TokenExpired
 from libs.buckets import Buckets
 from libs.errors import AppError
+from libs.metrics import LIVE_WAITED
 from libs.service.pipeline import SlowConsumer
 from libs.tenancy import TenantId
 from services.sync.errors import ServerStopping
@@ -95,8 +96,9 @@ class Hub:
         if not self._rate:
             return
         waits = self._tokens.reserve(tenant, tokens), self._bytes.reserve(tenant, size)
-        if wait := max(waits):
-            await connection.rest(wait.total_seconds())
+        if wait := max(waits).total_seconds():
+            LIVE_WAITED.labels("tenant").inc(wait)
+            await connection.rest(wait)
 
     def tell(self, tenant: TenantId, room: str, frame: Frame) -> None:
         """Sends something to those in a room who entered it with presence."""

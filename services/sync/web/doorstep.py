@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from libs.metrics import SOCKET_OPENINGS
 from services.sync.web.turns import Doorway
 
 _NEWS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
@@ -78,8 +79,8 @@ class Doorstep:
         if not news:
             self._wait()
             return
+        self._doorway.call(self._look)  # whatever becomes of this one
         self._look_at(news[0][0])
-        self._doorway.call(self._look)
 
     def _look_at(self, file: int) -> None:
         try:
@@ -100,6 +101,7 @@ class Doorstep:
 
     def _refuse(self, file: int) -> None:
         self._take(file).close()
+        SOCKET_OPENINGS.labels("0").inc()
         self._doorway.was(somebody=False)
 
     def _refuse_late(self) -> None:

@@ -83,9 +83,9 @@ class Listener:
             log.warning("no_connection_taken", why=error.strerror)
             self._loop.call_later(_NO_MORE, self._wait)
         else:
+            self._doorway.call(self._accept)  # whatever becomes of this one
             connection.setblocking(False)
             self._doorstep.put(connection)
-            self._doorway.call(self._accept)
 
     def _enter(self, connection: socket.socket) -> None:
         task = self._loop.create_task(self._welcome(connection))

@@ -8,7 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 from aeterna.sync.v1 import documents_pb2
 from aeterna.sync.v1 import live_pb2 as pb
 from libs.errors import AppError, invalid
-from libs.metrics import LIVE_MESSAGES
+from libs.metrics import LIVE_MESSAGES, LIVE_WAITED
 from libs.service.admission import authorize
 from libs.service.caller import Caller, bind
 from libs.service.checking import Malformed
@@ -148,6 +148,7 @@ class Session(Connection):
             tokens, settings.messages_per_second, settings.messages_at_once, self._parts.clock()
         )
         if wait:
+            LIVE_WAITED.labels("connection").inc(wait)
             await self.rest(wait)
         if self._house:
             await self._parts.hub.paced(self, self._house.tenant, tokens, size)
