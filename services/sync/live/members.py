@@ -55,6 +55,7 @@ class Connection:
     async def rest(self, seconds: float) -> None:
         """Sleeps so long, or little longer than until it has ended."""
         while seconds > 0 and not self.ended:
+            self.peer.look()
             await asyncio.sleep(min(seconds, _GLANCE))
             seconds -= _GLANCE
 

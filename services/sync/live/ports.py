@@ -75,6 +75,10 @@ class Peer(Protocol):
         """Sends what there is, then closes. Neither waits nor fails; a client that takes nothing
         is cut off by the transport after a moment."""
 
+    def look(self) -> None:
+        """Ends the connection if the client has gone, which nobody notices by itself while
+        nothing is read of it."""
+
     @property
     def waiting(self) -> int:
         """Bytes that the client has not taken yet."""

@@ -5,6 +5,7 @@ while a message is on its way.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -24,6 +25,7 @@ from services.sync.web.shared import Session, Shared
 
 log = structlog.get_logger(__name__)
 
+_ESTABLISHED = b"\x01"  # the state of a connection in struct tcp_info: both sides are there
 _PIECE = 128  # bytes that are parsed at once,
 _INSIDE = 16 * 1024  # or so many within a frame, which takes no longer,
 _SMALL = 256  # and so many without waiting for a turn
@@ -107,6 +109,15 @@ class Socket(asyncio.Protocol):
     @property
     def waiting(self) -> int:
         return self._transport.get_write_buffer_size()
+
+    def look(self) -> None:
+        """What the client said before it closed lies before the end, which is not read either."""
+        if self._transport.is_closing():
+            return
+        connection = self._transport.get_extra_info("socket")
+        state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        if state != _ESTABLISHED:
+            self.abort()
 
     def abort(self) -> None:
         """Ends it at once, without a word."""
@@ -215,6 +226,7 @@ class Socket(asyncio.Protocol):
 
     def _go_on(self) -> None:
         self._paused = None
+        self.look()
         self._balance()
 
     def _fail(self, code: CloseCode, why: str) -> None:

@@ -248,6 +248,19 @@ async def test_a_flood_of_messages_slows_one_connection(replica: Replica) -> Non
         sending.cancel()
 
 
+async def test_who_goes_is_gone_though_much_of_it_has_not_been_read(replicas: OpenReplica) -> None:
+    slow = {"messages_per_second": 10, "messages_at_once": 10}
+    async with replicas(live=slow) as replica, known(replica, "acme") as flood:
+        await flood.send(ask(id="f", ping={}) * 1000)
+        assert "pong" in await flood.message()
+        flood.writer.write_eof()
+
+        answers = 0
+        while (await flood.next()).kind == "text":
+            answers += 1
+        assert answers < 100
+
+
 async def test_garbage_counts_as_messages(replica: Replica) -> None:
     async with known(replica, "acme") as peer:
         sending = asyncio.create_task(peer.send(*[frame(TEXT, b"{]") * 50] * 40))

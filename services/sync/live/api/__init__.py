@@ -122,6 +122,9 @@ class _GrpcPeer:
             self._ending = ending.error
             self.close()
 
+    def look(self) -> None:
+        """gRPC says so by itself."""
+
     def taken(self, frame: Frame) -> None:
         """The client has taken what `frames` gave."""
         self.waiting -= frame.size
