@@ -26,7 +26,7 @@ from services.sync.web.shared import Session, Shared
 log = structlog.get_logger(__name__)
 
 _ESTABLISHED = b"\x01"  # the state of a connection in struct tcp_info: both sides are there
-_PIECE = 128  # bytes that are parsed at once,
+_PIECE = 64  # bytes that are parsed at once,
 _INSIDE = 16 * 1024  # or so many within a frame, which takes no longer,
 _SMALL = 256  # and so many without waiting for a turn
 _AHEAD, _AHEAD_BYTES = 32, 256 * 1024  # that wait for the hub before no more is read
@@ -130,7 +130,7 @@ class Socket(asyncio.Protocol):
             self._rest = memoryview(bytes(self._rest or b"") + data)
             self._balance()
         else:
-            self._parse(memoryview(data))
+            self._parse(memoryview(data), len(data))
 
     def pause_writing(self) -> None:
         if not self._ended:
@@ -166,9 +166,8 @@ class Socket(asyncio.Protocol):
 
     # Bytes to frames, frames to messages.
 
-    def _parse(self, data: memoryview) -> None:
-        """Takes a piece; what is left has its turn later."""
-        size = _INSIDE if self._inside else _PIECE
+    def _parse(self, data: memoryview, size: int) -> None:
+        """Takes so much; what is left has its turn later."""
         self._rest = data[size:] if len(data) > size else None
         parser = self._own_parser()
         parser.receive_data(bytes(data[:size]))
@@ -187,7 +186,7 @@ class Socket(asyncio.Protocol):
     def _parse_rest(self) -> None:
         self._queued = False
         if self._rest is not None:
-            self._parse(self._rest)
+            self._parse(self._rest, _INSIDE if self._inside else _PIECE)
 
     def _take(self, frame: WebFrame) -> None:
         try:
