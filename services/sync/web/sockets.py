@@ -5,6 +5,7 @@ while a message is on its way.
 """
 
 import asyncio
+import random
 import socket
 from collections.abc import Callable, Sequence
 
@@ -33,7 +34,7 @@ _AHEAD, _AHEAD_BYTES = 32, 256 * 1024  # that wait for the hub before no more is
 _STRANGER = 32 * 1024  # bytes of a message of somebody who is not known yet
 # Frames that are no message (pings, fragments): so many a second, and so many at once.
 _FRAMES_PER_SECOND, _FRAMES_AT_ONCE = 50, 500
-_PAUSE = 0.5  # seconds in which nothing is read of a client that sends more
+_PAUSE = 0.5  # seconds, more or less, in which nothing is read of a client that sends more
 
 
 class Socket(asyncio.Protocol):
@@ -221,7 +222,7 @@ class Socket(asyncio.Protocol):
         now = loop.time()
         self._frames_until = max(self._frames_until, now) + 1 / _FRAMES_PER_SECOND
         if self._frames_until - now > _FRAMES_AT_ONCE / _FRAMES_PER_SECOND and not self._paused:
-            self._paused = loop.call_later(_PAUSE, self._go_on)
+            self._paused = loop.call_later(_PAUSE * random.uniform(0.5, 1.5), self._go_on)
 
     def _go_on(self) -> None:
         self._paused = None
