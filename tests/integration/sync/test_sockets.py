@@ -235,16 +235,16 @@ async def test_a_field_that_is_unknown_is_named(replica: Replica) -> None:
 
 async def test_a_flood_of_messages_slows_one_connection(replica: Replica) -> None:
     async with known(replica, "acme") as flood, known(replica, "bolt") as other:
+        begun = time.monotonic()
         sending = asyncio.create_task(flood.send(*[ask(id=_SECRET, ping={}) * 50] * 400))
         await other.send(subscribe("changes"))
         assert "subscribed" in await other.message()
 
         number = await replica.append("bolt")
         assert (await message_with(other, "event"))["number"] == str(number)
-        begun = time.monotonic()
         for _ in range(600):
             assert "pong" in await flood.message()
-        assert time.monotonic() - begun > 0.5  # 500 at once, then 100 a second
+        assert time.monotonic() - begun > 0.9  # 500 at once, then 100 a second
         sending.cancel()
 
 

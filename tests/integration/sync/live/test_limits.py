@@ -103,7 +103,7 @@ async def test_bytes_of_a_tenant(opened: OpenReplica) -> None:
 
 
 async def test_messages_of_a_tenant(opened: OpenReplica) -> None:
-    settings = LiveSettings(tenant_messages_per_second=10, tenant_messages_at_once=20)
+    settings = LiveSettings(tenant_messages_per_second=20, tenant_messages_at_once=20)
     async with (
         opened(live=settings) as replica,
         connected(replica) as one,
@@ -111,11 +111,11 @@ async def test_messages_of_a_tenant(opened: OpenReplica) -> None:
         connected(replica, "bolt") as other,
     ):
         begun = time.monotonic()
-        for client in (one, two) * 3:
+        for client in (one, two) * 20:
             assert (await client.ask(ping={})).HasField("pong")
         took = time.monotonic() - begun
 
-        assert took > 0.45
+        assert took > 0.9  # 20 above what may come at once
         begun = time.monotonic()
         for _ in range(1000):
             await one.send(ping={})
