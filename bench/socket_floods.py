@@ -11,7 +11,7 @@ import grpc
 from aeterna.sync.v1 import sync_pb2 as pb
 from aeterna.sync.v1 import sync_pb2_grpc as pb_grpc
 from bench.corpus import ROOT
-from bench.measure import Sample, Spread
+from bench.measure import Sample
 from bench.report import Row
 from bench.socket_crowd import client_frame, handshake
 from bench.socket_flood import KINDS
@@ -51,7 +51,7 @@ async def _row(
         calm.append(await _both(probes, seconds))
         async with _flood(kind, ours.dialect.address, token):
             loud.append(await _both(probes, seconds))
-    row: dict[str, str | float | Spread] = {"flood": kind}
+    row: dict[str, str] = {"flood": kind}
     for place, name in enumerate(("call", "socket")):
         before, during = _p99(each[place] for each in calm), _p99(each[place] for each in loud)
         row[f"{name} p99 without, ms"] = f"{before:.2f}"

@@ -1,4 +1,4 @@
-"""Token buckets by tenant, in this process. Knows nothing of what they limit."""
+"""Token buckets, by tenant or alone, in this process. Knows nothing of what they limit."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,6 +8,20 @@ from libs.tenancy import TenantId
 
 _KEPT = 10_000  # buckets; one that is dropped is full again
 _NO_WAIT = timedelta(0)
+
+
+class Pace:
+    """A rate that is kept by waiting: so many tokens a second after so many at once."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until = 0.0  # when all that was taken is there
+
+    def take(self, tokens: float, per_second: float, at_once: float, now: float) -> float:
+        """Takes tokens, and says how many seconds to wait for them."""
+        self._until = max(self._until, now - at_once / per_second) + tokens / per_second
+        return max(0.0, self._until - now)
 
 
 class Buckets:

@@ -44,7 +44,7 @@ class Doorstep:
         self._epoll = select.epoll()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._wait()
+        doorway.when_readable(self._epoll, self._look)
 
     def put(self, connection: socket.socket) -> None:
         """One more."""
@@ -65,19 +65,12 @@ class Doorstep:
         self._loop.remove_reader(self._epoll)
         self._epoll.close()
 
-    def _wait(self) -> None:
-        self._loop.add_reader(self._epoll, self._turn)
-
-    def _turn(self) -> None:
-        self._loop.remove_reader(self._epoll)
-        self._doorway.call(self._look)
-
     def _look(self) -> None:
         if self._epoll.closed:
             return
         news = self._epoll.poll(0, 1)
         if not news:
-            self._wait()
+            self._doorway.when_readable(self._epoll, self._look)
             return
         self._doorway.call(self._look)  # whatever becomes of this one
         self._look_at(news[0][0])

@@ -66,11 +66,7 @@ class Listener:
 
     def _wait(self) -> None:
         if self._socket.fileno() >= 0:
-            self._loop.add_reader(self._socket, self._turn)
-
-    def _turn(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self._doorway.call(self._accept)
+            self._doorway.when_readable(self._socket, self._accept)
 
     def _accept(self) -> None:
         if self._socket.fileno() < 0:

@@ -15,6 +15,7 @@ from websockets.frames import Frame as WebFrame
 from websockets.protocol import OPEN
 
 from aeterna.sync.v1 import live_pb2 as pb
+from libs.buckets import Pace
 from libs.metrics import SOCKET_ENDINGS
 from libs.service.errors import expected
 from services.sync.live.domain.endings import GOING_AWAY, Ending
@@ -46,7 +47,7 @@ class Socket(asyncio.Protocol):
         "_encode",
         "_ended",
         "_failed",
-        "_frames_until",
+        "_frames",
         "_inside",
         "_parser",
         "_paused",
@@ -80,7 +81,7 @@ class Socket(asyncio.Protocol):
         self._paused: asyncio.TimerHandle | None = None
         self._failed = self._ended = self._inside = False
         self._timer: asyncio.TimerHandle | None = None
-        self._frames_until = 0.0
+        self._frames = Pace()
 
     def begin(self, first: Sequence[pb.ConnectRequest]) -> None:
         """Tells the hub; `first` is what the opening said already."""
@@ -219,9 +220,8 @@ class Socket(asyncio.Protocol):
 
     def _count_frame(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._frames_until = max(self._frames_until, now) + 1 / _FRAMES_PER_SECOND
-        if self._frames_until - now > _FRAMES_AT_ONCE / _FRAMES_PER_SECOND and not self._paused:
+        wait = self._frames.take(1, _FRAMES_PER_SECOND, _FRAMES_AT_ONCE, loop.time())
+        if wait and not self._paused:
             self._paused = loop.call_later(_PAUSE * random.uniform(0.5, 1.5), self._go_on)
 
     def _go_on(self) -> None:

@@ -6,10 +6,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
+from typing import Protocol
 
 _REST = 0.001  # seconds: the event loop knows no shorter ones
 _MESSAGE = 0.0003  # seconds that a message takes, roughly: it goes on by itself after its turn
 _MEMORY = 32  # visitors that are remembered, as it were
+
+
+class HasFileno(Protocol):
+    """What the system knows by a number."""
+
+    def fileno(self) -> int: ...
 
 
 class Turns:
@@ -28,6 +35,16 @@ class Turns:
         self._waiting.append(act)
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_soon(self._next)
+
+    def when_readable(self, file: HasFileno, act: Callable[[], None]) -> None:
+        """Calls `act`, once, in a turn after something has come."""
+        loop = asyncio.get_running_loop()
+
+        def ready() -> None:
+            loop.remove_reader(file)
+            self.call(act)
+
+        loop.add_reader(file, ready)
 
     async def mine(self) -> None:
         """Returns when it is the caller's turn, for a message."""

@@ -7,6 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from aeterna.sync.v1 import documents_pb2
 from aeterna.sync.v1 import live_pb2 as pb
+from libs.buckets import Pace
 from libs.errors import AppError, invalid
 from libs.metrics import LIVE_MESSAGES, LIVE_WAITED
 from libs.service.admission import authorize
@@ -15,7 +16,7 @@ from libs.service.checking import Malformed
 from libs.service.errors import code_of, expected
 from libs.tracing import current_trace_id, server_span
 from services.sync.live.api.messages import Snapshot, error_to, welcome
-from services.sync.live.api.pace import Pace, length, weight
+from services.sync.live.api.pace import length, weight
 from services.sync.live.api.parts import Parts
 from services.sync.live.domain.rooms import parse_room
 from services.sync.live.errors import (
