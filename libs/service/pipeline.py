@@ -221,7 +221,7 @@ def _lenient(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         try:
             return parse(data)
         except DecodeError:
-            return Malformed()
+            return Malformed(size=len(data))
 
     return deserialize
 

@@ -107,6 +107,20 @@ async def test_bytes_of_a_tenant(opened: OpenReplica) -> None:
         assert time.monotonic() - begun > 0.6  # 135,000
 
 
+async def test_bytes_that_are_no_message_count_four_times(opened: OpenReplica) -> None:
+    settings = LiveSettings(tenant_bytes_per_second=50_000, tenant_bytes_at_once=100_000)
+    async with opened(live=settings) as replica:
+        call = calling(replica)
+        client = LiveClient(call)
+        await client.next("welcome")
+        begun = time.monotonic()
+        for _ in range(2):
+            await call.write(b"\x0a\xff\xff\xff\xff\x0f" + bytes(20_000))
+            assert (await client.next("error")).reason == "MALFORMED_MESSAGE"
+
+        assert time.monotonic() - begun > 0.9  # 160,000
+
+
 async def test_messages_of_a_tenant(opened: OpenReplica) -> None:
     settings = LiveSettings(tenant_messages_per_second=20, tenant_messages_at_once=20)
     async with (
@@ -135,6 +149,16 @@ async def test_a_message_that_is_too_large(opened: OpenReplica) -> None:
         assert (await client.ask(ping={})).HasField("pong")
 
 
+def calling(replica: Replica) -> Any:
+    """A call that sends bytes as they are."""
+    connect: Any = replica.channel.stream_stream(
+        "/aeterna.sync.v1.LiveService/Connect",
+        request_serializer=bytes,
+        response_deserializer=pb.ConnectResponse.FromString,
+    )
+    return connect(metadata=(("authorization", f"Bearer {token_of(replica, 'acme')}"),))
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -149,13 +173,7 @@ async def test_a_message_that_is_too_large(opened: OpenReplica) -> None:
 async def test_what_is_wrong_is_answered_and_goes_on(
     replica: Replica, data: bytes, reason: str
 ) -> None:
-    metadata = (("authorization", f"Bearer {token_of(replica, 'acme')}"),)
-    connect: Any = replica.channel.stream_stream(
-        "/aeterna.sync.v1.LiveService/Connect",
-        request_serializer=bytes,
-        response_deserializer=pb.ConnectResponse.FromString,
-    )
-    call = connect(metadata=metadata)
+    call = calling(replica)
     client = LiveClient(call)
     await client.next("welcome")
 
