@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 
 import redis
 
@@ -56,11 +57,27 @@ class Group:
         """The port of the master, as the first Sentinel that answers has it."""
         for port in self.sentinels:
             try:
-                with _client(port) as sentinel:
-                    return int(sentinel.sentinel_get_master_addr_by_name(MASTER)[1])
+                return _named(port)
             except redis.ConnectionError:
                 continue
         raise RuntimeError("no Sentinel answers")
+
+    @contextmanager
+    def frozen(self, port: int) -> Iterator[None]:
+        """That server does nothing for the length of the block, and then goes on."""
+        self.redises[port].send_signal(SIGSTOP)
+        try:
+            yield
+        finally:
+            self.redises[port].send_signal(SIGCONT)
+
+    def until_another_than(self, port: int) -> None:
+        """Until every Sentinel names another master."""
+        end = time.monotonic() + _LOOKS * _PAUSE
+        while any(_named(sentinel) == port for sentinel in self.sentinels):
+            if time.monotonic() > end:
+                raise TimeoutError
+            time.sleep(_PAUSE)
 
     def kill_master(self) -> None:
         """And the Sentinel that everyone asks first."""
@@ -113,6 +130,12 @@ def _until_complete(port: int) -> None:
                 return
             time.sleep(_PAUSE)
     raise TimeoutError
+
+
+def _named(port: int) -> int:
+    """The port of the master, as this Sentinel has it."""
+    with _client(port) as sentinel:
+        return int(sentinel.sentinel_get_master_addr_by_name(MASTER)[1])
 
 
 def _client(port: int) -> redis.Redis:

@@ -58,7 +58,8 @@ async def open_redis(
     """A client that connects when first used, waits so long for each answer, and retries nothing.
 
     With Sentinels it talks to whichever server they call the master when a connection is made;
-    after a failover they cut the connections of the old one, so that all move over.
+    after a failover they cut the connections of the old one, so that all move over; one that was
+    replaced and does not know it yet is left with its first refusal of a write, a ConnectionError.
 
     Raises:
         RedisUrlInvalid, SentinelsInvalid: As they say.
@@ -93,11 +94,14 @@ def _by_sentinels(settings: RedisSettings, options: dict[str, Any]) -> "list[red
     """The client of the master, and those of the Sentinels behind it."""
     from redis.asyncio.sentinel import Sentinel
 
+    from libs.redis.masters import MasterConnection
+
     password = settings.password.get_secret_value() if settings.password else None
     options = {**options, "password": password}
     make: Any = Sentinel  # has no types
     manager = make(_addresses(settings.sentinels), sentinel_kwargs=options, **options)
-    return [manager.master_for(settings.master), *manager.sentinels]
+    master = manager.master_for(settings.master, connection_class=MasterConnection)
+    return [master, *manager.sentinels]
 
 
 def _addresses(text: str) -> list[tuple[str, int]]:

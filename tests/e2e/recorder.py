@@ -16,13 +16,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
 import asyncpg
 import grpc
-from redis.asyncio.sentinel import Sentinel
+from pydantic import SecretStr
 
 from aeterna.common.v1 import scope_pb2
 from aeterna.governance.v1 import tenants_pb2, tenants_pb2_grpc
@@ -31,8 +31,10 @@ from aeterna.sync.v1 import sync_pb2_grpc
 from libs.clients import open_channel
 from libs.clients.subscription import Subscription
 from libs.postgres.hosts import connect_writable
+from libs.redis import RedisSettings, open_redis
 
 _CALL_SECONDS = 5  # then a write is given up and made again
+_ANSWER_SECONDS = 1  # of Redis
 _PATIENCE = 90  # seconds for the stores to be there
 _NEXT_TRY = 0.1
 _NAMESPACE = UUID("8f7fa4b6-0f54-4b0e-8a0c-6c3f6f3f4d55")
@@ -164,23 +166,24 @@ def _row(memory: memory_pb2.Memory) -> Row:
 
 
 class Keys:
-    """Redis, by the master that its Sentinels name."""
+    """Redis, by the master that its Sentinels name; as services reach it."""
 
     def __init__(self, sentinels: list[str]) -> None:
-        hosts = [(host, int(port)) for host, port in (each.split(":") for each in sentinels)]
-        options = {"password": os.environ["PASSWORD"], "socket_timeout": 1}
-        make: Any = Sentinel  # has no types
-        self._redis = make(hosts, sentinel_kwargs=options, **options).master_for("mymaster")
+        password = SecretStr(os.environ["PASSWORD"])
+        self._settings = RedisSettings(sentinels=",".join(sentinels), password=password)
+        self._client = AsyncExitStack()  # open until the process ends
 
     async def open(self) -> None:
+        opening = open_redis(self._settings, _ANSWER_SECONDS)
+        self._redis = await self._client.enter_async_context(opening)
         await self._redis.delete("recorded")
 
     async def write(self, n: int) -> str:
-        await self._redis.hset("recorded", n, time.time())
+        await self._redis.hset("recorded", str(n), str(time.time()))
         return ""
 
     async def read(self) -> list[Row]:
-        rows = await self._redis.hgetall("recorded")
+        rows = await cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall("recorded"))
         return [Row(int(n), float(at)) for n, at in rows.items()]
 
 
