@@ -25,6 +25,7 @@ from services.memory.settings import Settings
 from services.memory.wiring import wire
 from tests.certificates import make_certificates
 from tests.errors import fails_with
+from tests.eventually import eventually
 from tests.servers import free_ports
 from tests.suite import Suite
 
@@ -120,15 +121,23 @@ async def test_a_trace_goes_from_the_caller_into_the_change_log(suite: Suite) ->
     assert history.revisions[0].change.trace_id == trace
 
 
+def counted(labels: dict[str, str]) -> float:
+    return REGISTRY.get_sample_value("aeterna_requests_total", labels) or 0
+
+
 async def test_calls_are_counted_by_method_and_code(suite: Suite) -> None:
     acme = await suite.create_tenant("acme")
     labels = {"service": "memory", "method": "GetMemory", "code": "INVALID_ARGUMENT"}
-    before = REGISTRY.get_sample_value("aeterna_requests_total", labels) or 0
+    before = counted(labels)
+
+    async def told() -> bool:  # after the answer
+        return counted(labels) > before
 
     with fails_with("INVALID_REQUEST", "name"):
         await suite.memory.GetMemory(pb.GetMemoryRequest(name="x"), metadata=acme)
 
-    assert REGISTRY.get_sample_value("aeterna_requests_total", labels) == before + 1
+    await eventually(told)
+    assert counted(labels) == before + 1
     assert not any(
         "tenant" in sample.labels for metric in REGISTRY.collect() for sample in metric.samples
     )
