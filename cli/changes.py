@@ -9,7 +9,7 @@ from aeterna.sync.v1.sync_pb2 import ListChangesRequest
 from cli.options import Output
 from cli.session import Session
 from cli.show import plain, to_json
-from cli.views import operation
+from cli.views.common import operation
 from libs.clients.subscription import Subscription
 
 

@@ -11,7 +11,7 @@ from cli.options import Output
 from cli.paging import Limit, collect
 from cli.session import Session
 from cli.show import Shown, plain, to_json
-from cli.views import presence_state
+from cli.views.live import presence_state
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

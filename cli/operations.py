@@ -15,7 +15,7 @@ from cli.paging import Limit, collect
 from cli.progress import progress
 from cli.session import Session
 from cli.show import Shown
-from cli.views import operation_metadata
+from cli.views.common import operation_metadata
 from libs.clients.errors import from_status
 
 app = typer.Typer(help="List, follow and cancel long-running operations.", no_args_is_help=True)

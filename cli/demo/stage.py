@@ -16,7 +16,7 @@ from rich.text import Text
 
 from aeterna.common.v1.change_pb2 import Change
 from cli.show import plain
-from cli.views import operation
+from cli.views.common import operation
 from libs.clients import ClientError, client_errors
 
 _MARGIN = 10  # columns
