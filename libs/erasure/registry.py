@@ -31,6 +31,7 @@ class Store:
         rows: Columns with a person's id whose rows are deleted with the person.
         lists: Columns that hold a list of ids.
         sealed: Sealed columns, texts or JSON, which governance opens and rewrites; what they are
+        resources: Columns with names of resources, `users/ann`, that may end in an id.
             sealed to is in the column `row`.
     """
 
@@ -42,6 +43,7 @@ class Store:
     rows: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     sealed: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
     row: str = "id"
 
 
@@ -62,11 +64,13 @@ def names(
     rows: tuple[str, ...] = (),
     lists: tuple[str, ...] = (),
     sealed: tuple[str, ...] = (),
+    resources: tuple[str, ...] = (),
     row: str = "id",
 ) -> Store:
     """Names people in these columns: governance replaces them, or deletes rows."""
     why = "rows are deleted by governance" if rows else "they are replaced by governance"
-    return Store(Treatment.PSEUDONYMISED, why, people, actors, documents, rows, lists, sealed, row)
+    columns = (people, actors, documents, rows, lists, resources, sealed)
+    return Store(Treatment.PSEUDONYMISED, why, *columns, row)
 
 
 _PLACES = names("org_id", "team_id", "project_id")  # which a tenant may call as it calls people
@@ -84,6 +88,7 @@ TABLES: Mapping[str, Store] = {
         people=("subject",),
         actors=("actor",),
     ),
+        resources=("resource",),
     "change_floor": none("numbers and hashes"),
     "request": none("ids, versions and keyed hashes; forgotten after a day"),
     "projection_queue": none("ids of entities"),
@@ -122,6 +127,7 @@ TABLES: Mapping[str, Store] = {
         "agent",
         lists=("excluded", "approvers"),
         sealed=("title", "description"),
+        resources=("target",),
     ),
     "approval_decision": names("approver", "holder", sealed=("comment",)),
     "approval_counter": none("numbers"),

@@ -255,11 +255,7 @@ def _alert(approval: Approval) -> Alert:
         kind="approval.expired" if expired else "approval.escalated",
         severity=Severity.MEDIUM if expired else Severity.LOW,
         resource=f"{COLLECTION}/{approval.id}",
-        facts={
-            "kind": approval.asking.kind.value,
-            "target": approval.asking.target,
-            "risk": approval.asking.risk.value,
-        },
+        facts={"kind": approval.asking.kind.value, "risk": approval.asking.risk.value},
     )
 
 
