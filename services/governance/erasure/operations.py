@@ -24,7 +24,7 @@ from services.governance.erasure.store.ledger import Entry, WrittenLedger, to_re
 
 _IDS = UUID("0d4c3b5e-6f0b-4f7e-9c1d-6a2f8f1f7c53")  # of the erasures that requests with ids make
 _PREFIX = {Strategy.PSEUDONYMIZE: "pseudonym"}
-_REPLAY = Origin("user:governance")  # who does again what somebody has asked for before
+_REPLAY = Origin("service:governance")  # who does again what somebody has asked for before
 
 
 @dataclass(frozen=True, slots=True)

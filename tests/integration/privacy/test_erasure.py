@@ -258,6 +258,23 @@ async def test_a_forged_amendment_is_found(people: People) -> None:
     assert not verdict.intact
 
 
+async def test_who_is_called_like_a_role_takes_no_settings_along(people: People) -> None:
+    """Words of ours stand beside the names of people."""
+    config = approvals_pb2.ApprovalConfig(approvers=["roles", "bob"], quorum=1)
+    configure = approvals_pb2.SetApprovalConfigRequest(approval_config=config)
+    stub = people.suite.approvals
+    before = await stub.SetApprovalConfig(configure, metadata=people.admin)
+    get = approvals_pb2.GetApprovalConfigRequest()
+
+    for subject in ("architect", "roles"):
+        await people.ended((await people.begin("delete", subject=subject)).name)
+
+    after = await stub.GetApprovalConfig(get, metadata=people.admin)
+    assert list(after.approver_roles) == list(before.approver_roles)
+    assert len(after.approvers) == 2
+    assert "roles" not in after.approvers
+
+
 async def test_ids_that_patterns_could_confuse(people: People) -> None:
     """The id of the person is compared byte by byte."""
     kept = [await people.remember("Mine.", about=each) for each in ("a.b", "aXb", "a%", "A.B(")]

@@ -20,8 +20,8 @@ def resource_pattern(names: Sequence[str]) -> str:
 
 
 def json_pattern(names: Sequence[str]) -> str:
-    """Finds a text of JSON that is one of the names."""
-    return rf'"(?:{"|".join(_escaped(_within_json(name)) for name in names)})"'
+    """Finds a text of JSON that is one of the names; keys are words of ours."""
+    return rf'"(?:{"|".join(_escaped(_within_json(name)) for name in names)})"(?!:)'
 
 
 def actor_pattern(names: Sequence[str]) -> str:

@@ -133,10 +133,7 @@ def _amended(change: LoggedChange, erasure: Erasure) -> LoggedChange:
         actor=renamed_actor(change.actor, erasure),
         subject=erasure.pseudonym if change.subject in erasure.names else change.subject,
         resource=renamed_resource(change.resource, erasure),
-        details={
-            renamed_text(name, erasure): renamed_text(text, erasure)
-            for name, text in change.details.items()
-        },
+        details={name: renamed_text(text, erasure) for name, text in change.details.items()},
     )
 
 

@@ -57,6 +57,11 @@ _DOCUMENT = """
     UPDATE {table} SET {column} = regexp_replace({column}::text, $2, $3, 'g')::jsonb
     WHERE tenant_id = $1 AND {column}::text ~ $2
 """
+_WITHIN = """
+    UPDATE {table} SET {column} = jsonb_set({column}, '{{{key}}}',
+        regexp_replace(({column} -> '{key}')::text, $2, $3, 'g')::jsonb)
+    WHERE tenant_id = $1 AND ({column} -> '{key}')::text ~ $2
+"""
 _NEEDLE = """
     WITH needle AS MATERIALIZED (
         SELECT $1::text AS tenant, $2::text[] AS names, $3::text[] AS parts,
@@ -133,7 +138,8 @@ async def _rename(
     ]
     done = [await conn.execute(str(sql), *target, *values) for sql, *values in changes]
     for each in store.documents:
-        sql = _DOCUMENT.format(table=table, column=each)
+        column, _, key = each.partition(".")
+        sql = (_WITHIN if key else _DOCUMENT).format(table=table, column=column, key=key)
         done += [await conn.execute(sql, *target, *how) for how in _in_documents(erasure)]
     return sum(int(each.split()[1]) for each in done)
 
@@ -168,8 +174,9 @@ async def _look(
 def _looking(table: str, columns: Mapping[str, str], store: Store | None) -> str:
     """Counts the rows that name the person in any column; "" where none could."""
     known = store or none("not in the registry")
+    keys = dict(each.split(".") for each in known.documents if "." in each)
     where = [
-        _LOOK[kind].format(c=f't."{column}"')
+        _LOOK[kind].format(c=_looked_at(column, keys.get(column)))
         for column, kind in columns.items()
         if kind in _LOOK and column != _TENANT
     ]
@@ -178,6 +185,11 @@ def _looking(table: str, columns: Mapping[str, str], store: Store | None) -> str
         return ""
     own = f"t.{_TENANT} = n.tenant AND " if _TENANT in columns else ""
     return _NEEDLE.format(table=table, where=f"{own}({' OR '.join(where)})")
+
+
+def _looked_at(column: str, key: str | None) -> str:
+    """Of a column that holds people under one key only, what is there: the rest are our words."""
+    return f"(t.\"{column}\" -> '{key}')" if key else f't."{column}"'
 
 
 def _needle(route: Route, erasure: Erasure) -> tuple[object, ...]:
