@@ -10,6 +10,8 @@ from libs.changes import Asked, Change, Origin
 from libs.changes import Operation as Did
 from libs.erasure import Erasure, Strategy
 from libs.erasure.ledger import ErasureForgotten
+from libs.erasure.texts import is_named, mentions
+from libs.errors import invalid
 from libs.operations import Operation, OperationUnderWay
 from libs.operations.store import Operations
 from libs.spine import writing
@@ -65,10 +67,14 @@ class Erasures:
         if person_of(asked.origin.actor) in actor_parts(erasure):
             raise SelfErasure
         actor, tenant = asked.origin.actor, route.tenant
+        if is_named(wanted.reference, erasure.names) or mentions(wanted.reference, erasure.names):
+            raise invalid("reference", "must not name the person: it is kept")
         added = await self.ledger.add(tenant, erasure, wanted.reference, actor)
         try:
             return await self._begin(route, asked, identity)
         except Exception:
+        except StoreUnavailable:  # it may have begun: if not, the replays begin it
+            raise
             if added:
                 await self.ledger.drop(tenant, identity)
             raise

@@ -258,6 +258,13 @@ async def test_a_forged_amendment_is_found(people: People) -> None:
     assert not verdict.intact
 
 
+@pytest.mark.parametrize("reference", [ANN, f"Ticket 12 of {MAIL}"])
+async def test_a_reference_does_not_name_the_person(people: People, reference: str) -> None:
+    """It is kept in the ledger and in the certificate."""
+    with fails_with("INVALID_REQUEST", "reference"):
+        await people.begin(reference=reference)
+
+
 async def test_who_is_called_like_a_role_takes_no_settings_along(people: People) -> None:
     """Words of ours stand beside the names of people."""
     config = approvals_pb2.ApprovalConfig(approvers=["roles", "bob"], quorum=1)
