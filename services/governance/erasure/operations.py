@@ -14,6 +14,7 @@ from libs.erasure.texts import is_named, mentions
 from libs.errors import invalid
 from libs.operations import Operation, OperationUnderWay
 from libs.operations.store import Operations
+from libs.postgres import StoreUnavailable
 from libs.spine import writing
 from libs.spine.requests import Answers
 from libs.tenancy import Route, TenantId
@@ -53,7 +54,7 @@ class Erasures:
         """Notes the erasure and begins it; a repeat gets the operation that the first one began.
 
         Raises:
-            SelfErasure, OperationUnderWay, RequestIdReused: As they say.
+            SelfErasure, InvalidRequest, OperationUnderWay, RequestIdReused: As they say.
         """
         request = asked.request
         identity = uuid5(_IDS, f"{route.tenant}/{request.id}") if request else self.new_id()
@@ -66,15 +67,15 @@ class Erasures:
         )
         if person_of(asked.origin.actor) in actor_parts(erasure):
             raise SelfErasure
-        actor, tenant = asked.origin.actor, route.tenant
         if is_named(wanted.reference, erasure.names) or mentions(wanted.reference, erasure.names):
             raise invalid("reference", "must not name the person: it is kept")
+        actor, tenant = asked.origin.actor, route.tenant
         added = await self.ledger.add(tenant, erasure, wanted.reference, actor)
         try:
             return await self._begin(route, asked, identity)
-        except Exception:
         except StoreUnavailable:  # it may have begun: if not, the replays begin it
             raise
+        except Exception:
             if added:
                 await self.ledger.drop(tenant, identity)
             raise

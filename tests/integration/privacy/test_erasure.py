@@ -9,13 +9,18 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.longrunning import operations_pb2
 
 from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from aeterna.sync.v1 import documents_pb2
+from libs.changes import Asked
 from libs.clients.errors import from_status
+from libs.operations.store import Operations
+from libs.postgres import StoreUnavailable
 from libs.signing import SignatureInvalid, Signed
+from libs.tenancy import Route
 from tests.errors import fails_with, reason_of
 from tests.eventually import eventually
 from tests.integration.privacy.dumps import holding
@@ -256,6 +261,27 @@ async def test_a_forged_amendment_is_found(people: People) -> None:
     verdict = await people.suite.audit.VerifyAuditTrail(verify, metadata=people.admin)
 
     assert not verdict.intact
+
+
+async def test_what_may_have_begun_is_not_forgotten(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of the store is lost: nobody knows whether the erasure was begun."""
+    begin = Operations.begin
+
+    async def lost(self: Operations, route: Route, asked: Asked, kind: str, given: Any) -> Any:
+        await begin(self, route, asked, kind, given)
+        monkeypatch.undo()
+        raise StoreUnavailable
+
+    monkeypatch.setattr(Operations, "begin", lost)
+    with fails_with("STORE_UNAVAILABLE"):
+        await people.begin("delete")
+
+    request = operations_pb2.ListOperationsRequest(filter='kind = "EraseSubject"')
+    stub = people.suite.governance_operations
+    (begun,) = (await stub.ListOperations(request, metadata=people.admin)).operations
+    assert (await people.ended(begun.name)).HasField("response")
 
 
 @pytest.mark.parametrize("reference", [ANN, f"Ticket 12 of {MAIL}"])
