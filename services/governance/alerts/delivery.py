@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 
@@ -28,6 +29,8 @@ _INTERVAL = timedelta(seconds=1)
 class Deliverer:
     """Does for a tenant what is due."""
 
+_TENANTS = 8  # at the same time
+_TURN = 2.0  # seconds after which a tenant goes to the end of the queue
     alerts: PostgresAlerts
     keyring: Keyring
     send: Sender
@@ -35,13 +38,16 @@ class Deliverer:
     chance: Callable[[], float] = random.random
 
     async def __call__(self, route: Route) -> None:
-        """Until nothing is due any more."""
-        while due := await self.alerts.claim(route, _AT_ONCE):
+        """Until nothing is due any more, or its turn is over: others wait, and a receiver that does
+        not answer takes long."""
+        until = monotonic() + _TURN
+        while monotonic() < until and (due := await self.alerts.claim(route, _AT_ONCE)):
             await asyncio.gather(*(self._deliver(route, each) for each in due))
 
     def rounds(self, directory: Directory) -> TenantRounds:
         """Every second, for those who have something to send."""
-        return TenantRounds("webhooks.deliver", directory, answering(WHOM), self, _INTERVAL)
+        whom = answering(WHOM)
+        return TenantRounds("webhooks.deliver", directory, whom, self, _INTERVAL, at_once=_TENANTS)
 
     async def _deliver(self, route: Route, due: Due) -> None:
         told = await self._attempt(route, due)

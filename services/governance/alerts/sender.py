@@ -76,7 +76,7 @@ class Sender:
 @asynccontextmanager
 async def open_sender(rules: Rules) -> AsyncIterator[Sender]:
     """A sender for the length of the block."""
-    limits = httpx.Limits(max_connections=32, max_keepalive_connections=0)
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=0)
     async with httpx.AsyncClient(
         trust_env=False, follow_redirects=False, timeout=_TIMEOUT, limits=limits
     ) as client:
