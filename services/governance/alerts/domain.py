@@ -108,6 +108,8 @@ class Rules:
         local = self.local and parts.hostname in _LOCAL
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
             raise invalid(field, "must begin with https://")
+        if not _is_name(parts.hostname):
+            raise invalid(field, "must name a host that can be looked up")
         if (literal := _literal(parts.hostname)) and not self.permits(literal):
             raise invalid(field, "must be a public address")
         return parts
@@ -127,6 +129,14 @@ class Rules:
 def _literal(host: str) -> Address | None:
     try:
         return ip_address(host)
+def _is_name(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
     except ValueError:
         return None
 

@@ -164,6 +164,8 @@ async def test_webhooks_are_changed_listed_and_deleted(acme: Spender, receiver: 
     assert (shown.url, shown.secret, shown.version) == (receiver.url, "", 1)
     update = pb.UpdateWebhookRequest(
         webhook=pb.Webhook(name="webhooks/ops", disabled=True, version=1)
+        "https://example..com/",
+        f"https://{'a' * 64}.com/",
     )
     changed = await alerts.UpdateWebhook(update, metadata=metadata)
     assert (changed.disabled, changed.url, changed.version) == (True, receiver.url, 2)
