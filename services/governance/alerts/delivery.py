@@ -15,13 +15,22 @@ from libs.metrics import DELIVERIES
 from libs.service.rounds import TenantRounds, answering
 from libs.tenancy import Route
 from libs.tenancy.directory import Directory
-from services.governance.alerts.domain import State, Told, body_of, headers_of, pause
+from services.governance.alerts.domain import (
+    DISABLED,
+    State,
+    Told,
+    body_of,
+    headers_of,
+    pause,
+)
 from services.governance.alerts.sender import Sender
 from services.governance.alerts.store import WHOM, Due, PostgresAlerts
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 8  # attempts for one tenant
+_TENANTS = 8  # at the same time
+_TURN = 2.0  # seconds after which a tenant goes to the end of the queue
 _INTERVAL = timedelta(seconds=1)
 
 
@@ -29,8 +38,6 @@ _INTERVAL = timedelta(seconds=1)
 class Deliverer:
     """Does for a tenant what is due."""
 
-_TENANTS = 8  # at the same time
-_TURN = 2.0  # seconds after which a tenant goes to the end of the queue
     alerts: PostgresAlerts
     keyring: Keyring
     send: Sender
@@ -65,6 +72,8 @@ _TURN = 2.0  # seconds after which a tenant goes to the end of the queue
         await self.alerts.end(route, due, state, told, wait)
 
     async def _attempt(self, route: Route, due: Due) -> Told:
+        if not due.wanted:
+            return DISABLED
         url, key = await self.keyring.open(
             route,
             [

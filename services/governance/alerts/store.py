@@ -26,6 +26,7 @@ from services.governance.alerts.errors import (
 )
 
 COLLECTION, DELIVERIES = "webhooks", "webhookDeliveries"
+TEST = "webhook.test"
 MOST = 50  # webhooks of a tenant
 _LEASE = timedelta(seconds=30)  # of an attempt, longer than it can take
 _DAY = timedelta(days=1)
@@ -112,9 +113,15 @@ class Due(NamedTuple):
     """A delivery that this process has claimed."""
 
     id: UUID
+    enabled: bool
     attempts: int
     retry_until: datetime
     webhook: str
+    @property
+    def wanted(self) -> bool:
+        """Whether it is to be sent: by a webhook that is disabled only what tests it."""
+        return self.enabled or self.message["type"] == TEST
+
     row_id: UUID
     url: bytes
     secret: bytes
@@ -204,7 +211,7 @@ class PostgresAlerts:
 
         async def ring(write: Write) -> dict[str, Any]:
             await _check(write, webhook, 0)
-            alert = Alert("webhook.test", Severity.INFO, f"{COLLECTION}/{webhook}")
+            alert = Alert(TEST, Severity.INFO, f"{COLLECTION}/{webhook}")
             await raise_alert(write, alert, asked.origin)
             await write.conn.execute(_ONLY_TO, route.tenant, alert.id, webhook)
             await write.conn.execute(_SEND_TO, route.tenant, alert.id, webhook, _DAY)
@@ -311,5 +318,5 @@ def _due(row: asyncpg.Record) -> Due:
             "facts": json.loads(row["facts"]),
         },
     }
-    names = ("id", "attempts", "retry_until", "webhook", "row_id", "url", "secret", "alert")
+    names = [name for name in Due._fields if name != "message"]
     return Due(**{name: row[name] for name in names}, message=message)
