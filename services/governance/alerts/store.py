@@ -30,7 +30,6 @@ TEST = "webhook.test"
 MOST = 50  # webhooks of a tenant
 _LEASE = timedelta(seconds=30)  # of an attempt, longer than it can take
 _DAY = timedelta(days=1)
-_KEPT_FOR = timedelta(days=90)
 _ALERTS = """
     SELECT * FROM aeterna.alert
     WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2){where} ORDER BY id DESC LIMIT $3
@@ -93,11 +92,6 @@ _END = """
         due_at = CASE $4 WHEN 'pending' THEN now() + $7::interval END
     WHERE tenant_id = $1 AND id = $2 AND attempts = $3 AND due_at IS NOT NULL
 """
-_FORGET = """
-    DELETE FROM aeterna.alert WHERE tenant_id = $1 AND id IN (
-        SELECT id FROM aeterna.alert WHERE tenant_id = $1 AND raised_at < now() - $2::interval
-        ORDER BY id LIMIT 1000)
-"""
 WHOM = "SELECT * FROM aeterna.tenants_with_deliveries()"
 
 
@@ -113,20 +107,20 @@ class Due(NamedTuple):
     """A delivery that this process has claimed."""
 
     id: UUID
-    enabled: bool
     attempts: int
     retry_until: datetime
     webhook: str
+    row_id: UUID
+    url: bytes
+    secret: bytes
+    enabled: bool
+    alert: UUID
+    message: dict[str, Any]
+
     @property
     def wanted(self) -> bool:
         """Whether it is to be sent: by a webhook that is disabled only what tests it."""
         return self.enabled or self.message["type"] == TEST
-
-    row_id: UUID
-    url: bytes
-    secret: bytes
-    alert: UUID
-    message: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -259,7 +253,6 @@ class PostgresAlerts:
         """What is due, for as long as the lease is: then another process may try it."""
         async with writing(route, durable=False) as write:
             rows = await write.conn.fetch(_CLAIM, route.tenant, _LEASE, count)
-            await write.conn.execute(_FORGET, route.tenant, _KEPT_FOR)
         return [_due(row) for row in rows]
 
     async def end(self, route: Route, due: Due, state: State, told: Told, wait: timedelta) -> None:
