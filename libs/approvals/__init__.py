@@ -177,12 +177,17 @@ class Approved:
     id: UUID
     target: str
     version: int
+    scope: Scope
     approvers: tuple[str, ...]  # in the order of their decisions; none: approved by configuration
 
     @property
     def resource(self) -> str:
         """Its name."""
         return f"{COLLECTION}/{self.id}"
+
+    def is_of(self, scope: Scope) -> bool:
+        """Whether it was decided by those who decide in this scope, and as is done there."""
+        return self.scope.restrict(SCOPE_IDS) == scope.restrict(SCOPE_IDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +196,18 @@ class Gate:
 
     kind: Kind
     configured: Sequence[Configured] = ()
-    approved: Mapping[tuple[str, int], Approved] = field(default_factory=dict)
+    approved: Sequence[Approved] = ()
 
     def needs(self, scope: Scope) -> bool:
         """Whether a thing in this scope comes into force by an approved request only."""
         return self.kind in nearest(self.configured, scope).config.required
 
-    def find(self, target: str, version: int) -> Approved | None:
-        """What was approved of a resource in this version."""
-        return self.approved.get((target, version))
+    def find(self, target: str, version: int, scope: Scope) -> Approved | None:
+        """What was approved of a resource in this version, in the scope that it is in."""
+        for each in self.approved:
+            if (each.target, each.version) == (target, version) and each.is_of(scope):
+                return each
+        return None
 
 
 class ApprovalRequired(AppError):

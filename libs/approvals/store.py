@@ -14,7 +14,7 @@ from libs.tenancy import Route
 _SCOPE = ", ".join(SCOPE_IDS)
 _CONFIGURED = f"SELECT {_SCOPE}, config, version FROM aeterna.approval_config WHERE tenant_id = $1"
 _APPROVED_COLUMNS = """
-    r.id, r.target, r.target_version AS version, ARRAY(
+    r.id, r.target, r.target_version AS version, r.org_id, r.team_id, r.project_id, ARRAY(
         SELECT d.approver FROM aeterna.approval_decision AS d
         WHERE d.tenant_id = $1 AND d.request_id = r.id AND d.approves ORDER BY d.created_at
     ) AS approvers
@@ -44,12 +44,7 @@ async def gate(write: Write, kind: Kind, targets: Sequence[str]) -> Gate:
     tenant = write.route.tenant
     configured = await write.conn.fetch(_CONFIGURED, tenant)
     rows = await write.conn.fetch(_APPROVED, tenant, kind.value, list(targets))
-    approved = [_approved(row) for row in rows]
-    return Gate(
-        kind,
-        [configured_from(row) for row in configured],
-        {(each.target, each.version): each for each in approved},
-    )
+    return Gate(kind, list(map(configured_from, configured)), list(map(_approved, rows)))
 
 
 async def to_apply(route: Route, kind: Kind) -> list[Approved]:
@@ -83,4 +78,5 @@ def configured_from(row: Any) -> Configured:
 
 
 def _approved(row: Any) -> Approved:
-    return Approved(row["id"], row["target"], row["version"], tuple(row["approvers"]))
+    scope = Scope(**{name: row[name] for name in SCOPE_IDS})
+    return Approved(row["id"], row["target"], row["version"], scope, tuple(row["approvers"]))

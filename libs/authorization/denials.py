@@ -18,7 +18,7 @@ import structlog
 from libs.changes import Change, Operation, Origin
 from libs.errors import AppError
 from libs.metrics import DENIALS
-from libs.spine import writing
+from libs.spine import SubjectErased, writing
 from libs.tenancy import TenantId, TenantMoved, TenantNotFound
 from libs.tenancy.directory import Directory
 from libs.wakeups import Wakeups
@@ -115,22 +115,28 @@ class Denials:
     async def _record(self, tenant: TenantId, denials: Sequence[Denial]) -> None:
         kinds = [self._kinds[each] for each in denials]
         counts = [kind.count for kind in kinds]
-        written, wait = await self._append(tenant, list(map(_change, denials, kinds))), _RETRY
-        if written:
-            wait = self._window
-            for kind, count in zip(kinds, counts, strict=True):
-                kind.count -= count
-        for kind in kinds:
-            kind.due = self._clock() + wait
+        try:
+            written = await self._append(tenant, list(map(_change, denials, kinds)))
+        except SubjectErased:  # nothing is written in that person's name; the others' are
+            if len(denials) > 1:
+                for each in denials:
+                    await self._record(tenant, [each])
+                return
+            written = True
+        for kind, count in zip(kinds, counts, strict=True):
+            kind.count -= count if written else 0
+            kind.due = self._clock() + (self._window if written else _RETRY)
 
     async def _append(self, tenant: TenantId, changes: Sequence[Change]) -> bool:
-        """Whether there is nothing more to do about these."""
+        """Whether there is nothing more to do about these; raises SubjectErased."""
         try:
             async with writing(await self._directory.route(tenant)) as write:
                 await write.append(changes)
         except TenantNotFound:  # platform administrators need none
             log.warning("access.denied", tenant=tenant, entries=len(changes))
             return True
+        except SubjectErased:
+            raise
         except AppError as exc:
             log.warning("denials.not_written", tenant=tenant, error=exc.reason)
             if isinstance(exc, TenantMoved):

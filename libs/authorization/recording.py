@@ -32,6 +32,7 @@ MOST = 50_000  # different questions of a tenant, with the hours that they were 
 _EVERY = 10.0  # seconds between two writes for a tenant
 _MOST_AT_ONCE = 500  # different questions of a tenant in that time; the others are not kept
 _TIDY = 30  # writes for a tenant after which old ones are removed
+# Nothing is kept of a person who was erased, whoever has heard of one before.
 _PUT = """
     INSERT INTO aeterna.decision AS d (tenant_id, hour, id, person, agent, action, question,
         allowed, policies, asked, last_at)
@@ -40,6 +41,7 @@ _PUT = """
     FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::boolean[],
         $8::jsonb[], $9::bigint[], $10::timestamptz[]) AS r (id, person, agent, action, question,
         allowed, policies, asked, last_at)
+    WHERE NOT aeterna.any_erased(ARRAY[r.person, r.agent, r.question #>> '{thing,user}'])
     ON CONFLICT (tenant_id, hour, id) DO UPDATE SET asked = d.asked + excluded.asked,
         last_at = greatest(d.last_at, excluded.last_at)
 """

@@ -25,7 +25,8 @@ _LOOK = 30.0  # seconds between looks at the key
 
 
 class GuardedKms:
-    """`Kms` over one or two others: what the current one does not own, the previous one unwraps."""
+    """`Kms` over one or two others: what the current one does not own, the previous one unwraps.
+    Whether it is available the current one says."""
 
     def __init__(
         self,
@@ -34,8 +35,7 @@ class GuardedKms:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._current, self._previous, self._clock = current, previous, clock
-        self._outage: KmsUnavailable | None = None
-        self._rests_until = 0.0
+        self._rests: dict[int, tuple[KmsUnavailable, float]] = {}  # of those that are away
         self._turned = asyncio.Event()
         self.available = True
         KMS_AVAILABLE.set(1)
@@ -47,38 +47,42 @@ class GuardedKms:
 
     async def generate(self, context: Context) -> GeneratedKey:
         """See `Kms`."""
-        return await self._watched("generate", lambda: self._current.generate(context))
+        kms = self._current
+        return await self._watched("generate", kms, lambda: kms.generate(context))
 
     async def wrap(self, plaintext: bytes, context: Context) -> WrappedKey:
         """See `Kms`."""
-        return await self._watched("wrap", lambda: self._current.wrap(plaintext, context))
+        kms = self._current
+        return await self._watched("wrap", kms, lambda: kms.wrap(plaintext, context))
 
     async def unwrap(self, wrapped: WrappedKey, context: Context) -> bytes:
         """See `Kms`."""
         kms = self._owner(wrapped.key_id)
-        return await self._watched("unwrap", lambda: kms.unwrap(wrapped, context))
+        return await self._watched("unwrap", kms, lambda: kms.unwrap(wrapped, context))
 
     async def rewrap(self, wrapped: WrappedKey, context: Context) -> WrappedKey:
         """See `Kms`: from the previous one into the current one, too."""
-        if self._owner(wrapped.key_id) is self._current:
-            return await self._watched("rewrap", lambda: self._current.rewrap(wrapped, context))
+        kms = self._current
+        if self._owner(wrapped.key_id) is kms:
+            return await self._watched("rewrap", kms, lambda: kms.rewrap(wrapped, context))
         return await self.wrap(await self.unwrap(wrapped, context), context)
 
     async def rotate(self) -> str:
         """See `Kms`."""
-        return await self._watched("rotate", self._current.rotate)
+        return await self._watched("rotate", self._current, self._current.rotate)
 
     async def describe(self) -> KmsDescription:
         """See `Kms`."""
+        kms = self._current
         return await self._watched(
-            "describe", self._current.describe, lambda found: found.state == "enabled"
+            "describe", kms, kms.describe, lambda found: found.state == "enabled"
         )
 
     async def keys(self) -> Sequence[KmsDescription]:
         """See `Kms`: those of both."""
-        found = [*await self._watched("keys", self._current.keys)]
+        found = [*await self._watched("keys", self._current, self._current.keys)]
         if self._previous:
-            found += await self._watched("keys", self._previous.keys)
+            found += await self._watched("keys", self._previous, self._previous.keys)
         return found
 
     def owns(self, key_id: str) -> bool:
@@ -107,30 +111,34 @@ class GuardedKms:
     async def _watched(
         self,
         name: str,
+        kms: Kms,
         call: Callable[[], Awaitable[T]],
         usable: Callable[[T], bool] = lambda _: True,
     ) -> T:
         started = self._clock()
-        if self._outage and started < self._rests_until:
+        outage, until = self._rests.get(id(kms), (None, 0.0))
+        if outage and started < until:
             KMS_CALLS.labels(name, "SPARED").inc()
-            raise self._outage
+            raise outage
         try:
             result = await call()
         except DecryptionFailed:
             KMS_CALLS.labels(name, DecryptionFailed.reason).inc()
             raise  # says something of a wrapped key, nothing of the service
         except AppError as error:
-            self._failed(name, error)
+            self._failed(name, kms, error)
         KMS_CALLS.labels(name, "OK").inc()
         KMS_SECONDS.observe(self._clock() - started)
-        self._turn(usable(result), "the key may not be used")
+        if kms is self._current:
+            self._turn(usable(result), "the key may not be used")
         return result
 
-    def _failed(self, name: str, error: AppError) -> NoReturn:
+    def _failed(self, name: str, kms: Kms, error: AppError) -> NoReturn:
         KMS_CALLS.labels(name, error.reason).inc()
         if isinstance(error, KmsUnavailable):
-            self._outage, self._rests_until = error, self._clock() + _REST
-        self._turn(False, error.reason)
+            self._rests[id(kms)] = error, self._clock() + _REST
+        if kms is self._current:
+            self._turn(False, error.reason)
         raise error
 
     def _turn(self, available: bool, why: str) -> None:

@@ -27,9 +27,11 @@ class Store:
         why: Who does it, or why there is nothing to do.
         people: Columns that hold a person's id, or "".
         actors: Columns that hold an actor: `user:ann`, `agent:planner for user:ann`.
-        documents: Columns of JSON that may hold either among other texts.
+        documents: Columns of JSON that may hold either among other texts, "column.key" for those
+            that hold it under one key only.
         rows: Columns with a person's id whose rows are deleted with the person.
         lists: Columns that hold a list of ids.
+        resources: Columns with names of resources, `users/ann`, that may end in an id.
         sealed: Sealed columns, texts or JSON, which governance opens and rewrites; what they are
             sealed to is in the column `row`.
     """
@@ -41,6 +43,7 @@ class Store:
     documents: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
     sealed: tuple[str, ...] = ()
     row: str = "id"
 
@@ -61,12 +64,14 @@ def names(
     documents: tuple[str, ...] = (),
     rows: tuple[str, ...] = (),
     lists: tuple[str, ...] = (),
+    resources: tuple[str, ...] = (),
     sealed: tuple[str, ...] = (),
     row: str = "id",
 ) -> Store:
     """Names people in these columns: governance replaces them, or deletes rows."""
     why = "rows are deleted by governance" if rows else "they are replaced by governance"
-    return Store(Treatment.PSEUDONYMISED, why, people, actors, documents, rows, lists, sealed, row)
+    columns = (people, actors, documents, rows, lists, resources, sealed)
+    return Store(Treatment.PSEUDONYMISED, why, *columns, row)
 
 
 _PLACES = names("org_id", "team_id", "project_id")  # which a tenant may call as it calls people
@@ -83,6 +88,7 @@ TABLES: Mapping[str, Store] = {
         "by amendments: signed, so that the chain of hashes stays provable",
         people=("subject",),
         actors=("actor",),
+        resources=("resource",),
     ),
     "change_floor": none("numbers and hashes"),
     "request": none("ids, versions and keyed hashes; forgotten after a day"),
@@ -121,12 +127,13 @@ TABLES: Mapping[str, Store] = {
         "requester",
         "agent",
         lists=("excluded", "approvers"),
+        resources=("target",),
         sealed=("title", "description"),
     ),
     "approval_decision": names("approver", "holder", sealed=("comment",)),
     "approval_counter": none("numbers"),
     "approval_delegation": names(rows=("holder", "delegate")),
-    "approval_config": names(documents=("config",)),
+    "approval_config": names(documents=("config.approvers",)),
     "constraint_policy": names("author", sealed=("document",)),
     "constraint_policy_version": names("author", sealed=("document",)),
     "drift_report": names(sealed=("report",)),

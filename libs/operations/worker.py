@@ -17,7 +17,7 @@ from libs.errors import AppError, Kind
 from libs.metrics import OPERATION_FAILURES, OPERATIONS
 from libs.operations import Handler, LeaseLost, OperationCancelled, State
 from libs.operations.store import Claim, Operations
-from libs.postgres import store_errors
+from libs.postgres import StoreUnavailable, store_errors
 from libs.service.errors import InternalError, expected, to_status
 from libs.tenancy import TenantId, TenantMoved, TenantSuspended
 from libs.tenancy.directory import Directory
@@ -60,10 +60,10 @@ class OperationWorker:
         """Tenants with work that nobody here is at, in any order: each has its turn."""
         try:
             shards = await self._directory.shards()
-            found = {tenant for shard in shards for tenant in await self._tenants(shard)}
         except AppError as error:
             log.warning("operations.not_looked_for", error=error.reason)
             return []
+        found = {tenant for shard in shards for tenant in await self._tenants(shard)}
         now = asyncio.get_running_loop().time()
         self._resting = {tenant: end for tenant, end in self._resting.items() if end > now}
         waiting = list(found - self._busy - self._resting.keys())
@@ -71,8 +71,13 @@ class OperationWorker:
         return waiting
 
     async def _tenants(self, shard: asyncpg.Pool) -> list[TenantId]:
-        with store_errors():
-            rows = await shard.fetch(_TENANTS, list(self._handlers))
+        """None of a shard that does not answer: the work of the others goes on."""
+        try:
+            with store_errors():
+                rows = await shard.fetch(_TENANTS, list(self._handlers))
+        except StoreUnavailable as error:
+            log.warning("operations.not_looked_for", error=error.reason)
+            return []
         return [TenantId(row[0]) for row in rows]
 
     async def _serve(self, tenant: TenantId) -> None:

@@ -15,8 +15,6 @@ from libs.tenancy.directory import Directory
 
 log = structlog.get_logger(__name__)
 
-_AT_ONCE = 2  # tenants that one replica works for
-
 
 class TenantRounds:
     """Asks each shard whom there is work for, and does it; what fails is left for the next round.
@@ -25,6 +23,7 @@ class TenantRounds:
         name: Of the work, for the log.
         whom: Of a shard; a tenant that has nothing to do does no harm.
         work: For one tenant. Another replica may be at the same.
+        at_once: Tenants that one replica works for.
     """
 
     def __init__(
@@ -34,25 +33,33 @@ class TenantRounds:
         whom: Callable[[asyncpg.Pool], Awaitable[list[TenantId]]],
         work: Callable[[Route], Awaitable[None]],
         interval: timedelta,
+        *,
+        at_once: int = 2,
     ) -> None:
         self._name, self._directory = name, directory
         self._whom, self._work, self._interval = whom, work, interval
+        self._places = asyncio.Semaphore(at_once)
+        self._busy: set[TenantId] = set()  # waiting for a place, or having one
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self.round()
-            await asyncio.sleep(self._interval.total_seconds())
+        """Until cancelled. Who takes long holds up nobody who comes later."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for tenant in await self._tenants() - self._busy:
+                    self._busy.add(tenant)
+                    group.create_task(self._turn(tenant))
+                await asyncio.sleep(self._interval.total_seconds())
 
     async def round(self) -> None:
         """Once for everybody."""
-        places = asyncio.Semaphore(_AT_ONCE)
+        await asyncio.gather(*map(self._turn, await self._tenants()))
 
-        async def serve(tenant: TenantId) -> None:
-            async with places:
+    async def _turn(self, tenant: TenantId) -> None:
+        try:
+            async with self._places:
                 await self._serve(tenant)
-
-        await asyncio.gather(*map(serve, await self._tenants()))
+        finally:
+            self._busy.discard(tenant)
 
     async def _tenants(self) -> set[TenantId]:
         """Of all shards that answer."""

@@ -22,6 +22,7 @@ import structlog
 from libs.aip.ids import uuid7
 from libs.errors import AppError
 from libs.service.background import background
+from libs.service.errors import expected
 from libs.tenancy import Route
 from libs.usage import Attribution, Payer, Use
 from libs.usage.budgets import Adjust, Ledger, Reservation
@@ -195,7 +196,8 @@ class Purse:
         usable_until = time.monotonic() + self.lease.total_seconds() * (1 - _SAFE)
         try:
             answer = await self.ledger.submit(self.payer.route, adjust)
-        except AppError as error:
+        except Exception as exc:  # a bug, too: nobody waits for an answer that will not come
+            error = expected(exc)
             for _, future in asked:
                 _fail(future, error)
             log.warning("budget.not_told", error=error.reason)

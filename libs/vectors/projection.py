@@ -19,7 +19,7 @@ import structlog
 from libs.changes import Vector
 from libs.errors import AppError
 from libs.metrics import PROJECTION_FAILURES, PROJECTIONS
-from libs.postgres import store_errors
+from libs.postgres import StoreUnavailable, store_errors
 from libs.spine import Write, read
 from libs.tenancy import Route, TenantId
 from libs.tenancy.directory import Directory
@@ -203,8 +203,13 @@ class ProjectionWorker:
         return done
 
     async def _tenants(self, shard: asyncpg.Pool) -> list[TenantId]:
-        with store_errors():
-            rows = await shard.fetch(_TENANTS, self.projector.collection.name)
+        """None of a shard that does not answer: the others are repaired."""
+        try:
+            with store_errors():
+                rows = await shard.fetch(_TENANTS, self.projector.collection.name)
+        except StoreUnavailable as exc:
+            log.warning("projection.pass_failed", error=exc.reason)
+            return []
         return [TenantId(row[0]) for row in rows]
 
     async def _repair(self, tenant: TenantId) -> int:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from libs.aip.filtering import Condition
 from libs.aip.names import resource_uuid
-from libs.approvals import Approved
+from libs.approvals import ApprovalRequired, Approved
+from libs.approvals import Kind as Approvable
 from libs.auth.identity import escaped
 from libs.changes import Asked, Command, Operation, Origin
 from libs.embedding import Purpose, TenantEmbedder, Text
@@ -133,6 +134,8 @@ class ItemOperations:
         """Accepts what was approved, in the name of who approved last; raises what `move` does."""
         by = approved.approvers[-1] if approved.approvers else ""
         item = resource_uuid(approved.target, self.nearest.collection.name, "target")
+        if not approved.is_of((await self.get(route, item)).stored.scope):
+            raise ApprovalRequired(Approvable.KNOWLEDGE, approved.target, approved.version)
         origin = Origin(f"{SERVICE} for user:{escaped(by)}" if by else SERVICE)
         await self.move(route, Asked(origin, None), Operation.ACCEPTED, item, approved.version, by)
 

@@ -207,7 +207,8 @@ async def test_what_the_registry_renames_is_there(database: Database) -> None:
             for name, store in registry.items():
                 columns = {
                     **dict.fromkeys((*store.people, *store.actors, *store.rows), "text"),
-                    **dict.fromkeys(store.documents, "jsonb"),
+                    **dict.fromkeys(store.resources, "text"),
+                    **dict.fromkeys((each.split(".")[0] for each in store.documents), "jsonb"),
                     **dict.fromkeys(store.lists, "text[]"),
                     **dict.fromkeys(store.sealed, "bytea"),
                 }

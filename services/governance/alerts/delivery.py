@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 
@@ -14,13 +15,22 @@ from libs.metrics import DELIVERIES
 from libs.service.rounds import TenantRounds, answering
 from libs.tenancy import Route
 from libs.tenancy.directory import Directory
-from services.governance.alerts.domain import State, Told, body_of, headers_of, pause
+from services.governance.alerts.domain import (
+    DISABLED,
+    State,
+    Told,
+    body_of,
+    headers_of,
+    pause,
+)
 from services.governance.alerts.sender import Sender
 from services.governance.alerts.store import WHOM, Due, PostgresAlerts
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 8  # attempts for one tenant
+_TENANTS = 8  # at the same time
+_TURN = 2.0  # seconds after which a tenant goes to the end of the queue
 _INTERVAL = timedelta(seconds=1)
 
 
@@ -35,13 +45,16 @@ class Deliverer:
     chance: Callable[[], float] = random.random
 
     async def __call__(self, route: Route) -> None:
-        """Until nothing is due any more."""
-        while due := await self.alerts.claim(route, _AT_ONCE):
+        """Until nothing is due any more, or its turn is over: others wait, and a receiver that does
+        not answer takes long."""
+        until = monotonic() + _TURN
+        while monotonic() < until and (due := await self.alerts.claim(route, _AT_ONCE)):
             await asyncio.gather(*(self._deliver(route, each) for each in due))
 
     def rounds(self, directory: Directory) -> TenantRounds:
         """Every second, for those who have something to send."""
-        return TenantRounds("webhooks.deliver", directory, answering(WHOM), self, _INTERVAL)
+        whom = answering(WHOM)
+        return TenantRounds("webhooks.deliver", directory, whom, self, _INTERVAL, at_once=_TENANTS)
 
     async def _deliver(self, route: Route, due: Due) -> None:
         told = await self._attempt(route, due)
@@ -59,6 +72,8 @@ class Deliverer:
         await self.alerts.end(route, due, state, told, wait)
 
     async def _attempt(self, route: Route, due: Due) -> Told:
+        if not due.wanted:
+            return DISABLED
         url, key = await self.keyring.open(
             route,
             [

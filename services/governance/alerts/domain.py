@@ -79,7 +79,10 @@ class Told(NamedTuple):
     @property
     def hopeless(self) -> bool:
         """Whether it need not be tried again."""
-        return self.status == _GONE
+        return self.status == _GONE or self == DISABLED
+
+
+DISABLED = Told(0, "disabled")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ class Rules:
             raise invalid(field, "must be a URL")
         if not parts.hostname or parts.username is not None or parts.fragment:
             raise invalid(field, "must name a host, without user, password and fragment")
+        if not _is_name(parts.hostname):
+            raise invalid(field, "must name a host that can be looked up")
         local = self.local and parts.hostname in _LOCAL
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
             raise invalid(field, "must begin with https://")
@@ -122,6 +127,14 @@ class Rules:
         if address.is_loopback:
             return self.local
         return address.is_global and not address.is_multicast and not _nat64(address)
+
+
+def _is_name(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _literal(host: str) -> Address | None:

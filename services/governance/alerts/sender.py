@@ -41,7 +41,7 @@ class Sender:
             return Told(0, "timeout")
         except (AddressRefused, InvalidRequest):
             return Told(0, "address_refused")
-        except OSError:
+        except (OSError, UnicodeError):  # a label of a name may be too long to be looked up
             return Told(0, "host_unknown")
         except httpx.ConnectError:
             return Told(0, "not_connected")
@@ -49,14 +49,18 @@ class Sender:
             return Told(0, "connection_lost")
 
     async def _send(self, url: str, headers: Mapping[str, str], body: bytes) -> Told:
-        parts = self.rules.check(url, "url")
-        host, secure = parts.hostname or "", parts.scheme == "https"
-        address = await self._address(host, parts.port or (443 if secure else 80))
-        there = httpx.URL(url).copy_with(host=str(address))
-        named = {**headers, "host": parts.netloc}
+        self.rules.check(url, "url")
+        there = httpx.URL(url)
+        host, secure = there.raw_host.decode(), there.scheme == "https"
+        address = await self._address(host, there.port or (443 if secure else 80))
+        named = {**headers, "host": there.netloc.decode()}
         extensions = {"sni_hostname": host} if secure else {}
         request = self.client.build_request(
-            "POST", there, headers=named, content=body, extensions=extensions
+            "POST",
+            there.copy_with(host=str(address)),
+            headers=named,
+            content=body,
+            extensions=extensions,
         )
         response = await self.client.send(request, stream=True)
         await response.aclose()
@@ -76,7 +80,7 @@ class Sender:
 @asynccontextmanager
 async def open_sender(rules: Rules) -> AsyncIterator[Sender]:
     """A sender for the length of the block."""
-    limits = httpx.Limits(max_connections=32, max_keepalive_connections=0)
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=0)
     async with httpx.AsyncClient(
         trust_env=False, follow_redirects=False, timeout=_TIMEOUT, limits=limits
     ) as client:

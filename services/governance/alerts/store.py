@@ -26,10 +26,10 @@ from services.governance.alerts.errors import (
 )
 
 COLLECTION, DELIVERIES = "webhooks", "webhookDeliveries"
+TEST = "webhook.test"
 MOST = 50  # webhooks of a tenant
 _LEASE = timedelta(seconds=30)  # of an attempt, longer than it can take
 _DAY = timedelta(days=1)
-_KEPT_FOR = timedelta(days=90)
 _ALERTS = """
     SELECT * FROM aeterna.alert
     WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2){where} ORDER BY id DESC LIMIT $3
@@ -92,11 +92,6 @@ _END = """
         due_at = CASE $4 WHEN 'pending' THEN now() + $7::interval END
     WHERE tenant_id = $1 AND id = $2 AND attempts = $3 AND due_at IS NOT NULL
 """
-_FORGET = """
-    DELETE FROM aeterna.alert WHERE tenant_id = $1 AND id IN (
-        SELECT id FROM aeterna.alert WHERE tenant_id = $1 AND raised_at < now() - $2::interval
-        ORDER BY id LIMIT 1000)
-"""
 WHOM = "SELECT * FROM aeterna.tenants_with_deliveries()"
 
 
@@ -118,8 +113,14 @@ class Due(NamedTuple):
     row_id: UUID
     url: bytes
     secret: bytes
+    enabled: bool
     alert: UUID
     message: dict[str, Any]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is to be sent: by a webhook that is disabled only what tests it."""
+        return self.enabled or self.message["type"] == TEST
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ class PostgresAlerts:
 
         async def ring(write: Write) -> dict[str, Any]:
             await _check(write, webhook, 0)
-            alert = Alert("webhook.test", Severity.INFO, f"{COLLECTION}/{webhook}")
+            alert = Alert(TEST, Severity.INFO, f"{COLLECTION}/{webhook}")
             await raise_alert(write, alert, asked.origin)
             await write.conn.execute(_ONLY_TO, route.tenant, alert.id, webhook)
             await write.conn.execute(_SEND_TO, route.tenant, alert.id, webhook, _DAY)
@@ -252,7 +253,6 @@ class PostgresAlerts:
         """What is due, for as long as the lease is: then another process may try it."""
         async with writing(route, durable=False) as write:
             rows = await write.conn.fetch(_CLAIM, route.tenant, _LEASE, count)
-            await write.conn.execute(_FORGET, route.tenant, _KEPT_FOR)
         return [_due(row) for row in rows]
 
     async def end(self, route: Route, due: Due, state: State, told: Told, wait: timedelta) -> None:
@@ -311,5 +311,5 @@ def _due(row: asyncpg.Record) -> Due:
             "facts": json.loads(row["facts"]),
         },
     }
-    names = ("id", "attempts", "retry_until", "webhook", "row_id", "url", "secret", "alert")
+    names = [name for name in Due._fields if name != "message"]
     return Due(**{name: row[name] for name in names}, message=message)

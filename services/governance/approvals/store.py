@@ -11,19 +11,18 @@ import asyncpg
 
 from libs.aip.filtering import Comparison, to_sql
 from libs.alerts import Alert, Severity, raise_alert
-from libs.approvals import COLLECTION, SCOPE_IDS, Config, Kind, Mode, State, nearest
+from libs.approvals import COLLECTION, SCOPE_IDS, Config, Mode, State, nearest
 from libs.approvals.store import configured_from
 from libs.auth import Role
-from libs.auth.identity import subject_of
 from libs.changes import Asked, Change, Operation, Origin
 from libs.scope import Scope
 from libs.spine import Write, read, writing
 from libs.spine.requests import Answers
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
-from services.governance.approvals import domain
+from services.governance.approvals import domain, targets
 from services.governance.approvals.domain import Approval, Asking, Person
-from services.governance.approvals.errors import RequestNotFound, RequestPending, TargetNotFound
+from services.governance.approvals.errors import RequestNotFound, RequestPending
 from services.governance.approvals.ports import Comment, Stored, Texts
 from services.governance.approvals.rows import (
     MUTABLE,
@@ -82,11 +81,6 @@ _DELEGATED = f"""
 _CONFIGURED = f"""
     SELECT {", ".join(SCOPE_IDS)}, config, version FROM aeterna.approval_config
     WHERE tenant_id = $1
-"""
-# A person who wrote a version of the target, or proposed it, does not decide on it.
-_WRITERS = """
-    SELECT DISTINCT actor FROM aeterna.change WHERE tenant_id = $1 AND resource = $2
-    AND operation IN ('created', 'updated', 'proposed')
 """
 _BOUND = """
     SELECT DISTINCT user_id FROM aeterna.role_binding
@@ -193,14 +187,11 @@ class PostgresRequests:
         self, write: Write, origin: Origin, new: UUID, asking: Asking, texts: Texts
     ) -> None:
         tenant, now = write.route.tenant, self.now()
-        actors = await write.conn.fetch(_WRITERS, tenant, asking.target)
-        if asking.kind is Kind.KNOWLEDGE and not actors:
-            raise TargetNotFound(asking.target)
+        writers = await targets.writers(write, asking)
         key = (asking.kind.value, asking.target, asking.version)
         if pending := await write.conn.fetchval(_PENDING, tenant, *key):
             raise RequestPending(pending)
         config = await _config(write, asking.scope)
-        writers = [subject_of(row["actor"]) for row in actors]
         bound = await _bound(write, config, asking.scope, now)
         approval = domain.opened(new, asking, config, writers, bound, now)
         serial = await write.conn.fetchval(_SERIAL, tenant, now.year)
@@ -264,11 +255,7 @@ def _alert(approval: Approval) -> Alert:
         kind="approval.expired" if expired else "approval.escalated",
         severity=Severity.MEDIUM if expired else Severity.LOW,
         resource=f"{COLLECTION}/{approval.id}",
-        facts={
-            "kind": approval.asking.kind.value,
-            "target": approval.asking.target,
-            "risk": approval.asking.risk.value,
-        },
+        facts={"kind": approval.asking.kind.value, "risk": approval.asking.risk.value},
     )
 
 

@@ -73,7 +73,8 @@ class Vouchers(Protocol):
 
 
 class Lengths(Protocol):
-    """The logs of all tenants. Raises StoreUnavailable when a shard cannot be reached."""
+    """The logs of all tenants. Raises StoreUnavailable when the control database cannot be reached;
+    tenants of a shard that cannot be reached are left out."""
 
     async def lengths(self) -> Mapping[TenantId, int]:
         """The last number given out in the log of every active tenant that has any."""

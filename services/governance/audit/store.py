@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
+import structlog
 
 from libs.aip.filtering import Comparison, to_sql
 from libs.changes import Asked, Change, Command, Operation
 from libs.errors import AppError
-from libs.postgres import lend, store_errors
+from libs.postgres import StoreUnavailable, lend, store_errors
 from libs.signing import Signed
 from libs.signing.store import public_keys
 from libs.spine import read, writing
@@ -21,6 +22,8 @@ from libs.wakeups import Wakeups
 from services.governance.audit.domain import Event
 from services.governance.audit.ports import Checkpoint, Ends
 from services.governance.store.governing import GoverningShards
+
+log = structlog.get_logger(__name__)
 
 _PAGE = f"""
     SELECT {COLUMNS} FROM aeterna.change
@@ -124,10 +127,10 @@ class PostgresTrail:
     async def lengths(self) -> Mapping[TenantId, int]:
         found: dict[TenantId, int] = {}
         for pool in await self._shards.all():
-            with store_errors():
-                async with lend(pool) as conn:
-                    rows = await conn.fetch(_LENGTHS)
-            found.update({TenantId(row["tenant_id"]): row["seq"] for row in rows})
+            try:
+                found |= await _lengths(pool)
+            except StoreUnavailable as error:  # the trails of the other shards grow
+                log.warning("audit.shard_not_looked_at", error=error.reason)
         return found
 
 
@@ -177,6 +180,13 @@ def _pruning(asked: Asked, until: int) -> Change:
         event="audit.pruned",
         details={"until": str(until)},
     )
+
+
+async def _lengths(pool: asyncpg.Pool) -> dict[TenantId, int]:
+    with store_errors():
+        async with lend(pool) as conn:
+            rows = await conn.fetch(_LENGTHS)
+    return {TenantId(row["tenant_id"]): row["seq"] for row in rows}
 
 
 def _attempt(

@@ -19,7 +19,7 @@ from services.governance.authorization.api.agents import AgentServicer
 from services.governance.authorization.api.policies import PolicyServicer
 from services.governance.authorization.api.roles import RoleServicer
 from services.governance.authorization.domain.cedar import Grammar
-from services.governance.authorization.operations import Check, Simulate
+from services.governance.authorization.operations import Check, Engines, Simulate
 from services.governance.authorization.store.agents import PostgresAgents
 from services.governance.authorization.store.changing import Changing
 from services.governance.authorization.store.decisions import PostgresDecisions
@@ -37,9 +37,10 @@ def authorization(platform: Platform) -> Sequence[Registration]:
     agents = AgentServicer(PostgresAgents(changing, _now), platform.keyring)
     grammar = Grammar(actions().schema, actions().members, _CLOSED)
     kept = PostgresPolicies(changing, platform.keyring, grammar, _now, Uuid7())
-    simulate = Simulate(PostgresDecisions())
+    engines = Engines()
+    simulate = Simulate(PostgresDecisions(), engines)
     policies = PolicyServicer(kept, grammar, simulate, platform.keyring)
-    access = AccessServicer(Check(_now))
+    access = AccessServicer(Check(engines, _now))
     return [
         Registration(
             "aeterna.governance.v1.RoleService",

@@ -11,7 +11,7 @@ from libs.changes import Asked, Change, Operation
 from libs.consent import ConsentPolicy
 from libs.consent.known import POLICY, policy_of
 from libs.errors import invalid
-from libs.spine import Write, read, writing
+from libs.spine import SubjectErased, Write, read, writing
 from libs.spine.requests import Answers
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
@@ -90,9 +90,7 @@ class PostgresConsents:
                 answers.add(asked.request, {"number": consent.number})
                 answers.save(write)
             else:
-                (consent,) = _consents(
-                    await write.conn.fetch(_EVENTS, route.tenant, subject, answer["number"] - 1, 1)
-                )
+                consent = await _answered(write, subject, answer["number"])
         self.wakeups.publish(route.tenant)
         return consent
 
@@ -161,6 +159,15 @@ class PostgresConsents:
         write.add(_TELL, *values, asked.origin.actor)
         write.add(_PUT_POLICY, *asdict(replace(policy, number=number)).values())
         return Consent(*values, actor=asked.origin.actor)
+
+
+async def _answered(write: Write, subject: str, number: int) -> Consent:
+    """What was noted before; raises SubjectErased."""
+    tenant = write.route.tenant
+    for consent in _consents(await write.conn.fetch(_EVENTS, tenant, subject, number - 1, 1)):
+        if consent.number == number:
+            return consent
+    raise SubjectErased(tenant)
 
 
 def _consents(rows: list[asyncpg.Record]) -> list[Consent]:

@@ -1,5 +1,6 @@
 """What an erasure reports and certifies, and what it makes of actors and other texts. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,6 +98,12 @@ def renamed_actor(actor: str, erasure: Erasure) -> str:
         f"{part.partition(':')[0]}:{erasure.pseudonym}" if part in parts else part
         for part in actor.split(" for ")
     )
+
+
+def renamed_resource(name: str, erasure: Erasure) -> str:
+    """The same for the name of a resource, which may be that of the person: `users/ann`."""
+    ids = "|".join(map(re.escape, sorted(erasure.names, key=len, reverse=True)))
+    return re.sub(rf"/(?:{ids})(?=/|\Z)", f"/{erasure.pseudonym}", renamed_text(name, erasure))
 
 
 def renamed_text(text: str, erasure: Erasure) -> str:

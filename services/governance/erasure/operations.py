@@ -10,8 +10,11 @@ from libs.changes import Asked, Change, Origin
 from libs.changes import Operation as Did
 from libs.erasure import Erasure, Strategy
 from libs.erasure.ledger import ErasureForgotten
+from libs.erasure.texts import is_named, mentions
+from libs.errors import invalid
 from libs.operations import Operation, OperationUnderWay
 from libs.operations.store import Operations
+from libs.postgres import StoreUnavailable
 from libs.spine import writing
 from libs.spine.requests import Answers
 from libs.tenancy import Route, TenantId
@@ -24,7 +27,7 @@ from services.governance.erasure.store.ledger import Entry, WrittenLedger, to_re
 
 _IDS = UUID("0d4c3b5e-6f0b-4f7e-9c1d-6a2f8f1f7c53")  # of the erasures that requests with ids make
 _PREFIX = {Strategy.PSEUDONYMIZE: "pseudonym"}
-_REPLAY = Origin("user:governance")  # who does again what somebody has asked for before
+_REPLAY = Origin("service:governance")  # who does again what somebody has asked for before
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Erasures:
         """Notes the erasure and begins it; a repeat gets the operation that the first one began.
 
         Raises:
-            SelfErasure, OperationUnderWay, RequestIdReused: As they say.
+            SelfErasure, InvalidRequest, OperationUnderWay, RequestIdReused: As they say.
         """
         request = asked.request
         identity = uuid5(_IDS, f"{route.tenant}/{request.id}") if request else self.new_id()
@@ -64,10 +67,14 @@ class Erasures:
         )
         if person_of(asked.origin.actor) in actor_parts(erasure):
             raise SelfErasure
+        if is_named(wanted.reference, erasure.names) or mentions(wanted.reference, erasure.names):
+            raise invalid("reference", "must not name the person: it is kept")
         actor, tenant = asked.origin.actor, route.tenant
         added = await self.ledger.add(tenant, erasure, wanted.reference, actor)
         try:
             return await self._begin(route, asked, identity)
+        except StoreUnavailable:  # it may have begun: if not, the replays begin it
+            raise
         except Exception:
             if added:
                 await self.ledger.drop(tenant, identity)

@@ -90,7 +90,7 @@ async def _gated(write: Write, items: Sequence[Stored]) -> Sequence[Stored]:
         replace(
             item,
             needs_approval=known.needs(item.scope),
-            approved=known.find(name, item.version),
+            approved=known.find(name, item.version, item.scope),
         )
         for item, name in zip(items, names, strict=True)
     ]

@@ -9,6 +9,7 @@ from libs.changes import Origin
 from libs.spine import read, writing
 from libs.spine.changes import changes_since
 from libs.tenancy import Route
+from tests.databases import Database
 
 ORIGIN = Origin("service:governance", "ab" * 16)
 _ALERTS = "SELECT * FROM aeterna.alert WHERE tenant_id = $1"
@@ -44,6 +45,23 @@ async def test_an_alert_of_a_write_that_fails_was_never_raised(route: Route) -> 
         await fail()
 
     assert await read(route, _ALERTS) == []
+
+
+async def test_alerts_are_forgotten_after_ninety_days(route: Route, database: Database) -> None:
+    alerts = [Alert("anomaly.cost", Severity.LOW) for _ in range(3)]
+    async with writing(route) as write:
+        for alert in alerts[:2]:
+            await raise_alert(write, alert, ORIGIN)
+    async with database.connect() as superuser:
+        await superuser.execute(
+            "UPDATE aeterna.alert SET raised_at = raised_at - interval '91 days' WHERE id = $1",
+            alerts[0].id,
+        )
+
+    async with writing(route) as write:
+        await raise_alert(write, alerts[2], ORIGIN)
+
+    assert {row["id"] for row in await read(route, _ALERTS)} == {each.id for each in alerts[1:]}
 
 
 @pytest.mark.parametrize("kind", ["", "Budget", "a b", "budget.", ".x"])

@@ -11,6 +11,7 @@ from libs.postgres import StoreUnavailable
 from libs.spine.changes import LoggedChange, changes_since
 from libs.tenancy import Route, TenantId, TenantNotFound
 from libs.wakeups import Wakeups
+from tests.integration.authorization.erased import forget
 
 
 @dataclass
@@ -98,6 +99,15 @@ async def test_what_cannot_be_written_is_kept(trail: Trail) -> None:
 
     trail.way.open = True
     assert await trail.pass_time(5) == [("GetMemory", "3")]
+
+
+async def test_who_was_erased_does_not_keep_others_out_of_the_trail(trail: Trail) -> None:
+    await forget(trail.way.route_there, "ann")
+    trail.note()
+    trail.note("ListMemories", actor="user:bob")
+
+    assert await trail.pass_time(0) == [("ListMemories", "1")]
+    assert await trail.pass_time(100) == []
 
 
 async def test_a_tenant_that_is_none_has_no_trail(trail: Trail) -> None:

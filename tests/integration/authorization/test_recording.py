@@ -1,6 +1,7 @@
 """Decisions are kept, counted and bounded; losing them costs nobody anything."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,7 @@ from libs.authorization.recording import DecisionRecorder, open_recorder
 from libs.authorization.things import MEMORY, Thing
 from libs.spine import read
 from libs.tenancy import Route
+from tests.integration.authorization.erased import forget
 
 DEV = Principal("acme", "dev", frozenset({Role.DEVELOPER}))
 ALLOWED = Decision(True, ("aeterna:developer-memories",), "permitted")
@@ -46,6 +48,22 @@ async def test_what_is_left_is_written_at_the_end(route: Route) -> None:
         recorder.record(route, DEV, "GetMemory", memory(), ALLOWED)
 
     assert len(await rows(route)) == 1
+
+
+async def test_nothing_is_kept_of_who_was_erased(route: Route) -> None:
+    """Though it was heard before, or is asked with a token that still holds."""
+    recorder = DecisionRecorder()
+    ann = replace(DEV, person="ann")
+    recorder.record(route, ann, "GetMemory", memory(), ALLOWED)
+    recorder.record(route, DEV, "GetMemory", memory("ann"), ALLOWED)
+    recorder.record(route, DEV, "GetMemory", memory("bob"), ALLOWED)
+
+    await forget(route, "ann")
+    await recorder.flush()
+    recorder.record(route, ann, "ListMemories", None, ALLOWED)
+    await recorder.flush()
+
+    assert [tuple(row)[:2] for row in await rows(route)] == [("dev", "GetMemory")]
 
 
 @pytest.mark.parametrize(("at_once", "in_all", "kept"), [(5, 9, 5), (9, 3, 3), (9, 9, 9)])

@@ -125,6 +125,30 @@ async def test_what_is_given_up_is_listed_and_can_be_sent_again(
     await eventually(delivered)
 
 
+async def test_nothing_but_a_test_is_sent_to_a_webhook_that_is_disabled(
+    acme: Spender, receiver: Receiver
+) -> None:
+    await create(acme, "ops", receiver.url)
+    await acme.create_budget("all", "10", threshold_percents=[80])
+    receiver.replies += [Reply(500)]
+    await acme.spend("9")
+    await receiver.arrived.acquire()
+    off = pb.UpdateWebhookRequest(webhook=pb.Webhook(name="webhooks/ops", disabled=True))
+    await acme.suite.alerts.UpdateWebhook(off, metadata=acme.metadata)
+
+    (delivery,) = await deliveries(acme)
+    again = pb.RedeliverWebhookDeliveryRequest(name=delivery.name)  # or five seconds later
+    await acme.suite.alerts.RedeliverWebhookDelivery(again, metadata=acme.metadata)
+
+    (delivery,) = await ended(acme, 1)
+    assert (delivery.state, delivery.problem) == (DEAD, "disabled")
+    assert len(receiver.received) == 1
+    test = pb.TestWebhookRequest(name="webhooks/ops")
+    await acme.suite.alerts.TestWebhook(test, metadata=acme.metadata)
+    await ended(acme, 2)
+    assert receiver.message()["type"] == "webhook.test"
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -140,6 +164,8 @@ async def test_what_is_given_up_is_listed_and_can_be_sent_again(
         "https://0.0.0.0/",
         "https://example.com:0/",
         "https://exa mple.com/",
+        "https://example..com/",
+        f"https://{'a' * 64}.com/",
         "http://127.0.0.2.example.com/",
     ],
 )

@@ -495,6 +495,29 @@ async def test_only_the_scope_that_asks_for_approvals_needs_them(company: Compan
         await company.lead("cat").accept(own)
 
 
+async def test_a_request_is_decided_where_its_target_is(company: Company) -> None:
+    """Not where it is easier."""
+    await company.ann.configure(scope=TEAM, **REQUIRED)
+    await company.ann.configure(preset=pb.APPROVAL_PRESET_PERMISSIVE)
+    item = await company.lead("bob").propose(scope=TEAM, layer=kb.KNOWLEDGE_LAYER_TEAM)
+    dan = company.lead("dan")
+
+    for scope in (scope_pb2.Scope(), scope_pb2.Scope(team_id="payments", project_id="p")):
+        with fails_with("INVALID_REQUEST", "approval_request.scope"):
+            await dan.ask(**about(item), scope=scope, risk=pb.APPROVAL_RISK_LOW)
+    asked = await dan.ask(**about(item), scope=TEAM)
+    async with company.suite.database.connect() as superuser:  # as one of before stands there
+        await superuser.execute("UPDATE aeterna.approval_request SET team_id = ''")
+    await company.lead("cat").approve(asked)
+
+    await eventually(lambda: _is(company, asked, state=pb.APPROVAL_STATE_FAILED))
+    assert (await company.ann.get(asked)).error == "APPROVAL_REQUIRED"
+    assert (await company.ann.item(item)).status == kb.KNOWLEDGE_STATUS_PROPOSED
+    again = await dan.ask(**about(item), scope=TEAM)
+    await company.lead("cat").approve(again)
+    await eventually(lambda: _is(company, again, state=APPLIED))
+
+
 async def test_what_was_approved_is_applied_once_after_a_crash(company: Company) -> None:
     """The database ends whoever applies it, until it is well again."""
     await company.ann.configure(**REQUIRED)

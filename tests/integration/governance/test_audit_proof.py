@@ -76,10 +76,15 @@ class Auditor:
 async def grown(suite: Suite, pool: asyncpg.Pool, tenant: str, length: int = 10) -> Auditor:
     """A tenant whose trail has that length."""
     metadata = await suite.create_tenant(tenant)
+    await grow(pool, tenant, length - 1)
+    return Auditor(suite, metadata)
+
+
+async def grow(pool: asyncpg.Pool, tenant: str, length: int) -> None:
+    """By so much."""
     change = Change("memories/x", Operation.UPDATED, _ORIGIN, details={"reason": "test"})
     async with writing(Route(TenantId(tenant), ShardId(SHARD), 1, pool)) as write:
-        await write.append([change] * (length - 1))
-    return Auditor(suite, metadata)
+        await write.append([change] * length)
 
 
 async def signed_at(auditor: Auditor, number: int) -> None:
@@ -98,6 +103,20 @@ async def test_trails_are_signed_as_they_grow(proving: Suite, pool: asyncpg.Pool
     assert checkpoint.hash == await auditor.hash_of(10)
     found = await auditor.verify()
     assert (found.intact, found.proved, found.checked) == (True, 10, 10)
+
+
+async def test_a_shard_that_is_away_keeps_no_other_from_being_signed(
+    proving: Suite, pool: asyncpg.Pool
+) -> None:
+    auditor = await grown(proving, pool, "acme")
+    async with proving.database.connect() as superuser:
+        await superuser.execute(
+            "INSERT INTO control.shard (id, dsn) VALUES ('away', 'postgresql://127.0.0.1:1/away')"
+        )
+
+    for length in (15, 20):  # a look may have been under way
+        await grow(pool, "acme", 5)
+        await signed_at(auditor, length)
 
 
 async def test_a_tail_that_is_removed_with_its_count_is_found_by_a_checkpoint(

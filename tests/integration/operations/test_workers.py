@@ -111,6 +111,19 @@ async def test_an_operation_is_done_step_by_step(
     ]
 
 
+async def test_operations_go_on_while_another_shard_is_away(
+    operations: Operations, working: Working, route: Route, database: Database
+) -> None:
+    async with database.connect() as superuser:
+        await superuser.execute(
+            "INSERT INTO control.shard (id, dsn) VALUES ('away', 'postgresql://127.0.0.1:1/away')"
+        )
+    begun = await operations.begin(route, ASKED, "Count", {})
+
+    async with working(operations, counting(Counting())):
+        assert (await ended(operations, route, begun)).state is State.SUCCEEDED
+
+
 async def test_several_replicas_do_each_operation_once(
     operations: Operations, working: Working, new_route: Callable[[str], Any]
 ) -> None:

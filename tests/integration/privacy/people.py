@@ -10,7 +10,7 @@ from uuid import uuid4
 from google.protobuf.struct_pb2 import Struct
 
 from aeterna.common.v1 import scope_pb2
-from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
+from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2, roles_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from aeterna.sync.v1 import documents_pb2
@@ -114,7 +114,21 @@ class People:
             event="login.seen", resource=f"mail of {MAIL}", subject=ANN
         )
         await self.suite.audit.RecordAuditEvent(record, metadata=self.ann)
+        await self.name()
         self.mine, self.others = [session.name, own.name], [about_others.name, innocent.name]
+
+    async def name(self) -> None:
+        """Resources that are called as Ann is."""
+        asked = approvals_pb2.ApprovalRequest(
+            kind=approvals_pb2.APPROVAL_KIND_ROLE, target=f"users/{ANN}", title="A role"
+        )
+        await self.suite.approvals.CreateApprovalRequest(
+            approvals_pb2.CreateApprovalRequestRequest(approval_request=asked), metadata=self.admin
+        )
+        suspend = roles_pb2.SuspendUserRequest(user=ANN)
+        await self.suite.roles.SuspendUser(suspend, metadata=self.admin)
+        resume = roles_pb2.ResumeUserRequest(user=ANN)
+        await self.suite.roles.ResumeUser(resume, metadata=self.admin)
 
     async def write(self) -> documents_pb2.Document:
         """A document that names Ann in a field and in a version that is no more, where it was typed

@@ -219,3 +219,14 @@ async def test_knowledge_is_about_its_author_where_a_tenant_says_so(
     await suite.knowledge.CreateKnowledgeItem(item(), metadata=people.ann)
     shown = await suite.knowledge.SearchKnowledgeItems(search, metadata=people.admin)
     assert len(shown.results) == 2
+
+
+async def test_what_an_erased_person_said_is_not_told_again(
+    people: People, consents: Consenting
+) -> None:
+    request = pb.GrantConsentRequest(subject=ANN, purpose="memory", request_id=str(uuid4()))
+    await consents.stub.GrantConsent(request, metadata=people.admin)
+    await people.erase()
+
+    with fails_with("SUBJECT_ERASED"):
+        await consents.stub.GrantConsent(request, metadata=people.admin)

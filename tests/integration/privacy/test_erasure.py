@@ -9,13 +9,18 @@ from uuid import uuid4
 
 import grpc
 import pytest
+from google.longrunning import operations_pb2
 
 from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from aeterna.sync.v1 import documents_pb2
+from libs.changes import Asked
 from libs.clients.errors import from_status
+from libs.operations.store import Operations
+from libs.postgres import StoreUnavailable
 from libs.signing import SignatureInvalid, Signed
+from libs.tenancy import Route
 from tests.errors import fails_with, reason_of
 from tests.eventually import eventually
 from tests.integration.privacy.dumps import holding
@@ -256,6 +261,51 @@ async def test_a_forged_amendment_is_found(people: People) -> None:
     verdict = await people.suite.audit.VerifyAuditTrail(verify, metadata=people.admin)
 
     assert not verdict.intact
+
+
+async def test_what_may_have_begun_is_not_forgotten(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of the store is lost: nobody knows whether the erasure was begun."""
+    begin = Operations.begin
+
+    async def lost(self: Operations, route: Route, asked: Asked, kind: str, given: Any) -> Any:
+        await begin(self, route, asked, kind, given)
+        monkeypatch.undo()
+        raise StoreUnavailable
+
+    monkeypatch.setattr(Operations, "begin", lost)
+    with fails_with("STORE_UNAVAILABLE"):
+        await people.begin("delete")
+
+    request = operations_pb2.ListOperationsRequest(filter='kind = "EraseSubject"')
+    stub = people.suite.governance_operations
+    (begun,) = (await stub.ListOperations(request, metadata=people.admin)).operations
+    assert (await people.ended(begun.name)).HasField("response")
+
+
+@pytest.mark.parametrize("reference", [ANN, f"Ticket 12 of {MAIL}"])
+async def test_a_reference_does_not_name_the_person(people: People, reference: str) -> None:
+    """It is kept in the ledger and in the certificate."""
+    with fails_with("INVALID_REQUEST", "reference"):
+        await people.begin(reference=reference)
+
+
+async def test_who_is_called_like_a_role_takes_no_settings_along(people: People) -> None:
+    """Words of ours stand beside the names of people."""
+    config = approvals_pb2.ApprovalConfig(approvers=["roles", "bob"], quorum=1)
+    configure = approvals_pb2.SetApprovalConfigRequest(approval_config=config)
+    stub = people.suite.approvals
+    before = await stub.SetApprovalConfig(configure, metadata=people.admin)
+    get = approvals_pb2.GetApprovalConfigRequest()
+
+    for subject in ("architect", "roles"):
+        await people.ended((await people.begin("delete", subject=subject)).name)
+
+    after = await stub.GetApprovalConfig(get, metadata=people.admin)
+    assert list(after.approver_roles) == list(before.approver_roles)
+    assert len(after.approvers) == 2
+    assert "roles" not in after.approvers
 
 
 async def test_ids_that_patterns_could_confuse(people: People) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from libs.postgres import StoreUnavailable
+from libs.service.errors import InternalError
 from libs.tenancy import Route
 from libs.usage import Payer
 from libs.usage.allotments import Allotments, Loan, open_allotments
@@ -23,11 +24,13 @@ class Flaky(Ledger):
 
     def __init__(self) -> None:
         super().__init__(Wakeups())
-        self.asked = 0
+        self.asked, self.broken = 0, False
         self.lose_answers = self.lose_questions = 0
 
     async def submit(self, route: Route, command: Command) -> Reservation:
         self.asked += 1
+        if self.broken:
+            raise ValueError("a bug")
         if self.lose_questions:
             self.lose_questions -= 1
             raise StoreUnavailable
@@ -99,6 +102,19 @@ async def test_what_was_spent_counts_once_though_messages_are_lost(
     await eventually(told)
     await asyncio.sleep(1)
     assert (await standing(route))["all"][0] == 18
+
+
+async def test_a_bug_fails_those_who_ask_and_nobody_later(
+    allotments: Allotments, ledger: Flaky, route: Route
+) -> None:
+    await add_budget(route, "all", 1000)
+    ledger.broken = True
+    with pytest.raises(InternalError):
+        await asyncio.wait_for(borrow(allotments, route, 5), 10)
+
+    ledger.broken = False
+    await allotments.settle(await borrow(allotments, route, 5), Decimal(3), ())
+    assert (await standing(route))["all"][0] == 3
 
 
 async def test_leases_are_renewed_and_what_is_idle_is_given_back(

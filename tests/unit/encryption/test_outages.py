@@ -298,3 +298,21 @@ async def test_one_service_follows_another(flaky: Flaky, other: Any) -> None:
     assert both.owns(before.key_id)
     assert both.owns(after.key_id)
     assert len(await both.keys()) == 2
+
+
+async def test_the_current_service_is_asked_though_the_previous_one_is_away(
+    flaky: Flaky, other: Any
+) -> None:
+    context = {"tenant": "acme"}
+    before = await flaky.wrap(bytes(32), context)
+    both = GuardedKms(other, flaky)
+    flaky.error = KmsUnavailable("flaky")
+
+    for _ in range(2):
+        with pytest.raises(KmsUnavailable):
+            await both.unwrap(before, context)
+        made = await both.wrap(bytes(32), context)
+        assert await both.unwrap(made, context) == bytes(32)
+
+    assert both.available
+    assert flaky.log.count("unwrap") == 1  # it is left alone for a while

@@ -65,6 +65,31 @@ async def test_a_tenant_that_has_moved_is_looked_up_anew() -> None:
     assert directory.forgotten == ["one"]
 
 
+async def test_who_takes_long_does_not_hold_up_who_comes_later() -> None:
+    known, late = [TenantId("slow")], asyncio.Event()
+    turns: list[str] = []
+
+    async def known_so_far(shard: Any) -> list[TenantId]:
+        return known
+
+    async def work(route: Any) -> None:
+        turns.append(route)
+        if route == "slow":
+            known.append(TenantId("late"))
+            await asyncio.Event().wait()
+        late.set()
+
+    directory = cast("Directory", Shards())
+    rounds = TenantRounds("work", directory, known_so_far, work, timedelta(0), at_once=2)
+    task = asyncio.create_task(rounds.run())
+    try:
+        await asyncio.wait_for(late.wait(), 5)
+        assert turns.count("slow") == 1
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_rounds_go_on_until_they_are_cancelled() -> None:
     twice = asyncio.Event()
     asked = 0

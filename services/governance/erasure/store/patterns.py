@@ -14,9 +14,14 @@ def sql_pattern(identifiers: Sequence[str]) -> str:
     return rf"(?<![0-9A-Za-z_])(?:{'|'.join(map(_escaped, longest_first))})(?![0-9A-Za-z_])"
 
 
+def resource_pattern(names: Sequence[str]) -> str:
+    """Finds one of the names after the collection in the name of a resource."""
+    return rf"/(?:{'|'.join(map(_escaped, names))})(?=/|$)"
+
+
 def json_pattern(names: Sequence[str]) -> str:
-    """Finds a text of JSON that is one of the names."""
-    return rf'"(?:{"|".join(_escaped(_within_json(name)) for name in names)})"'
+    """Finds a text of JSON that is one of the names; keys are words of ours."""
+    return rf'"(?:{"|".join(_escaped(_within_json(name)) for name in names)})"(?!:)'
 
 
 def actor_pattern(names: Sequence[str]) -> str:

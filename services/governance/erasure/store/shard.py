@@ -15,8 +15,17 @@ from libs.signing import Signer
 from libs.spine import Write, read, writing
 from libs.spine.changes import COLUMNS, LoggedChange, from_row
 from libs.tenancy import Route
-from services.governance.erasure.domain import actor_parts, renamed_actor, renamed_text
-from services.governance.erasure.store.patterns import json_pattern, sql_pattern
+from services.governance.erasure.domain import (
+    actor_parts,
+    renamed_actor,
+    renamed_resource,
+    renamed_text,
+)
+from services.governance.erasure.store.patterns import (
+    json_pattern,
+    resource_pattern,
+    sql_pattern,
+)
 
 _ROWS = 2000  # of the log, amended in one write
 _SALT = """
@@ -42,7 +51,7 @@ _KEYS = """
 _LOG = f"""
     SELECT {COLUMNS} FROM aeterna.change
     WHERE tenant_id = $1 AND number > $2 AND (
-        subject = ANY($3::text[]) OR resource = ANY($3::text[])
+        subject = ANY($3::text[]) OR resource = ANY($3::text[]) OR resource ~ $8
         OR string_to_array(actor, ' for ') && $4::text[]
         OR ($5 <> '' AND (resource ~ $5 OR details::text ~ $5)) OR details::text ~ $6
     ) ORDER BY number LIMIT $7
@@ -82,7 +91,7 @@ async def amend_log(route: Route, erasure: Erasure, since: int, signer: Signer) 
     """Amends rows after the number `since`; how many, and the last number, 0 at the end."""
     names, parts = list(erasure.names), actor_parts(erasure)
     found = sql_pattern(erasure.identifiers), json_pattern(names)
-    rows = await read(route, _LOG, since, names, parts, *found, _ROWS)
+    rows = await read(route, _LOG, since, names, parts, *found, _ROWS, resource_pattern(names))
     if not rows:
         return 0, 0
     changes = [_amended(from_row(row), erasure) for row in rows]
@@ -123,11 +132,8 @@ def _amended(change: LoggedChange, erasure: Erasure) -> LoggedChange:
         change,
         actor=renamed_actor(change.actor, erasure),
         subject=erasure.pseudonym if change.subject in erasure.names else change.subject,
-        resource=renamed_text(change.resource, erasure),
-        details={
-            renamed_text(name, erasure): renamed_text(text, erasure)
-            for name, text in change.details.items()
-        },
+        resource=renamed_resource(change.resource, erasure),
+        details={name: renamed_text(text, erasure) for name, text in change.details.items()},
     )
 
 

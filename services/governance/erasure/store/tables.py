@@ -10,12 +10,17 @@ from itertools import groupby
 import asyncpg
 
 from libs.erasure import Erasure
-from libs.erasure.registry import CONTROL, TABLES, Store
+from libs.erasure.registry import CONTROL, TABLES, Store, none
 from libs.postgres import Connection, lend, store_errors
 from libs.spine import reading, writing
 from libs.tenancy import Route
 from services.governance.erasure.domain import CONTROL_PREFIX, actor_parts
-from services.governance.erasure.store.patterns import actor_pattern, json_pattern, sql_pattern
+from services.governance.erasure.store.patterns import (
+    actor_pattern,
+    json_pattern,
+    resource_pattern,
+    sql_pattern,
+)
 
 _TENANT = "tenant_id"
 _LOG = "change"  # has amendments of its own
@@ -43,14 +48,25 @@ _ACTOR = """
         FROM unnest(string_to_array({column}, ' for ')) WITH ORDINALITY AS p (part, place))
     WHERE tenant_id = $1 AND string_to_array({column}, ' for ') && $2::text[]
 """
+_RESOURCE = """
+    UPDATE {table} SET {column} = CASE WHEN {column} = ANY($2::text[]) THEN $3
+        ELSE regexp_replace({column}, $4, '/' || $3, 'g') END
+    WHERE tenant_id = $1 AND ({column} = ANY($2::text[]) OR {column} ~ $4)
+"""
 _DOCUMENT = """
     UPDATE {table} SET {column} = regexp_replace({column}::text, $2, $3, 'g')::jsonb
     WHERE tenant_id = $1 AND {column}::text ~ $2
 """
+_WITHIN = """
+    UPDATE {table} SET {column} = jsonb_set({column}, '{{{key}}}',
+        regexp_replace(({column} -> '{key}')::text, $2, $3, 'g')::jsonb)
+    WHERE tenant_id = $1 AND ({column} -> '{key}')::text ~ $2
+"""
 _NEEDLE = """
     WITH needle AS MATERIALIZED (
         SELECT $1::text AS tenant, $2::text[] AS names, $3::text[] AS parts,
-            $4::text AS identifiers, $5::jsonb AS json, $6::text AS actors, $7::bytea[] AS bytes
+            $4::text AS identifiers, $5::jsonb AS json, $6::text AS actors, $7::bytea[] AS bytes,
+            $8::text AS resources
     ) SELECT count(*) FROM {table} AS t, needle AS n WHERE {where}
 """
 _TEXT = """({c} = ANY(n.names) OR string_to_array({c}, ' for ') && n.parts
@@ -93,7 +109,8 @@ async def look(route: Route, control: asyncpg.Pool, erasure: Erasure) -> dict[st
 
 
 def _names_people(store: Store) -> bool:
-    return bool(store.people or store.actors or store.documents or store.rows or store.lists)
+    named = store.people or store.actors or store.documents or store.rows or store.lists
+    return bool(named or store.resources)
 
 
 async def _rename(
@@ -114,9 +131,15 @@ async def _rename(
     changes += [
         (_ACTOR.format(table=table, column=each), parts, erasure.pseudonym) for each in store.actors
     ]
+    found = resource_pattern(names)
+    changes += [
+        (_RESOURCE.format(table=table, column=each), names, erasure.pseudonym, found)
+        for each in store.resources
+    ]
     done = [await conn.execute(str(sql), *target, *values) for sql, *values in changes]
     for each in store.documents:
-        sql = _DOCUMENT.format(table=table, column=each)
+        column, _, key = each.partition(".")
+        sql = (_WITHIN if key else _DOCUMENT).format(table=table, column=column, key=key)
         done += [await conn.execute(sql, *target, *how) for how in _in_documents(erasure)]
     return sum(int(each.split()[1]) for each in done)
 
@@ -140,23 +163,33 @@ async def _look(
     values = _needle(route, erasure)
     counts = {}
     for table, columns in groupby(rows, key=lambda row: row["table"]):
-        sql = _looking(f"{schema}.{table}", {row["column"]: row["type"] for row in columns})
+        store = TABLES.get(table) if schema == "aeterna" else None
+        types = {row["column"]: row["type"] for row in columns}
+        sql = _looking(f"{schema}.{table}", types, store)
         if sql:
             counts[f"{prefix}{table}"] = int(await conn.fetchval(sql, *values))
     return counts
 
 
-def _looking(table: str, columns: Mapping[str, str]) -> str:
+def _looking(table: str, columns: Mapping[str, str], store: Store | None) -> str:
     """Counts the rows that name the person in any column; "" where none could."""
+    known = store or none("not in the registry")
+    keys = dict(each.split(".") for each in known.documents if "." in each)
     where = [
-        _LOOK[kind].format(c=f't."{column}"')
+        _LOOK[kind].format(c=_looked_at(column, keys.get(column)))
         for column, kind in columns.items()
         if kind in _LOOK and column != _TENANT
     ]
+    where += [f't."{column}" ~ n.resources' for column in known.resources]
     if not where:
         return ""
     own = f"t.{_TENANT} = n.tenant AND " if _TENANT in columns else ""
     return _NEEDLE.format(table=table, where=f"{own}({' OR '.join(where)})")
+
+
+def _looked_at(column: str, key: str | None) -> str:
+    """Of a column that holds people under one key only, what is there: the rest are our words."""
+    return f"(t.\"{column}\" -> '{key}')" if key else f't."{column}"'
 
 
 def _needle(route: Route, erasure: Erasure) -> tuple[object, ...]:
@@ -170,4 +203,5 @@ def _needle(route: Route, erasure: Erasure) -> tuple[object, ...]:
         json.dumps({"names": names}, ensure_ascii=False),
         actor_pattern(names),
         [each.encode() for each in names if len(each.encode()) >= _LEAST_BYTES],
+        resource_pattern(names),
     )
