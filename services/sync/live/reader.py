@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from libs.changes import Operation
 from libs.metrics import LIVE_EVENTS
+from libs.service.errors import expected
 from libs.spine.changes import LoggedChange
 from services.sync.errors import ChangesMissing, ChangesPruned, NumberNotReached
 from services.sync.live.audience import Audience
@@ -91,17 +92,18 @@ class Reader:
             groups[member.room, member.position, member.cursor].append(member)
         further = False
         for (room, position, cursor), members in groups.items():
+            await self._house.renew()
             try:
                 further |= await self._serve(room, position, cursor, members)
-            except LOST as error:
-                for member in members:
+            except Exception as exc:  # of this room: the others go on
+                error = expected(exc)
+                for member in self._still(members):
                     self._house.expel(member, error)
         return further
 
     async def _serve(
         self, room: LiveRoom, position: int, cursor: str | None, members: Sequence[Member]
     ) -> bool:
-        await self._house.renew()
         if cursor is not None:
             await self._snapshot(room, position, cursor, members)
         elif position > room.position:

@@ -1,0 +1,56 @@
+"""What becomes of the others of a tenant when one thing goes wrong, or is slow, or large."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+
+from libs.auth import Role
+from libs.postgres import StoreUnavailable
+from libs.spine.changes import LoggedChange
+from libs.tenancy import TenantId
+from services.sync.live import house
+from services.sync.live.ports import Documents
+from services.sync.live.settings import LiveSettings
+from tests.eventually import eventually
+from tests.unit.sync.live.fakes import TENANT, opened
+
+NOTE = "documents/0198c0de-0000-7000-8000-000000000001"
+
+
+class Unreadable:
+    """`Documents` whose keys are out of reach."""
+
+    async def edits(self, tenant: TenantId, document: str, numbers: Sequence[int]) -> Any:
+        raise StoreUnavailable
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async def held() -> bool:
+        return holds()
+
+    await eventually(held)
+
+
+async def test_a_room_that_cannot_be_read_is_left_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opened() as place:
+        place.log.append("memories/1", "team")
+
+        async def fails(*_: Any) -> Sequence[LoggedChange]:
+            raise KeyError("a bug")
+
+        monkeypatch.setattr(place.log, "existing", fails)
+        one, of_one = await place.connect()
+        two, of_two = await place.connect()
+        await place.enter(two, "changes")
+        await place.enter(one, "changes")
+        await place.enter(one, "memories", snapshot=True)
+        await until(lambda: "unsubscribed" in of_one.messages)
+        place.log.append("memories/1", "team")
+        place.tell()
+
+        await until(lambda: of_one.numbers("changes") == of_two.numbers("changes") == [2])
+        assert of_one.frames[0].message.unsubscribed.error.reason == "INTERNAL"
