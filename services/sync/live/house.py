@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import structlog
+
 from libs.authorization.engine import Asker
 from libs.authorization.things import Thing
 from libs.errors import AppError
@@ -35,6 +37,8 @@ from services.sync.live.reader import LOST, Reader
 from services.sync.live.rooms import LiveRoom, Queued
 from services.sync.live.telling import Telling
 from services.sync.tails import PAGE, Tail
+
+log = structlog.get_logger(__name__)
 
 _TURN = 256  # sends before others have their turn
 _ROUND = 50_000  # sends before it is asked again who may hear what
@@ -198,10 +202,15 @@ class House:
             raise SnapshotUnavailable(room.name, floor, number)
 
     async def edits(self, room: str, numbers: Sequence[int]) -> Mapping[int, Any]:
-        """What was typed by these changes of a document."""
+        """What was typed by these changes of a document; nothing where that cannot be read: whoever
+        writes there reads what it has missed by itself, and others have no part in it."""
         if not numbers or self.means.documents is None:
             return {}
-        return await self.means.documents.edits(self.tenant, room, numbers)
+        try:
+            return await self.means.documents.edits(self.tenant, room, numbers)
+        except AppError as error:
+            log.warning("live.edits_left_out", tenant=self.tenant, reason=error.reason)
+            return {}
 
     def too_slow(self, member: Member) -> bool:
         """Whether the client takes less than it is sent."""

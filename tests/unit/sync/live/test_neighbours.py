@@ -33,6 +33,22 @@ async def until(holds: Callable[[], bool]) -> None:
     await eventually(held)
 
 
+async def test_an_edit_that_cannot_be_read_is_told_without_what_was_typed() -> None:
+    async with opened() as place:
+        place.means.documents = cast(Documents, Unreadable())
+        place.log.append(NOTE, "company")
+        connection, client = await place.connect(role=Role.DEVELOPER)
+        await place.enter(connection, "changes")
+        await place.enter(connection, NOTE, since=0)
+        await until(lambda: client.numbers(NOTE) == [1])
+        place.log.append(NOTE, "company", did="updated")
+        place.tell()
+
+        await until(lambda: client.numbers(NOTE) == [1, 2])
+        assert client.numbers("changes") == [2]
+        assert client.ending is None
+
+
 async def test_a_room_that_cannot_be_read_is_left_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
