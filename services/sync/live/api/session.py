@@ -29,7 +29,7 @@ from services.sync.live.errors import (
 )
 from services.sync.live.house import House
 from services.sync.live.means import Entry
-from services.sync.live.members import Connection
+from services.sync.live.members import Connection, Member, State, Taking
 from services.sync.live.operations import slow
 from services.sync.live.ports import Frame, Peer
 
@@ -156,10 +156,10 @@ class Session(Connection):
 
     async def _room_to_answer(self) -> None:
         """Waits while the client takes no answers: it is asked for nothing more meanwhile."""
-        most = self._parts.settings.waiting_bytes
-        until = self._parts.clock() + self._parts.settings.patience.total_seconds()
-        while self.peer.waiting > most and not self.ended:
-            if self._parts.clock() >= until:
+        settings, clock = self._parts.settings, self._parts.clock
+        taking = Taking(self.peer, clock())
+        while self.peer.waiting > settings.waiting_bytes and not self.ended:
+            if taking.is_late(self.peer, clock(), settings):
                 self.end(slow(self).error)
                 return
             await asyncio.sleep(_GLANCE)

@@ -70,3 +70,17 @@ async def test_a_room_that_cannot_be_read_is_left_and_the_others_go_on(
 
         await until(lambda: of_one.numbers("changes") == of_two.numbers("changes") == [2])
         assert of_one.frames[0].message.unsubscribed.error.reason == "INTERNAL"
+
+
+@pytest.mark.parametrize(("taken", "ends"), [(0, True), (90, True), (110, False)])
+async def test_who_takes_too_little_is_sent_away(taken: int, ends: bool) -> None:
+    """Of 1000 bytes, of which 200 may wait: 100 at least within its patience."""
+    async with opened(LiveSettings().model_copy(update={"waiting_bytes": 200})) as place:
+        connection, client = await place.connect()
+        member = await place.enter(connection, "memories", since=0)
+        client.waiting = 1000
+        place.house.hold(member)
+        client.waiting -= taken
+
+        later = place.means.clock() + place.means.settings.patience.total_seconds() + 1
+        assert bool(list(place.house.reader.impatient(later))) is ends
