@@ -122,7 +122,7 @@ class House:
             NotInRoom: The connection went meanwhile.
             StoreUnavailable: The log cannot be read.
         """
-        spec = entry.room
+        spec, rules = entry.room, self._rules
         latest = await demand(self.means.log, spec, self.tenant, connection.person, may)
         number = await self._number(entry.since)
         if entry.snapshot:
@@ -133,7 +133,10 @@ class House:
         if spec.name not in connection.rooms and len(connection.rooms) >= most:
             raise TooManyRooms(most)
         self.leave(connection, spec.name)
-        return self._entered(connection, entry, number, latest)
+        member = self._entered(connection, entry, number, latest)
+        if self._rules is not rules:  # `may` goes by others than hold now
+            await self.renew_one(connection)
+        return member
 
     def start(self, member: Member) -> None:
         """Sends what the member is to get, from now on."""
