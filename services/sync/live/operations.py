@@ -25,6 +25,7 @@ from services.sync.live.ports import Frame
 
 _SWEEP = 1.0  # seconds
 _JOINING = 10  # tokens: as many messages as one who comes is worth
+_SHORT = 4096  # bytes of a message that does not wait for those that others have sent
 _DRAIN_STEP = 0.1  # seconds: clients that leave in one of these are told the same time
 
 
@@ -95,8 +96,11 @@ class Hub:
         """Waits until the rates of all connections of the tenant allow for a message."""
         if not self._rate:
             return
-        waits = self._tokens.reserve(tenant, tokens), self._bytes.reserve(tenant, size)
-        if wait := max(waits).total_seconds():
+        needed = self._tokens.reserve(tenant, tokens)
+        for_bytes = self._bytes.reserve(tenant, size)
+        if not 0 < size <= _SHORT:
+            needed = max(needed, for_bytes)
+        if wait := needed.total_seconds():
             LIVE_WAITED.labels("tenant").inc(wait)
             await connection.rest(wait)
 

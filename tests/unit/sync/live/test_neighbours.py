@@ -72,6 +72,20 @@ async def test_a_room_that_cannot_be_read_is_left_and_the_others_go_on(
         assert of_one.frames[0].message.unsubscribed.error.reason == "INTERNAL"
 
 
+async def test_short_messages_do_not_wait_for_the_bytes_of_others() -> None:
+    slow = LiveSettings(tenant_bytes_per_second=1000, tenant_bytes_at_once=1000)
+    async with opened(slow) as place:
+        one, _ = await place.connect()
+        two, _ = await place.connect()
+        floods = asyncio.create_task(place.hub.paced(one, TENANT, 1, 1_000_000))
+        await asyncio.sleep(0)
+
+        async with asyncio.timeout(20):  # of a thousand
+            await place.hub.paced(two, TENANT, 1, 100)
+        assert not floods.done()
+        floods.cancel()
+
+
 @pytest.mark.parametrize(("taken", "ends"), [(0, True), (90, True), (110, False)])
 async def test_who_takes_too_little_is_sent_away(taken: int, ends: bool) -> None:
     """Of 1000 bytes, of which 200 may wait: 100 at least within its patience."""
