@@ -176,14 +176,23 @@ class House:
         if name in self.rooms:
             self._telling.tell(self.rooms[name], frame)
 
-    def confirm(self) -> None:
-        """Tells everybody live from where to resume, where that is news."""
-        for name, room in self.rooms.items():
-            if room.position > room.checkpoint:
-                room.checkpoint = room.position
-                frame = self.frames.checkpoint(name, room.position)
-                for member in room.live():
+    async def confirm(self) -> None:
+        """Tells everybody live from where to resume, where that is news; others have turns."""
+        sent = 0
+        for room in list(self.rooms.values()):
+            for member, frame in self._unconfirmed(room):
+                if member.state is State.LIVE:
                     member.connection.peer.send(frame)
+                sent += 1
+                if sent % _TURN == 0:
+                    await asyncio.sleep(0)
+
+    def _unconfirmed(self, room: LiveRoom) -> Sequence[tuple[Member, Frame]]:
+        if room.position <= room.checkpoint:
+            return ()
+        room.checkpoint = room.position
+        frame = self.frames.checkpoint(room.spec.name, room.position)
+        return [(member, frame) for member in room.live()]
 
     async def renew(self) -> None:
         """Goes by the policies that hold now: nobody hears what it may hear no more."""

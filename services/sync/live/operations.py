@@ -114,19 +114,15 @@ class Hub:
         while True:
             await asyncio.sleep(_SWEEP)
             self.sweep()
+            await self._confirm(self._means.clock())
 
     def sweep(self) -> None:
         """Looks at everybody once."""
         now = self._means.clock()
         for stranger in [each for each in self._strangers if now >= each.ends_at]:
             self.end(stranger, None, AuthenticationLate())
-        confirming = now - self._confirmed_at >= self._quiet
         for house in list(self.houses.values()):
             self._sweep(house, now)
-            if confirming:
-                house.confirm()
-        if confirming:
-            self._confirmed_at = now
 
     def stop(self) -> None:
         """Tells everybody to leave, each at another time, and ends who has not left by then."""
@@ -175,6 +171,13 @@ class Hub:
     def _closed(self, house: House) -> None:
         if self.houses.get(house.tenant) is house:
             del self.houses[house.tenant]
+
+    async def _confirm(self, now: float) -> None:
+        """Says from where to resume, now and then."""
+        if now - self._confirmed_at >= self._quiet:
+            self._confirmed_at = now
+            for house in list(self.houses.values()):
+                await house.confirm()
 
     def _sweep(self, house: House, now: float) -> None:
         silence = self._means.settings.silence.total_seconds()

@@ -72,6 +72,25 @@ async def test_a_room_that_cannot_be_read_is_left_and_the_others_go_on(
         assert of_one.frames[0].message.unsubscribed.error.reason == "INTERNAL"
 
 
+async def test_where_to_resume_is_told_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house, "_TURN", 3)
+    async with opened() as place:
+        clients = []
+        for _ in range(10):
+            connection, client = await place.connect()
+            await place.enter(connection, "memories")
+            clients.append(client)
+        place.log.append("budgets/b")
+        place.tell()
+        await until(lambda: place.house.position == 1)
+
+        confirming = asyncio.create_task(place.house.confirm())
+        await asyncio.sleep(0)
+        assert sum("checkpoint" in each.messages for each in clients) == 3
+        await confirming
+        assert [each.messages for each in clients] == [["checkpoint"]] * 10
+
+
 async def test_short_messages_do_not_wait_for_the_bytes_of_others() -> None:
     slow = LiveSettings(tenant_bytes_per_second=1000, tenant_bytes_at_once=1000)
     async with opened(slow) as place:
