@@ -65,7 +65,7 @@ class Desk:
     def _edit_document(self, request: pb.EditDocumentRequest) -> dict[str, Any]:
         if known := self._answers.get(request.request_id):
             return {"edit": known}
-        if request.base_version < self.oldest:
+        if request.base_version < self.oldest and request.operation.parts:
             raise Refused("HISTORY_COMPACTED")
         if self.refuses:
             raise Refused(self.refuses)
