@@ -24,6 +24,7 @@ from cli.show import Shown, plain
 from libs.clients import ClientError, client_errors
 from libs.errors import AppError, Kind
 from libs.ot import Operation, transform
+from libs.ot.clocks import Time, tick
 from libs.ot.diff import diff
 
 app = typer.Typer(help="Write together: notes and policies.", no_args_is_help=True)
@@ -185,7 +186,9 @@ async def _get(session: Session, name_: str, version: int | None = None) -> pb.D
 
 async def _write(session: Session, document: pb.Document, title: str) -> Shown:
     """Sets the title, as of now."""
-    written = pb.FieldEdit(value=title, time=time.time_ns() // 1_000_000)
+    read = Time(document.fields_time, document.fields_counter)
+    at = tick(read, time.time_ns() // 1_000_000)
+    written = pb.FieldEdit(value=title, time=at.milliseconds, counter=at.counter)
     request = pb.EditDocumentRequest(
         name=document.name, base_version=document.version, fields={"title": written}
     )

@@ -22,7 +22,7 @@ from libs.live.wire import request
 
 MOST = 10_000  # requests that wait
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_BUSY = "DOCUMENT_BUSY"  # likewise again
+_PASSING = frozenset({"DOCUMENT_BUSY", "CALL_RATE_LIMITED"})  # likewise again
 
 Send = Callable[[pb.ConnectRequest], bool]  # whether there was a connection to send it by
 
@@ -121,7 +121,7 @@ def _too_large(limit: int) -> ClientError:
 
 def _passes(error: pb.ConnectResponse.Error) -> bool:
     """Whether the same request may be answered otherwise a moment later."""
-    return error.code == grpc.StatusCode.UNAVAILABLE.value[0] or error.reason == _BUSY
+    return error.code == grpc.StatusCode.UNAVAILABLE.value[0] or error.reason in _PASSING
 
 
 def error_of(error: pb.ConnectResponse.Error) -> ClientError:

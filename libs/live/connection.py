@@ -25,7 +25,7 @@ _CLOSE_SECONDS = 2.0
 _HEARTBEAT = 30.0  # seconds, of servers that say nothing
 _LARGEST = 32 << 20  # bytes of a message that is taken
 _EARLY = 0.2  # of the time that a token has left, the part in which it is renewed
-_AT_ONCE, _A_SECOND = 100, 40  # messages; servers take 200, and 50 a second
+_AT_ONCE, _A_SECOND = 100, 40  # messages: about what servers read without waiting
 _AUTHENTICATE = "token"  # the id of the messages that renew it
 
 
@@ -88,7 +88,7 @@ class Connection:
             self._renewal = asyncio.create_task(self._renew(left.total_seconds()))
 
     async def _write(self) -> None:
-        """No faster than servers take messages: too many would end the connection."""
+        """Not much faster than servers read: what they do not read yet delays pings as well."""
         loop = asyncio.get_running_loop()
         steady = Steady(_AT_ONCE, _A_SECOND, loop.time())
         with suppress(ConnectionClosed):  # the reader hears of it, too

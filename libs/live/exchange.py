@@ -19,7 +19,7 @@ from libs.clients import ClientError
 from libs.live.asking import Cut
 from libs.live.texts import edit_from, fields_from, fields_to, operation_to
 from libs.ot import NOTHING, Operation, apply, compose
-from libs.ot.clocks import NEVER, Fields, Written, hear, merge, tick
+from libs.ot.clocks import NEVER, Fields, Time, Written, hear, merge, tick
 from libs.ot.diff import diff
 from libs.ot.shared import Diverged, Request, SharedText, State
 
@@ -72,7 +72,7 @@ class Exchange:
     def open(self, document: pb.Document) -> None:
         """Begins with a document as it was read."""
         self.shared = SharedText.opened(document.version, document.text)
-        self.fields = {name: Written(value, NEVER) for name, value in document.fields.items()}
+        self._read_fields(document)
 
     def take(self, shared: SharedText) -> None:
         """Something was typed: this is the text now."""
@@ -163,6 +163,13 @@ class Exchange:
         self.shared = replace(shared, request=None, awaiting=NOTHING, buffer=kept)
         self._ring()
 
+    def _read_fields(self, document: pb.Document) -> None:
+        """The fields as they are, with what was written here and not sent yet."""
+        read = {name: Written(value, NEVER) for name, value in document.fields.items()}
+        self.fields, _ = merge(read, self._unsent)
+        written = Time(document.fields_time, document.fields_counter)
+        self._clock = hear(self._clock, written, _now())
+
     def _merge_fields(self, edit: pb.DocumentEdit) -> None:
         written = fields_from(edit.fields)
         self.fields, _ = merge(self.fields, written)
@@ -252,6 +259,7 @@ class Exchange:
             sent = apply(shared.base, shared.awaiting)
             shared = SharedText(shared.version, sent, shared.text, buffer=shared.buffer)
         self.shared = shared.reloaded(document.version, document.text)
+        self._read_fields(document)
         self._ring()
         self._told(diff(seen, self.shared.text))
 

@@ -70,6 +70,11 @@ def merge(fields: Fields, edits: Fields) -> tuple[Fields, Fields]:
     return {**fields, **changed}, changed
 
 
+def latest(fields: Fields) -> Time:
+    """When one of them was written or removed last: who has read them writes later than that."""
+    return max((each.time for each in fields.values()), default=NEVER)
+
+
 def values(fields: Fields) -> dict[str, str]:
     """What there is to see."""
     return {name: each.value for name, each in fields.items() if each.value is not None}

@@ -11,8 +11,9 @@ from aeterna.sync.v1 import documents_pb2 as pb
 from aeterna.sync.v1 import live_pb2
 from libs.live import Pauses, Room, SharedDocument
 from libs.live.asking import Asking
-from libs.live.texts import operation_from, operation_to
+from libs.live.texts import fields_from, fields_to, operation_from, operation_to
 from libs.ot import apply
+from libs.ot.clocks import Fields, latest, merge, values
 from libs.ot.ordering import place
 
 NAME = "documents/1"
@@ -28,6 +29,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.text = ""
+        self.fields: Fields = {}
         self.edits: list[pb.DocumentEdit] = []
         self.oldest = 0
         self.lines: list[Line] = []
@@ -53,9 +55,20 @@ class Desk:
             return Response(reply_to=message.id, error=error)
 
     def snapshot(self) -> Response:
-        document = pb.Document(name=NAME, text=self.text, version=self.version)
+        document = self.document()
         part = Response.Snapshot(room=NAME, number=self.version, document=document, complete=True)
         return Response(snapshot=part)
+
+    def document(self) -> pb.Document:
+        written = latest(self.fields)
+        return pb.Document(
+            name=NAME,
+            text=self.text,
+            version=self.version,
+            fields=values(self.fields),
+            fields_time=written.milliseconds,
+            fields_counter=written.counter,
+        )
 
     def event(self, edit: pb.DocumentEdit) -> Response:
         """With what was typed, as long as that is kept."""
@@ -65,18 +78,19 @@ class Desk:
     def _edit_document(self, request: pb.EditDocumentRequest) -> dict[str, Any]:
         if known := self._answers.get(request.request_id):
             return {"edit": known}
-        if request.base_version < self.oldest:
+        if request.base_version < self.oldest and request.operation.parts:
             raise Refused("HISTORY_COMPACTED")
         if self.refuses:
             raise Refused(self.refuses)
         since = [operation_from(each.operation) for each in self.edits[request.base_version :]]
         operation = place(operation_from(request.operation), since, len(self.text))
         self.text = apply(self.text, operation)
+        self.fields, changed = merge(self.fields, fields_from(request.fields))
         edit = pb.DocumentEdit(
             version=self.version + 1,
             operation=operation_to(operation),
             request_id=request.request_id,
-            fields=request.fields,
+            fields=fields_to(changed),
         )
         self.edits.append(edit)
         self._answers[request.request_id] = edit
@@ -91,7 +105,7 @@ class Desk:
         return {"edits": pb.ListDocumentEditsResponse(edits=edits, version=self.version)}
 
     def _get_document(self, request: pb.GetDocumentRequest) -> dict[str, Any]:
-        return {"document": pb.Document(name=NAME, text=self.text, version=self.version)}
+        return {"document": self.document()}
 
 
 class Line:

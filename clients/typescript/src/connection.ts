@@ -204,7 +204,7 @@ export class Live {
     this.#become('live');
     this.#entering.clear();
     for (const room of this.#rooms.values()) this.#subscribe(room);
-    this.#waiting.resend();
+    this.#waiting.resend(this.#link?.maxMessageBytes ?? Infinity);
   }
 
   #receive(message: ServerMessage): void {

@@ -118,6 +118,8 @@ const document = message<Document>({
   scope,
   text,
   fields: map(text),
+  fieldsTime: integer,
+  fieldsCounter: integer,
   version: integer,
   oldestVersion: integer,
   knowledgeItem: text,

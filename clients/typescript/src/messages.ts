@@ -38,6 +38,9 @@ export interface Document {
   /** Empty in lists. */
   readonly text: string;
   readonly fields: Readonly<Record<string, string>>;
+  /** When a field was written last: those who have read the fields write later. */
+  readonly fieldsTime: number;
+  readonly fieldsCounter: number;
   readonly version: number;
   readonly oldestVersion: number;
   readonly knowledgeItem: string;

@@ -39,6 +39,7 @@ const MUTATIONS: ReadonlySet<Requestable> = new Set<Requestable>([
 ]);
 
 const UNAVAILABLE = 14; // google.rpc.Code
+const PASSING = new Set(['DOCUMENT_BUSY', 'CALL_RATE_LIMITED']);
 
 interface Pending {
   readonly method: Requestable;
@@ -92,9 +93,13 @@ export class Waiting {
     });
   }
 
-  /** Asks again for all that is not answered: there is a new connection. */
-  resend(): void {
-    for (const { text } of this.#pending.values()) this.#send(text);
+  /** Asks again for all that is not answered: there is a new connection, which takes so much at once. */
+  resend(maxBytes: number): void {
+    for (const [id, pending] of [...this.#pending]) {
+      const wrong = tooLarge(pending.text, maxBytes);
+      if (!wrong) this.#send(pending.text);
+      else this.#refuse(id, pending, wrong);
+    }
   }
 
   /** Takes what the server says; false when it is no answer to anything asked for here. */
@@ -108,19 +113,19 @@ export class Waiting {
 
   /** Gives up on everything. */
   fail(error: Error): void {
-    for (const [id, pending] of [...this.#pending]) {
-      this.#forget(id, pending);
-      pending.reject(error);
-    }
+    for (const [id, pending] of [...this.#pending]) this.#refuse(id, pending, error);
   }
 
   #refusal(text: string, maxBytes: number): LiveError | undefined {
     if (this.#pending.size >= this.#limit) {
       return new LiveError('QUEUE_FULL', `More than ${this.#limit} requests wait.`);
     }
-    const bytes = new TextEncoder().encode(text).length;
-    if (bytes <= maxBytes) return undefined;
-    return new LiveError('MESSAGE_TOO_LARGE', `A message of ${bytes} bytes is over ${maxBytes}.`);
+    return tooLarge(text, maxBytes);
+  }
+
+  #refuse(id: string, pending: Pending, error: Error): void {
+    this.#forget(id, pending);
+    pending.reject(error);
   }
 
   #again(id: string, pending: Pending): void {
@@ -155,9 +160,16 @@ function withRequestId<M extends Requestable>(method: M, body: Requests[M]): Req
   return MUTATIONS.has(method) ? { requestId: newRequestId(), ...body } : body;
 }
 
+/** A server ends the connection that brings it more at once than it takes. */
+function tooLarge(text: string, maxBytes: number): LiveError | undefined {
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes <= maxBytes) return undefined;
+  return new LiveError('MESSAGE_TOO_LARGE', `A message of ${bytes} bytes is over ${maxBytes}.`);
+}
+
 /** Whether the same request may succeed a moment later. */
-function passes(error: { readonly code: number }): boolean {
-  return error.code === UNAVAILABLE;
+function passes(error: { readonly code: number; readonly reason: string }): boolean {
+  return error.code === UNAVAILABLE || PASSING.has(error.reason);
 }
 
 function unawaited(method: Requestable): LiveError {

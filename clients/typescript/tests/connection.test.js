@@ -163,6 +163,8 @@ test('what may pass is tried again; what will not is an error with its reason', 
   const { id } = here.socket.asked('getDocument')[0];
   here.socket.say({ replyTo: id, error: { code: 14, reason: 'STORE_UNAVAILABLE' } });
   await until(() => here.socket.asked('getDocument').length === 2);
+  here.socket.say({ replyTo: id, error: { code: 8, reason: 'CALL_RATE_LIMITED' } });
+  await until(() => here.socket.asked('getDocument').length === 3);
   const error = { code: 5, reason: 'DOCUMENT_NOT_FOUND', message: 'There is none.', metadata: { name: 'x' } };
   here.socket.say({ replyTo: id, error });
   await assert.rejects(asked, { ...error, name: 'LiveError', fields: {} });
@@ -183,6 +185,20 @@ test('what is too large, or one too many, is refused here', async () => {
   const waits = here.live.request('listDocuments', {}, 20);
   await assert.rejects(here.live.request('listDocuments', {}), { reason: 'QUEUE_FULL' });
   await assert.rejects(waits, DeadlineExceeded);
+  here.live.stop();
+});
+
+test('what is too large, and was asked for without a connection, is refused once there is one', async () => {
+  const here = await started();
+  here.socket.drop();
+  const large = here.live.request('getDocument', { name: 'x'.repeat(2000) }, Infinity);
+  const small = here.live.request('getDocument', { name: 'documents/one' }, Infinity);
+  await assert.rejects(large, { reason: 'MESSAGE_TOO_LARGE' });
+  await until(() => here.socket.asked('getDocument').length === 1);
+  const [{ id, name }] = here.socket.asked('getDocument');
+  assert.equal(name, 'documents/one');
+  here.socket.say({ replyTo: id, document: {} });
+  await small;
   here.live.stop();
 });
 

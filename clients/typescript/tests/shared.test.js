@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { until } from './fake.js';
-import { Notes } from './notes.js';
+import { NOTE, Notes } from './notes.js';
 
 test('what is typed is seen at once, sent once, and then the server has it', async () => {
   const notes = new Notes('Hello');
@@ -74,6 +74,48 @@ test('edits that the log does not bring are read', async () => {
   ann.shared.typed(['own ']);
   await until(() => ann.shared.version === 2);
   assert.equal(ann.shared.text, notes.text);
+  ann.live.stop();
+});
+
+test('edits that the log tells of without what was typed are read', async () => {
+  const notes = new Notes('');
+  const ann = notes.client('ann');
+  await until(() => ann.shared.isOpen);
+  ann.socket.deaf = true;
+  notes.type([{ insert: 'missed' }]);
+  ann.socket.say({ event: { room: NOTE, number: 1, type: 'DocumentEdited' } });
+  await until(() => ann.shared.version === 1);
+  assert.equal(ann.shared.text, 'missed');
+  ann.live.stop();
+});
+
+test('a text that was rewritten with its history is read anew', async () => {
+  const notes = new Notes('about Bob');
+  const reloaded = [];
+  const ann = notes.client('ann', { reloaded: () => reloaded.push(ann.shared.text) });
+  await until(() => ann.shared.isOpen);
+  notes._listDocumentEdits = () => ({ error: { code: 9, reason: 'HISTORY_COMPACTED' } });
+  notes._getDocument = () => ({ document: { name: NOTE, text: 'about somebody', version: 1 } });
+  ann.socket.say({ event: { room: NOTE, number: 1, type: 'DocumentEdited' } });
+  await until(() => reloaded.length === 1);
+  assert.deepEqual(reloaded, ['about somebody']);
+  ann.live.stop();
+});
+
+test('a document that is busy is tried again, and nothing typed is lost', async () => {
+  const notes = new Notes('');
+  const refused = [];
+  const ann = notes.client('ann', { refused: (error) => refused.push(error.reason) });
+  await until(() => ann.shared.isOpen);
+  const edit = notes._editDocument;
+  notes._editDocument = () => {
+    notes._editDocument = edit;
+    return { error: { code: 10, reason: 'DOCUMENT_BUSY' } };
+  };
+  ann.shared.typed(['kept']);
+  await ann.shared.settle();
+  assert.equal(notes.text, 'kept');
+  assert.deepEqual(refused, []);
   ann.live.stop();
 });
 
@@ -230,6 +272,8 @@ test('of a field the latest value stays, and one that is refused is taken back',
   assert.deepEqual(fields.write('title', 'Again', 500), { value: 'Again', time: 1000, counter: 2 });
   assert.equal(fields.merge({ tag: { time: 2000, counter: 0 } }), true);
   assert.deepEqual(fields.values, { title: 'Again' });
+  fields.read({ title: 'Read' }, 3000, 4);
+  assert.deepEqual(fields.write('title', 'Later', 1000), { value: 'Later', time: 3000, counter: 5 });
 
   const notes = new Notes('text');
   const told = [];

@@ -29,6 +29,9 @@ export class Editor {
   #shared;
   /** @type {TextareaBinding | undefined} */
   #binding;
+  /** Notes that were left with edits that the server does not have yet. @type {Map<string, SharedDocument>} */
+  #leaving = new Map();
+  #wanted = ''; // one of these that is to be opened again
 
   /**
    * @param {Live} live
@@ -57,7 +60,7 @@ export class Editor {
 
   /** How many edits the server does not have yet. */
   get unsent() {
-    return this.#shared?.unsent ?? 0;
+    return [...this.#leaving.values()].reduce((sum, each) => sum + each.unsent, this.#shared?.unsent ?? 0);
   }
 
   get text() {
@@ -68,6 +71,7 @@ export class Editor {
   open(name, fresh) {
     if (this.#shared?.name === name) return;
     this.#leave();
+    this.#wanted = this.#leaving.has(name) ? name : '';
     this.#area.value = '';
     this.#area.disabled = true;
     this.#area.readOnly = this.#title.readOnly = false;
@@ -76,12 +80,13 @@ export class Editor {
     this.#sending.textContent = 'Opening…';
     this.#visible(true);
     (fresh ? this.#title : find('editor-heading', HTMLHeadingElement)).focus({ preventScroll: true });
-    this.#shared = new SharedDocument(this.#live, name, this.#handlers(), 'Console');
+    if (!this.#wanted) this.#shared = new SharedDocument(this.#live, name, this.#handlers(name), 'Console');
     this.#events.opened(name);
   }
 
   close() {
     this.#leave();
+    this.#wanted = '';
     this.#visible(false);
     this.#events.opened('');
   }
@@ -91,16 +96,18 @@ export class Editor {
     this.#gone.abort();
   }
 
-  #handlers() {
+  /** Of a note that was left, and sends what is unsent, nothing is shown. @param {string} name */
+  #handlers(name) {
+    const isOpen = () => this.#shared?.name === name;
     return {
-      opened: () => this.#opened(),
-      changed: (/** @type {import('./client/index.js').Operation} */ operation) => this.#binding?.changed(operation),
-      reloaded: () => this.#binding?.reload(),
+      opened: () => isOpen() && this.#opened(),
+      changed: (/** @type {import('./client/index.js').Operation} */ operation) => isOpen() && this.#binding?.changed(operation),
+      reloaded: () => isOpen() && this.#binding?.reload(),
       unsent: () => this.#count(),
-      fields: (/** @type {Readonly<Record<string, string>>} */ fields) => this.#fields(fields),
-      people: () => this.#draw(),
-      refused: (/** @type {LiveError} */ error) => this.#refused(error),
-      closed: (/** @type {LiveError} */ error) => this.#closed(error),
+      fields: (/** @type {Readonly<Record<string, string>>} */ fields) => isOpen() && this.#fields(fields),
+      people: () => isOpen() && this.#draw(),
+      refused: (/** @type {LiveError} */ error) => (isOpen() ? this.#refused(error) : this.#say(error)),
+      closed: (/** @type {LiveError} */ error) => isOpen() && this.#closed(error),
     };
   }
 
@@ -117,10 +124,19 @@ export class Editor {
     if (this.#titling) this.#writeTitle();
     this.#binding?.release();
     this.#binding = undefined;
-    void this.#shared?.leave();
+    if (this.#shared) void this.#left(this.#shared);
     this.#shared = undefined;
     this.#history.close();
     this.#draw();
+  }
+
+  /** It can be opened again once all that was written in it is sent. @param {SharedDocument} shared */
+  async #left(shared) {
+    this.#leaving.set(shared.name, shared);
+    await shared.leave();
+    this.#leaving.delete(shared.name);
+    this.#events.unsent();
+    if (this.#wanted === shared.name) this.open(shared.name, false);
   }
 
   /** @param {boolean} open */

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import structlog
+
 from libs.authorization.engine import Asker
 from libs.authorization.things import Thing
 from libs.errors import AppError
@@ -35,6 +37,8 @@ from services.sync.live.reader import LOST, Reader
 from services.sync.live.rooms import LiveRoom, Queued
 from services.sync.live.telling import Telling
 from services.sync.tails import PAGE, Tail
+
+log = structlog.get_logger(__name__)
 
 _TURN = 256  # sends before others have their turn
 _ROUND = 50_000  # sends before it is asked again who may hear what
@@ -118,7 +122,7 @@ class House:
             NotInRoom: The connection went meanwhile.
             StoreUnavailable: The log cannot be read.
         """
-        spec = entry.room
+        spec, rules = entry.room, self._rules
         latest = await demand(self.means.log, spec, self.tenant, connection.person, may)
         number = await self._number(entry.since)
         if entry.snapshot:
@@ -129,7 +133,10 @@ class House:
         if spec.name not in connection.rooms and len(connection.rooms) >= most:
             raise TooManyRooms(most)
         self.leave(connection, spec.name)
-        return self._entered(connection, entry, number, latest)
+        member = self._entered(connection, entry, number, latest)
+        if self._rules is not rules:  # `may` goes by others than hold now
+            await self.renew_one(connection)
+        return member
 
     def start(self, member: Member) -> None:
         """Sends what the member is to get, from now on."""
@@ -169,14 +176,23 @@ class House:
         if name in self.rooms:
             self._telling.tell(self.rooms[name], frame)
 
-    def confirm(self) -> None:
-        """Tells everybody live from where to resume, where that is news."""
-        for name, room in self.rooms.items():
-            if room.position > room.checkpoint:
-                room.checkpoint = room.position
-                frame = self.frames.checkpoint(name, room.position)
-                for member in room.live():
+    async def confirm(self) -> None:
+        """Tells everybody live from where to resume, where that is news; others have turns."""
+        sent = 0
+        for room in list(self.rooms.values()):
+            for member, frame in self._unconfirmed(room):
+                if member.state is State.LIVE:
                     member.connection.peer.send(frame)
+                sent += 1
+                if sent % _TURN == 0:
+                    await asyncio.sleep(0)
+
+    def _unconfirmed(self, room: LiveRoom) -> Sequence[tuple[Member, Frame]]:
+        if room.position <= room.checkpoint:
+            return ()
+        room.checkpoint = room.position
+        frame = self.frames.checkpoint(room.spec.name, room.position)
+        return [(member, frame) for member in room.live()]
 
     async def renew(self) -> None:
         """Goes by the policies that hold now: nobody hears what it may hear no more."""
@@ -198,10 +214,15 @@ class House:
             raise SnapshotUnavailable(room.name, floor, number)
 
     async def edits(self, room: str, numbers: Sequence[int]) -> Mapping[int, Any]:
-        """What was typed by these changes of a document."""
+        """What was typed by these changes of a document; nothing where that cannot be read: whoever
+        writes there reads what it has missed by itself, and others have no part in it."""
         if not numbers or self.means.documents is None:
             return {}
-        return await self.means.documents.edits(self.tenant, room, numbers)
+        try:
+            return await self.means.documents.edits(self.tenant, room, numbers)
+        except AppError as error:
+            log.warning("live.edits_left_out", tenant=self.tenant, reason=error.reason)
+            return {}
 
     def too_slow(self, member: Member) -> bool:
         """Whether the client takes less than it is sent."""

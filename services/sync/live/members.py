@@ -13,12 +13,30 @@ from libs.metrics import LIVE_ENDED
 from services.sync.live.audience import Audience
 from services.sync.live.domain.endings import Ending
 from services.sync.live.ports import Frame, Peer
+from services.sync.live.settings import LiveSettings
 
 if TYPE_CHECKING:
     from services.sync.live.rooms import LiveRoom
 
 
 _GLANCE = 0.5  # seconds between two looks at whether one that rests has ended
+
+
+class Taking:
+    """Whether a client for which much waits goes on taking it: half of what may wait, at least,
+    within the time that it is waited for."""
+
+    __slots__ = ("_since", "_waited")
+
+    def __init__(self, peer: Peer, now: float) -> None:
+        self._since, self._waited = now, peer.waiting
+
+    def is_late(self, peer: Peer, now: float, settings: LiveSettings) -> bool:
+        """Whether it has taken too little for too long."""
+        if now - self._since < settings.patience.total_seconds():
+            return False
+        taken, self._since, self._waited = self._waited - peer.waiting, now, peer.waiting
+        return taken < settings.waiting_bytes // 2
 
 
 class State(Enum):

@@ -25,6 +25,7 @@ from services.sync.live.ports import Frame
 
 _SWEEP = 1.0  # seconds
 _JOINING = 10  # tokens: as many messages as one who comes is worth
+_SHORT = 4096  # bytes of a message that does not wait for those that others have sent
 _DRAIN_STEP = 0.1  # seconds: clients that leave in one of these are told the same time
 
 
@@ -95,8 +96,11 @@ class Hub:
         """Waits until the rates of all connections of the tenant allow for a message."""
         if not self._rate:
             return
-        waits = self._tokens.reserve(tenant, tokens), self._bytes.reserve(tenant, size)
-        if wait := max(waits).total_seconds():
+        needed = self._tokens.reserve(tenant, tokens)
+        for_bytes = self._bytes.reserve(tenant, size)
+        if not 0 < size <= _SHORT:
+            needed = max(needed, for_bytes)
+        if wait := needed.total_seconds():
             LIVE_WAITED.labels("tenant").inc(wait)
             await connection.rest(wait)
 
@@ -110,19 +114,15 @@ class Hub:
         while True:
             await asyncio.sleep(_SWEEP)
             self.sweep()
+            await self._confirm(self._means.clock())
 
     def sweep(self) -> None:
         """Looks at everybody once."""
         now = self._means.clock()
         for stranger in [each for each in self._strangers if now >= each.ends_at]:
             self.end(stranger, None, AuthenticationLate())
-        confirming = now - self._confirmed_at >= self._quiet
         for house in list(self.houses.values()):
             self._sweep(house, now)
-            if confirming:
-                house.confirm()
-        if confirming:
-            self._confirmed_at = now
 
     def stop(self) -> None:
         """Tells everybody to leave, each at another time, and ends who has not left by then."""
@@ -171,6 +171,13 @@ class Hub:
     def _closed(self, house: House) -> None:
         if self.houses.get(house.tenant) is house:
             del self.houses[house.tenant]
+
+    async def _confirm(self, now: float) -> None:
+        """Says from where to resume, now and then."""
+        if now - self._confirmed_at >= self._quiet:
+            self._confirmed_at = now
+            for house in list(self.houses.values()):
+                await house.confirm()
 
     def _sweep(self, house: House, now: float) -> None:
         silence = self._means.settings.silence.total_seconds()

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from libs.changes import Operation
 from libs.metrics import LIVE_EVENTS
+from libs.service.errors import expected
 from libs.spine.changes import LoggedChange
 from services.sync.errors import ChangesMissing, ChangesPruned, NumberNotReached
 from services.sync.live.audience import Audience
 from services.sync.live.domain.rooms import Kind, Room, rooms_of
 from services.sync.live.errors import SnapshotUnavailable
-from services.sync.live.members import Member, State
+from services.sync.live.members import Member, State, Taking
 from services.sync.live.ports import Frame
 from services.sync.live.rooms import LiveRoom
 from services.sync.tails import PAGE
@@ -33,7 +34,7 @@ class Reader:
     def __init__(self, house: "House") -> None:
         self._house = house
         self._behind: dict[Member, None] = {}
-        self._held: dict[Member, float] = {}  # since when
+        self._held: dict[Member, Taking] = {}
         self._bell = asyncio.Event()
         self._sent = 0
 
@@ -50,7 +51,7 @@ class Reader:
     def hold(self, member: Member) -> None:
         """Somebody does not take what it is sent."""
         self._behind.pop(member, None)
-        self._held[member] = self._house.means.clock()
+        self._held[member] = Taking(member.connection.peer, self._house.means.clock())
 
     def resume(self, member: Member) -> None:
         """Somebody may take more: goes on unless there is still too much."""
@@ -64,10 +65,11 @@ class Reader:
 
     def impatient(self, now: float) -> Iterable[Member]:
         """Those who have taken too little for too long; the others go on who may."""
-        patience = self._house.means.settings.patience.total_seconds()
+        settings = self._house.means.settings
         for member in list(self._held):
             self.resume(member)
-            if now - self._held.get(member, now) >= patience:
+            taking = self._held.get(member)
+            if taking and taking.is_late(member.connection.peer, now, settings):
                 yield member
 
     def ring(self) -> None:
@@ -91,17 +93,18 @@ class Reader:
             groups[member.room, member.position, member.cursor].append(member)
         further = False
         for (room, position, cursor), members in groups.items():
+            await self._house.renew()
             try:
                 further |= await self._serve(room, position, cursor, members)
-            except LOST as error:
-                for member in members:
+            except Exception as exc:  # of this room: the others go on
+                error = expected(exc)
+                for member in self._still(members):
                     self._house.expel(member, error)
         return further
 
     async def _serve(
         self, room: LiveRoom, position: int, cursor: str | None, members: Sequence[Member]
     ) -> bool:
-        await self._house.renew()
         if cursor is not None:
             await self._snapshot(room, position, cursor, members)
         elif position > room.position:

@@ -41,7 +41,8 @@ class Listener:
         self._socket.setblocking(False)
         self._protocol, self._doorway, self._tls = protocol, doorway, tls
         self._patience = settings.opening_timeout.total_seconds()
-        self._coming: set[asyncio.Task[None]] = set()
+        self._most = settings.openings
+        self._coming: dict[asyncio.Task[None], None] = {}  # in the order in which they came
         self._loop = asyncio.get_running_loop()
         self._doorstep = Doorstep(
             self._enter, bool if tls else whole, doorway, settings.openings, self._patience, LONGEST
@@ -84,13 +85,22 @@ class Listener:
             self._doorstep.put(connection)
 
     def _enter(self, connection: socket.socket) -> None:
+        """Who begins TLS and takes long with it makes room for others, as on the doorstep."""
+        if len(self._coming) >= self._most:
+            next(iter(self._coming)).cancel()
         task = self._loop.create_task(self._welcome(connection))
-        self._coming.add(task)
-        task.add_done_callback(self._coming.discard)
+        self._coming[task] = None
+        task.add_done_callback(self._coming.pop)
 
     async def _welcome(self, connection: socket.socket) -> None:
         patience = self._patience if self._tls else None
-        with suppress(OSError):  # gone again, or no TLS
-            await self._loop.connect_accepted_socket(
-                self._protocol, connection, ssl=self._tls, ssl_handshake_timeout=patience
-            )
+        welcomed = False
+        try:
+            with suppress(OSError):  # gone again, or no TLS
+                await self._loop.connect_accepted_socket(
+                    self._protocol, connection, ssl=self._tls, ssl_handshake_timeout=patience
+                )
+                welcomed = True
+        finally:
+            if not welcomed:
+                self._doorway.was(somebody=False)

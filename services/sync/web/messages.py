@@ -72,7 +72,7 @@ def _to_binary(frame: Frame) -> bytes:
 
 def _fault(error: Exception) -> AppError:
     """Which field is wrong, and why, as the parser says; without values."""
-    said = str(error)
+    said = _valid(str(error))
     if unknown := _UNKNOWN.search(said):
         kind, name, place = unknown.groups()
         path = f"{place}.{name[:_LONGEST]}" if place else name[:_LONGEST]
@@ -92,7 +92,12 @@ def _id_of(text: str) -> str:
     except (ValueError, RecursionError):
         return ""
     name = found.get("id") if isinstance(found, dict) else None
-    return name[:64] if isinstance(name, str) else ""
+    return _valid(name[:64]) if isinstance(name, str) else ""
+
+
+def _valid(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON may have and an answer may not."""
+    return text.encode(errors="replace").decode()
 
 
 JSON = Coding("aeterna.live.v1.json", True, _from_json, _to_json)

@@ -50,10 +50,14 @@ async def new_note(page: Page, title: str) -> None:
     await page.until(SAVED)
 
 
-async def open_note(page: Page, title: str) -> None:
+async def choose_note(page: Page, title: str) -> None:
     entry = f"[...document.querySelectorAll('#documents b')].find(e => e.textContent === '{title}')"
     await page.until(f"!!{entry}")
     await page.run(f"{entry}.closest('button').click()")
+
+
+async def open_note(page: Page, title: str) -> None:
+    await choose_note(page, title)
     await page.until(OPEN)
     await page.click("#text")
 
@@ -125,6 +129,42 @@ async def test_two_people_write_one_note_and_one_is_cut_off_meanwhile(
     assert Counter(text) == Counter("".join(marks))
     assert [mark for mark in marks[30:] if mark not in text] == []  # each was typed on its own
     assert ben.troubles == []
+
+
+async def test_a_note_that_is_left_before_it_is_sent(
+    suite: Suite, gate: Gate, url: str, browser: Browser
+) -> None:
+    [ben] = await people(browser, suite, url, "ben")
+    [ann] = await people(browser, suite, gate.url, "ann")
+    await new_note(ann, "Other")
+    await ann.type("Nothing of the first.")
+    await ann.until(SAVED)
+    await ann.click("#close-document")
+    await new_note(ann, "First")
+    await open_note(ben, "First")
+    await gate.stop()
+    await ann.until(f"{STATE}.dataset.state === 'offline'")
+    await ann.type("ann")
+    await ben.type("ben")
+    await ben.until(SAVED)
+    await choose_note(ann, "Other")
+    await ann.until(f"{STATE}.textContent === 'Offline · 1 unsent edit'")
+    await choose_note(ann, "First")
+    await choose_note(ann, "Other")
+
+    await gate.start()
+    await ann.until(f"{LIVE} && {SAVED}")
+    await ben.until("document.querySelector('#text').value.length === 6")
+    assert await value(ann, "#text") == "Nothing of the first."
+    await choose_note(ann, "First")
+    await ann.until("document.querySelector('#text').value.length === 6")
+    assert sorted(await same_text(ann, ben)) == sorted("annben")
+
+    await ann.click("#text")
+    await ann.type("!")
+    await choose_note(ann, "Other")
+    await choose_note(ann, "First")  # before the answer
+    await ann.until(f"{OPEN} && document.querySelector('#text').value.includes('!')")
 
 
 async def test_others_are_seen_where_they_write(

@@ -222,6 +222,25 @@ async def test_names_that_are_no_rooms(replica: Replica, room: str) -> None:
     assert error["reason"] in ("INVALID_REQUEST", "ROOM_NOT_FOUND")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id": "\\ud800", "ping": 1}',
+        '{"id": "\\ud800", "ping": {}}',
+        '{"id": "u", "\\udfff": {}}',
+        '{"id": "u", "subscribe": {"room": "\\ud800"}}',
+    ],
+)
+async def test_half_a_character_is_answered(replica: Replica, text: str) -> None:
+    async with known(replica, "acme") as peer:
+        await peer.send(frame(TEXT, text.encode()))
+        error = (await peer.message())["error"]
+        await peer.send(ask(id="p", ping={}))
+
+        assert (await peer.message())["replyTo"] == "p"
+    assert error["reason"] == "INVALID_REQUEST"
+
+
 async def test_a_field_that_is_unknown_is_named(replica: Replica) -> None:
     async with known(replica, "acme") as peer:
         await peer.send(ask(id="u", subscribe={"room": "changes", "sinse": "3"}))

@@ -14,6 +14,7 @@ from aeterna.common.v1 import change_pb2
 from aeterna.sync.v1 import live_pb2
 from libs.clients import ClientError
 from libs.ot import apply
+from libs.ot.clocks import Time, Written, values
 from tests.fakes.desk import NAME, Desk, Line
 
 Response = live_pb2.ConnectResponse
@@ -162,6 +163,37 @@ async def test_a_field_is_what_was_written_last() -> None:
     await _settled(lines)
 
     assert one.fields == other.fields == {}
+    await _closed(lines)
+
+
+async def test_who_has_read_a_field_writes_later_however_slow_the_clock_is() -> None:
+    desk = Desk()
+    desk.fields = {"title": Written("theirs", Time(2**42, 7))}
+    lines = await _opened(desk, 2)
+    one, other = (line.document for line in lines)
+    assert one.fields == {"title": "theirs"}
+
+    one.write("title", "mine")
+    await _settled(lines)
+
+    assert values(desk.fields) == one.fields == other.fields == {"title": "mine"}
+    await _closed(lines)
+
+
+async def test_fields_are_read_anew_with_the_text() -> None:
+    desk = Desk()
+    lines = await _opened(desk, 2)
+    one, other = (line.document for line in lines)
+    lines[0].cut()
+    one.write("tag", "kept")
+    other.write("title", "Rules")
+    other.insert(0, "text")
+    await _moved(lines)
+    desk.compact()
+    await _settled(lines)
+
+    assert one.text == other.text == "text"
+    assert one.fields == other.fields == {"title": "Rules", "tag": "kept"}
     await _closed(lines)
 
 

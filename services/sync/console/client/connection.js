@@ -158,7 +158,7 @@ export class Live {
         this.#entering.clear();
         for (const room of this.#rooms.values())
             this.#subscribe(room);
-        this.#waiting.resend();
+        this.#waiting.resend(this.#link?.maxMessageBytes ?? Infinity);
     }
     #receive(message) {
         if (message.draining)

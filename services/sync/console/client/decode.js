@@ -87,6 +87,8 @@ const document = message({
     scope,
     text,
     fields: map(text),
+    fieldsTime: integer,
+    fieldsCounter: integer,
     version: integer,
     oldestVersion: integer,
     knowledgeItem: text,

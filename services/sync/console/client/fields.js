@@ -9,8 +9,14 @@ export class Fields {
     get values() {
         return this.#values;
     }
-    /** What the server has; edits made here that it does not have yet stay on top. */
-    read(values) {
+    /**
+     * What the server has; edits made here that it does not have yet stay on top.
+     *
+     * @param time of the latest edit of a field there, and its counter: what is written here is later
+     */
+    read(values, time = 0, counter = 0) {
+        if (isAfter({ time, counter }, this.#last))
+            this.#last = { time, counter };
         const own = this.unsent ? [...this.#edits] : [];
         this.#edits.clear();
         this.#values = { ...values };

@@ -28,6 +28,7 @@ const MUTATIONS = new Set([
     'deleteDocument',
 ]);
 const UNAVAILABLE = 14; // google.rpc.Code
+const PASSING = new Set(['DOCUMENT_BUSY', 'CALL_RATE_LIMITED']);
 export class Waiting {
     #pending = new Map();
     #send;
@@ -60,10 +61,15 @@ export class Waiting {
             this.#send(text);
         });
     }
-    /** Asks again for all that is not answered: there is a new connection. */
-    resend() {
-        for (const { text } of this.#pending.values())
-            this.#send(text);
+    /** Asks again for all that is not answered: there is a new connection, which takes so much at once. */
+    resend(maxBytes) {
+        for (const [id, pending] of [...this.#pending]) {
+            const wrong = tooLarge(pending.text, maxBytes);
+            if (!wrong)
+                this.#send(pending.text);
+            else
+                this.#refuse(id, pending, wrong);
+        }
     }
     /** Takes what the server says; false when it is no answer to anything asked for here. */
     answer(message) {
@@ -78,19 +84,18 @@ export class Waiting {
     }
     /** Gives up on everything. */
     fail(error) {
-        for (const [id, pending] of [...this.#pending]) {
-            this.#forget(id, pending);
-            pending.reject(error);
-        }
+        for (const [id, pending] of [...this.#pending])
+            this.#refuse(id, pending, error);
     }
     #refusal(text, maxBytes) {
         if (this.#pending.size >= this.#limit) {
             return new LiveError('QUEUE_FULL', `More than ${this.#limit} requests wait.`);
         }
-        const bytes = new TextEncoder().encode(text).length;
-        if (bytes <= maxBytes)
-            return undefined;
-        return new LiveError('MESSAGE_TOO_LARGE', `A message of ${bytes} bytes is over ${maxBytes}.`);
+        return tooLarge(text, maxBytes);
+    }
+    #refuse(id, pending, error) {
+        this.#forget(id, pending);
+        pending.reject(error);
     }
     #again(id, pending) {
         const after = 50 + pause(pending.failures++, this.#random());
@@ -124,9 +129,16 @@ export class Waiting {
 function withRequestId(method, body) {
     return MUTATIONS.has(method) ? { requestId: newRequestId(), ...body } : body;
 }
+/** A server ends the connection that brings it more at once than it takes. */
+function tooLarge(text, maxBytes) {
+    const bytes = new TextEncoder().encode(text).length;
+    if (bytes <= maxBytes)
+        return undefined;
+    return new LiveError('MESSAGE_TOO_LARGE', `A message of ${bytes} bytes is over ${maxBytes}.`);
+}
 /** Whether the same request may succeed a moment later. */
 function passes(error) {
-    return error.code === UNAVAILABLE;
+    return error.code === UNAVAILABLE || PASSING.has(error.reason);
 }
 function unawaited(method) {
     return new LiveError('UNAWAITED_ANSWER', `The answer to ${method} is of another kind.`);

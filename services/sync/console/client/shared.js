@@ -11,6 +11,7 @@ import { newRequestId } from './requests.js';
 import { Timer } from './socket.js';
 import { Steps } from './steps.js';
 const SEND_AFTER = 150; // ms from the first key on: what is typed meanwhile goes as one edit
+const FILL_SOON = 50; // ms after an event that does not bring what was typed
 const FILL_AFTER = 2000; // ms that edits are missing, which the log brings as a rule
 const RELOAD = new Set(['HISTORY_COMPACTED', 'BASE_NOT_REACHED']);
 const NOT_FOUND = 5; // google.rpc.Code
@@ -170,7 +171,7 @@ export class SharedDocument {
     }
     #open(document) {
         this.#document = document;
-        this.#fields.read(document.fields);
+        this.#fields.read(document.fields, document.fieldsTime, document.fieldsCounter);
         this.#handlers.fields?.(this.#fields.values);
     }
     #event(event) {
@@ -178,6 +179,8 @@ export class SharedDocument {
             this.#received(event.edit);
         else if (event.type === 'DocumentDeleted')
             this.#close(deleted(this.name));
+        else
+            this.#filling.start(FILL_SOON, () => void this.#fill());
     }
     #received(edit) {
         if (!this.#shared || this.#closed)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from aeterna.sync.v1 import documents_pb2 as pb
 from libs.errors import FieldViolation, InvalidRequest, invalid
-from libs.ot.clocks import Fields, Time, Written, values
+from libs.ot.clocks import Fields, Time, Written, latest, values
 from libs.ot.operations import NOTHING, Operation, normal
 from libs.scope import SCOPE_IDS, Scope
 from libs.service.convert import enum_from, scope_from, scope_to, timestamp
@@ -71,11 +71,14 @@ def document_to(state: State) -> pb.Document:
 
 def listed_to(document: Document, fields: Fields) -> pb.Document:
     """The message of a document without its text."""
+    written = latest(fields)
     return pb.Document(
         name=f"{COLLECTION}/{document.id}",
         kind=pb.DocumentKind.Value(f"DOCUMENT_KIND_{document.kind.name}"),
         scope=scope_to(document.scope),
         fields=values(fields),
+        fields_time=written.milliseconds,
+        fields_counter=written.counter,
         version=document.version,
         oldest_version=document.oldest_version,
         knowledge_item=f"{ITEMS}/{document.item}" if document.item else "",

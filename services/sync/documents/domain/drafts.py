@@ -30,9 +30,11 @@ def draft_of(state: State) -> Draft:
     it says. The title is the field `title`, or the first line of the text.
 
     Raises:
-        NothingToSave, TooLargeToSave: The text is blank, or larger than an item may be.
+        NothingToSave, TooLargeToSave: Nothing in the text can be read, or it is larger than an item
+            may be.
     """
-    if not state.text.strip():
+    first = _first_line(state.text)
+    if not first:
         raise NothingToSave
     if state.size_bytes > MOST_BYTES:
         raise TooLargeToSave(MOST_BYTES)
@@ -42,7 +44,7 @@ def draft_of(state: State) -> Draft:
         kind=_POLICY if document.kind is Kind.POLICY else _note_kind(fields),
         layer=document.layer,
         scope=document.scope,
-        title=_line(fields.get(TITLE, "")) or _line(_first_line(state.text)),
+        title=_line(fields.get(TITLE, "")) or first,
         content=state.text,
     )
 
@@ -53,10 +55,11 @@ def _note_kind(fields: dict[str, str]) -> str:
 
 
 def _first_line(text: str) -> str:
-    """Without what marks a heading; a line of marks alone is better than none."""
-    lines = (line.strip() for line in text.splitlines())
-    first = next(line for line in lines if line)
-    return first.lstrip("#").strip() or first
+    """Without what marks a heading; a line of marks alone is better than none. "" where there is
+    none."""
+    lines = text.splitlines()
+    titles = (_line(line.strip().lstrip("#")) or _line(line) for line in lines)
+    return next(filter(None, titles), "")
 
 
 def _line(text: str) -> str:

@@ -168,6 +168,8 @@ def advanced(state: State, body: Write) -> Write:
     Raises:
         BaseNotReached, HistoryCompacted, Behind, InvalidRequest: It cannot be placed.
     """
+    if body.operation == NOTHING and body.base <= state.version:
+        return replace(body, base=state.version)  # fields go by their clocks, whatever is kept
     since = _since(state, body.base)
     try:
         operation = place(body.operation, [each.operation for each in since], len(state.text))

@@ -29,7 +29,7 @@ from services.sync.live.errors import (
 )
 from services.sync.live.house import House
 from services.sync.live.means import Entry
-from services.sync.live.members import Connection
+from services.sync.live.members import Connection, Member, State, Taking
 from services.sync.live.operations import slow
 from services.sync.live.ports import Frame, Peer
 
@@ -156,10 +156,10 @@ class Session(Connection):
 
     async def _room_to_answer(self) -> None:
         """Waits while the client takes no answers: it is asked for nothing more meanwhile."""
-        most = self._parts.settings.waiting_bytes
-        until = self._parts.clock() + self._parts.settings.patience.total_seconds()
-        while self.peer.waiting > most and not self.ended:
-            if self._parts.clock() >= until:
+        settings, clock = self._parts.settings, self._parts.clock
+        taking = Taking(self.peer, clock())
+        while self.peer.waiting > settings.waiting_bytes and not self.ended:
+            if taking.is_late(self.peer, clock(), settings):
                 self.end(slow(self).error)
                 return
             await asyncio.sleep(_GLANCE)
@@ -248,7 +248,8 @@ class Session(Connection):
         again = given.room in self.rooms
         member = await house.enter(self, caller.may, entry)
         try:
-            first = await self._first(caller, entry, given.device)
+            first = await self._first(caller, entry, member, given.device)
+            _demand_inside(member)
         except Exception as exc:
             if house.leave(self, given.room) and again:
                 self.peer.send(house.frames.expelled(given.room, expected(exc)))
@@ -271,13 +272,16 @@ class Session(Connection):
             raise PresenceUnavailable
         return Entry(room, since, given.snapshot, given.presence, given.window)
 
-    async def _first(self, caller: Caller, entry: Entry, device: str) -> Snapshot | None:
+    async def _first(
+        self, caller: Caller, entry: Entry, member: Member, device: str
+    ) -> Snapshot | None:
         """What a room has beside resources: its document, and who is there."""
         part = Snapshot(room=entry.room.name)
         if entry.snapshot and entry.room.is_document and (documents := self._parts.documents):
             wanted = documents_pb2.GetDocumentRequest(name=entry.room.name)
             part.document.MergeFrom(await documents.answer(caller, wanted))
         if entry.presence and (presence := self._parts.presence):
+            _demand_inside(member)  # who has gone meanwhile must not be seen there
             part.present.extend(await presence.enter(caller, entry.room.name, self.name, device))
         return part if part.HasField("document") or entry.presence else None
 
@@ -300,6 +304,12 @@ class Session(Connection):
         else:
             getattr(response, _ANSWERS[kind]).CopyFrom(answer)
         self._say(response)
+
+
+def _demand_inside(member: Member) -> None:
+    """Raises NotInRoom when the room was left by now: rights may be gone, or the connection."""
+    if member.state is State.GONE:
+        raise NotInRoom(member.room.spec.name)
 
 
 def _kind(message: Request | Malformed) -> str:

@@ -15,6 +15,7 @@ _LAYER_NAMES = frozenset({"agent", "user", "session", "project", "team", "org", 
 _PLACES = {"orgs": "org", "teams": "team", "projects": "project"}
 _COLLECTION = re.compile(r"[a-z][A-Za-z]{0,63}")
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@-]{0,255}")
+_PLACE = re.compile(r"[^\x00-\x1f\x7f]{1,256}")  # as ids of scopes are
 _MOST_SEGMENTS = 6
 
 
@@ -54,7 +55,7 @@ def parse_room(name: str, field: str = "room") -> Room:
     first, slash, rest = name.partition("/")
     if name == CHANGES:
         return Room(name, Kind.CHANGES)
-    if first in _PLACES and rest:
+    if first in _PLACES and _PLACE.fullmatch(rest):
         return Room(name, Kind.PLACE)
     if first == _LAYERS and rest in _LAYER_NAMES:
         return Room(name, Kind.PLACE)

@@ -154,7 +154,9 @@ async def test_the_later_of_two_values_stays(ann: Person, bob: Person) -> None:
 
     assert not early.fields
     assert not gone.fields["status"].HasField("value")
-    assert dict((await ann.get(name)).fields) == {"title": "late"}
+    found = await ann.get(name)
+    assert dict(found.fields) == {"title": "late"}
+    assert (found.fields_time, found.fields_counter) == (now + 10, 0)
 
 
 async def test_a_clock_that_is_too_far_ahead_is_refused(ann: Person) -> None:

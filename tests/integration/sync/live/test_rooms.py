@@ -140,6 +140,8 @@ async def test_what_may_not_be_read_is_not_heard_of(replica: Replica) -> None:
         "layers/none",
         "layers",
         "orgs/",
+        "teams/\0",
+        "projects/a\nb",
         "Memories",
         "a b",
         "memories/",

@@ -1,6 +1,7 @@
 """The opening handshake, and what the port says to those who want none."""
 
 import ssl
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -223,6 +224,21 @@ async def test_another_kind_of_authorization_is_none(web: Web) -> None:
     async with opened(web.address, [JSON], [(b"Authorization", b"Basic abc")]) as peer:
         await peer.send(text("a"))
         assert await said(peer) == answer("a")
+
+
+async def test_who_begins_tls_and_says_no_more_makes_room_for_others(certificates: Path) -> None:
+    tls = TlsSettings(certificate=certificates / "cert.pem", key=certificates / "key.pem")
+    long = timedelta(minutes=1)
+    async with (
+        open_web(tls=tls, openings=3, opening_timeout=long) as web,
+        AsyncExitStack() as stack,
+    ):
+        silent = [await stack.enter_async_context(connected(web.address)) for _ in range(8)]
+        for peer in silent:
+            await peer.send(b"\x16\x03\x01")  # a handshake, to be continued
+
+        for peer in silent[:5]:
+            assert await peer.closed()
 
 
 @pytest.mark.parametrize("mutual", [False, True])

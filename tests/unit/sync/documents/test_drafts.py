@@ -27,6 +27,7 @@ def draft(text: str, kind: Kind = Kind.NOTE, scope: Scope | None = None, **field
         ("\n\n  One line  ", "One line"),
         ("###\n", "###"),
         ("tab\there", "tab here"),
+        ("\x01\n\x7f \nseen", "seen"),
         ("é" * 400, "é" * 256),
         ("🦊" * 400, "🦊" * 128),
     ],

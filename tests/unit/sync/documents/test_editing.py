@@ -169,6 +169,16 @@ def test_an_edit_needs_a_version_that_there_is() -> None:
         decide({}, make_write(0, ("x",)))
 
 
+def test_fields_are_taken_whatever_is_kept_of_the_version_that_they_were_written_on() -> None:
+    state, fields = make_state(version=5, oldest_version=2), {"title": Written("x", Time(1))}
+
+    made = after(state, Write(ID, 1, NOTHING, fields, "ann", NOW))
+
+    assert (made.version, made.fields) == (6, fields)
+    with pytest.raises(BaseNotReached):
+        after(state, Write(ID, 6, NOTHING, fields, "ann", NOW))
+
+
 def test_what_is_not_in_memory_is_asked_for() -> None:
     state = make_state(version=5, oldest_version=2)
 
