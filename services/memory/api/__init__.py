@@ -1,8 +1,9 @@
 """gRPC servicer of memories: translates, nothing else."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -19,7 +20,9 @@ from libs.consent.known import KnownConsents
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
+from libs.service.answers import answers_to
 from libs.service.caller import Caller, caller
+from libs.service.checking import Checker
 from libs.service.convert import asked, change_to, enum_from, scope_from
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
@@ -78,6 +81,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self._promote, self._access = promote, access
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
         self._aging, self._consents = aging, consents
+        self._checker = Checker()  # of what comes in streams
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(), request)
@@ -104,21 +108,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def StreamCreateMemories(
         self, request: AsyncIterator[pb.CreateMemoryRequest], context: Context
     ) -> AsyncIterator[pb.StreamCreateMemoriesResponse]:
-        current = caller()
-        pending: set[asyncio.Task[pb.StreamCreateMemoriesResponse]] = set()
-        index = 0
-        try:
-            async for each in request:
-                pending.add(asyncio.create_task(self._create_one(current, index, each)))
-                index += 1
-                done, pending = await _finished(pending, wait=len(pending) >= _STREAM_WINDOW)
-                for task in done:
-                    yield task.result()
-            for answer in asyncio.as_completed(pending):
-                yield await answer
-        finally:
-            for task in pending:
-                task.cancel()
+        answers = answers_to(request, partial(self._create_one, caller()), _STREAM_WINDOW)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
 
     async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.Memory:
         memory_id = resource_uuid(request.name, COLLECTION)
@@ -281,6 +274,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self, current: Caller, index: int, request: pb.CreateMemoryRequest
     ) -> pb.StreamCreateMemoriesResponse:
         try:
+            self._checker.checked(request)
             memory = await self._create(current, request)
             return pb.StreamCreateMemoriesResponse(index=index, memory=memory)
         except AppError as error:
@@ -312,14 +306,6 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)
-
-
-async def _finished(
-    pending: set[asyncio.Task[Any]], *, wait: bool
-) -> tuple[set[asyncio.Task[Any]], set[asyncio.Task[Any]]]:
-    """What is done, after waiting for one when the window is full; and the rest."""
-    timeout = None if wait else 0
-    return await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _reaching(reasoning: Reasoning, used: Used | None) -> Reasoning:

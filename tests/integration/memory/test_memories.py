@@ -347,6 +347,30 @@ async def test_a_stream_answers_each_request_and_survives_bad_ones(client: Clien
     }
 
 
+async def test_a_stream_answers_whether_or_not_more_requests_come(client: Client) -> None:
+    call = client.suite.memory.StreamCreateMemories(metadata=client.metadata, timeout=30)
+
+    for place in range(3):
+        await call.write(pb.CreateMemoryRequest(memory=memory(f"{place}")))
+        answer = await call.read()
+        assert isinstance(answer, pb.StreamCreateMemoriesResponse)
+        assert (answer.index, answer.memory.content) == (place, f"{place}")
+
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_stream_goes_on_after_a_request_against_the_contract(client: Client) -> None:
+    contents = ["first", "x" * 65537, "last"]
+    requests = [pb.CreateMemoryRequest(memory=memory(content)) for content in contents]
+
+    call = client.suite.memory.StreamCreateMemories(iter(requests), metadata=client.metadata)
+    answers = {each.index: each async for each in call}
+
+    assert [answers[place].memory.content for place in (0, 2)] == ["first", "last"]
+    assert answers[1].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+
+
 async def test_a_repeated_request_gets_the_first_answer(client: Client) -> None:
     request = pb.CreateMemoryRequest(memory=memory("once"), request_id=str(uuid4()))
     create = client.suite.memory.CreateMemory
