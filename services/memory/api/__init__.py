@@ -242,7 +242,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         since = page.after_number()
         await self._access.demand(current, "ListMemoryRevisions", memory_id)
         history = await self._do.history(current.route, memory_id, since, page.limit)
-        shown, token = page.cut(history, lambda revision: revision[0].number)
+        shown, token = page.cut(
+            history,
+            lambda revision: revision[0].number,
+            lambda revision: size(revision[1]) if revision[1] else 0,
+        )
         aging = await self._aging(current.route)
         revisions = [
             pb.MemoryRevision(

@@ -250,6 +250,24 @@ async def test_history_tells_every_version_and_who_made_it(client: Client) -> No
     assert rest.next_page_token == ""
 
 
+async def test_a_history_of_large_texts_comes_in_pages_that_any_client_can_receive(
+    client: Client,
+) -> None:
+    created = await client.add("x" * 65536)
+    for number in range(59):
+        changed = pb.Memory(name=created.name, content=f"{number:02}{'x' * 65534}")
+        await client.update(memory=changed)
+
+    pages = [await client.history(created.name, page_size=1000)]
+    while pages[-1].next_page_token:
+        token = pages[-1].next_page_token
+        pages.append(await client.history(created.name, page_size=1000, page_token=token))
+
+    assert all(page.ByteSize() < 4 * 2**20 for page in pages)
+    versions = [each.memory.version for page in pages for each in page.revisions]
+    assert versions == list(range(1, 61))
+
+
 async def test_a_promoted_memory_is_seen_by_more_people(client: Client) -> None:
     created = await client.add("Use port 8443.")
     assert await client.search("which port?", scope={"user_id": "bob"}) == []
