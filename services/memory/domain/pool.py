@@ -66,7 +66,7 @@ class Pool:
     """Candidates as arrays over N memories."""
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
-        self.items = sorted(candidates, key=lambda each: (each.session, each.id))
+        self.items = sorted(candidates, key=lambda each: (each.session, each.at, each.id))
         self.size = len(self.items)
         self._read_words()
         self._read_texts()
