@@ -120,7 +120,7 @@ class Reasoning:
         """
         planner = Replay(budget.replay) if budget.replay else self.planner
         clock = _Clock(budget.time)
-        depth = max(_DEPTH, query.limit)
+        depth = query.view.deep(max(_DEPTH, query.limit))
         first = await self.search.retriever.haul(route, query.view, query.text, depth)
         if not first.candidates:  # whoever has a memory has one that is nearest
             yield Results([], () if first.meaning else (SEMANTIC,), answerable=0.0)
