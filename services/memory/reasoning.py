@@ -22,7 +22,7 @@ from services.memory.domain.pool import Candidate
 from services.memory.domain.ranking import ranked
 from services.memory.planning import Findings, Plan, Planner, Replay, Rules
 from services.memory.retrieval import Haul
-from services.memory.search import SEMANTIC, Judged, Query, Results, Search
+from services.memory.search import SEMANTIC, Judged, Query, Results, Search, nothing
 
 HOPS, QUERIES = 3, 50  # at most
 _DEPTH, _MORE = 60, 30  # memories that the first query and each other one bring from each index
@@ -123,7 +123,7 @@ class Reasoning:
         depth = query.view.deep(max(_DEPTH, query.limit))
         first = await self.search.retriever.haul(route, query.view, query.text, depth)
         if not first.candidates:  # whoever has a memory has one that is nearest
-            yield Results([], () if first.meaning else (SEMANTIC,), answerable=0.0)
+            yield nothing(first)
             return
         pursuit = await self._begin(route, query, first)
         payer = Payer(route, Attribution.of(query.view.scope))

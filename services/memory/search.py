@@ -78,6 +78,14 @@ class Results:
     partial: bool = False  # whether time ran out before everything was tried
 
 
+def nothing(haul: Haul) -> Results:
+    """What is said of a query that brought no memory; that there is none, only if both indexes were
+    asked."""
+    if haul.meaning:
+        return Results([], answerable=0.0)
+    return Results([], (SEMANTIC,))
+
+
 class Judged(NamedTuple):
     """Candidates, held against a question."""
 
@@ -156,9 +164,9 @@ class Search:
         """By words and meaning; by words alone while meaning cannot be had."""
         depth = query.view.deep(max(DEPTH, query.limit))
         haul = await self.retriever.haul(route, query.view, query.text, depth)
-        missing = () if haul.meaning else (SEMANTIC,)
         if not haul.candidates:
-            return Results([], missing, answerable=0.0)
+            return nothing(haul)
+        missing = () if haul.meaning else (SEMANTIC,)
         order, answer = await asyncio.to_thread(self._rank, query.text, haul)
         return Results(await self.shown(route, query, order, haul.rows), missing, answer)
 

@@ -228,6 +228,23 @@ async def test_a_memory_is_kept_and_found_by_words_while_the_provider_is_away(
     assert [each.memory.content for each in answer.results] == [memory.content]
 
 
+async def test_who_could_not_look_by_meaning_does_not_say_that_nothing_is_there(
+    suite: Suite, provider: Server
+) -> None:
+    acme = await suite.create_tenant("acme")
+    memory = pb.Memory(layer=pb.LAYER_COMPANY, content="Postgres was down for an hour.")
+    await suite.memory.CreateMemory(pb.CreateMemoryRequest(memory=memory), metadata=acme)
+
+    for strategy in (pb.SEARCH_STRATEGY_HYBRID, pb.SEARCH_STRATEGY_REASONED):
+        provider.replies.append(Reply(503, headers={"Retry-After": "3600"}))
+        request = pb.SearchMemoriesRequest(query=f"database outage {strategy}", strategy=strategy)
+        answer = await suite.memory.SearchMemories(request, metadata=acme)
+
+        assert answer.missing_signals == ["semantic"]
+        assert not answer.results
+        assert not answer.HasField("answerable")
+
+
 async def test_searches_go_on_while_redis_is_away(
     remote: None, provider: Server, database: Database, tmp_path: Path, redis_url: str
 ) -> None:
