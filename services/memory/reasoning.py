@@ -121,7 +121,9 @@ class Reasoning:
         planner = Replay(budget.replay) if budget.replay else self.planner
         clock = _Clock(budget.time)
         depth = query.view.deep(max(_DEPTH, query.limit))
-        first = await self.search.retriever.haul(route, query.view, query.text, depth)
+        patient = self.search.waiting(budget.time)
+        first = await patient.retriever.haul(route, query.view, query.text, depth)
+        clock.over = first.meaning is None and clock.left <= timedelta(0)
         if not first.candidates:  # whoever has a memory has one that is nearest
             yield nothing(first)
             return
@@ -201,10 +203,14 @@ class _Clock:
     def elapsed(self) -> timedelta:
         return timedelta(seconds=time.monotonic() - self._begun)
 
+    @property
+    def left(self) -> timedelta:
+        return self._limit - self.elapsed
+
     async def within(self, work: Awaitable[T]) -> T | None:
         """What the work gives; None when the time was over before."""
         try:
-            async with asyncio.timeout((self._limit - self.elapsed).total_seconds()):
+            async with asyncio.timeout(self.left.total_seconds()):
                 return await work
         except TimeoutError:
             self.over = True

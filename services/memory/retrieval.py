@@ -4,7 +4,8 @@ found."""
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 DEPTH = 32  # memories that each index is asked for, unless more results are wanted
 _MOST = 1000  # that it can be asked for
+_PATIENCE = timedelta(seconds=5)  # with what gives meaning; it may try again for a minute
 _CENTRES = 2 / 3  # share of them, the best by both: what is next to them may be the answer, too
 _NONE: AbstractSet[UUID] = frozenset()
 
@@ -68,7 +70,12 @@ class Haul:
 
 @dataclass(frozen=True)
 class Retriever:
-    """Both indexes of memories, and the memories."""
+    """Both indexes of memories, and the memories.
+
+    Attributes:
+        reach: Among vectors.
+        patience: How long words wait for meaning, which then is left out.
+    """
 
     memories: Memories
     keyring: Keyring
@@ -76,7 +83,8 @@ class Retriever:
     nearest: Nearest[Stored]
     postings: Postings
     aging: AgingOf
-    reach: Reach | None = None  # among vectors
+    reach: Reach | None = None
+    patience: timedelta = field(default_factory=lambda: _PATIENCE)
 
     async def haul(
         self,
@@ -142,18 +150,23 @@ class Retriever:
         return {hit.id: hit.score for hit in hits}
 
     async def _meaning(self, route: Route, view: View, text: str, limit: int) -> Meaning | None:
-        """The nearest; None when embedder or index do not answer, or the
+        """The nearest; None when embedder or index do not answer in time, or the
         embedder must not be asked."""
-        index, collection = self.nearest.index, self.nearest.collection
         try:
-            vector = await self.vector(route, view, text)
-            where = view.filter()
-            hits = await index.search(route, collection, vector, where, limit, self.reach)
+            async with asyncio.timeout(self.patience.total_seconds()):
+                return await self._asked(route, view, text, limit)
+        except TimeoutError:
+            log.warning("search.without_meaning", error="TIMEOUT")
         except AppError as exc:
             if exc.kind is not Kind.UNAVAILABLE and not isinstance(exc, SpendingRefused):
                 raise
             log.warning("search.without_meaning", error=exc.reason)
-            return None
+        return None
+
+    async def _asked(self, route: Route, view: View, text: str, limit: int) -> Meaning:
+        index, collection = self.nearest.index, self.nearest.collection
+        vector = await self.vector(route, view, text)
+        hits = await index.search(route, collection, vector, view.filter(), limit, self.reach)
         return Meaning(vector, {hit.id: hit.score for hit in hits})
 
     async def _near(

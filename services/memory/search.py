@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
@@ -126,6 +126,11 @@ class Search:
     def reaching(self, reach: Reach) -> "Search":
         """The same, which looks as far among vectors."""
         return replace(self, retriever=replace(self.retriever, reach=reach))
+
+    def waiting(self, patience: timedelta) -> "Search":
+        """The same, which waits no longer for meaning."""
+        shorter = min(patience, self.retriever.patience)
+        return replace(self, retriever=replace(self.retriever, patience=shorter))
 
     async def __call__(self, route: Route, query: Query) -> Results:
         """The memories that the query finds.
