@@ -111,7 +111,9 @@ class Judge:
     ) -> Judged:
         """What speaks for each candidate; the arguments are those of `evidence`."""
         pool = Pool(candidates)
-        question = analysed(text, pool.authors)
+        there = {term: code for term, code in hashes.items() if code in statistics.holding}
+        rarity = {term: statistics.rarity(code) for term, code in there.items()}
+        question = analysed(text, pool.authors).shortened(rarity)
         found = evidence(question, pool, cosines, statistics, hashes, self.words, self.now())
         return Judged(question, pool, found)
 
