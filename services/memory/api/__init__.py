@@ -49,7 +49,8 @@ from services.memory.api.messages import (
 )
 from services.memory.domain.access import moved
 from services.memory.domain.changes import Promote
-from services.memory.domain.memory import Memory, restricting
+from services.memory.domain.memory import Memory, Stored, restricting
+from services.memory.duplicates import Sees
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
@@ -98,9 +99,9 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         for draft in drafts:
             self._access.demand_new(current, "CreateMemory", draft.layer, draft.scope)
         by = await self._asked(current, "BatchCreateMemories", request)
-        policy = await self._near_duplicates(current.route)
+        near = await self._near_duplicates(current)
         path = "requests[{}].memory"
-        memories = await self._do.create(current.route, by, drafts, path, policy)
+        memories = await self._do.create(current.route, by, drafts, path, *near)
         aging = await self._aging(current.route)
         stored = [created_to(each, aging) for each in memories]
         return pb.BatchCreateMemoriesResponse(memories=stored)
@@ -270,8 +271,8 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         draft = draft_from(request.memory, "memory")
         self._access.demand_new(current, "CreateMemory", draft.layer, draft.scope)
         by = await self._asked(current, "CreateMemory", request)
-        policy = await self._near_duplicates(current.route)
-        (created,) = await self._do.create(current.route, by, [draft], "memory", policy)
+        near = await self._near_duplicates(current)
+        (created,) = await self._do.create(current.route, by, [draft], "memory", *near)
         return created_to(created, await self._aging(current.route))
 
     async def _create_one(
@@ -305,8 +306,16 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         chosen = (await self._settings.get(route)).values.default_search_strategy
         return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
-    async def _near_duplicates(self, route: Route) -> NearDuplicates:
-        return (await self._settings.get(route)).values.near_duplicates
+    async def _near_duplicates(self, current: Caller) -> tuple[NearDuplicates, Sees]:
+        """What is done about them, and which the caller may be told of."""
+        policy = (await self._settings.get(current.route)).values.near_duplicates
+        consent = await self._consents.retrievable(current.route)
+
+        def sees(memory: Stored) -> bool:
+            allowed = consent is None or consent.shows(memory.subject)
+            return allowed and current.may("GetMemory", memory.place(current.tenant))
+
+        return policy, sees
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)
