@@ -14,6 +14,7 @@ import structlog
 
 from libs.changes import Vector
 from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.embedding.errors import EmbedderAnswerInvalid, EmbedderRefused
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, Kind
 from libs.lexical import hashed
@@ -38,6 +39,8 @@ _MOST = 1000  # that it can be asked for
 _PATIENCE = timedelta(seconds=5)  # with what gives meaning; it may try again for a minute
 _CENTRES = 2 / 3  # share of them, the best by both: what is next to them may be the answer, too
 _NONE: AbstractSet[UUID] = frozenset()
+# Words go on alone when the embedder must not be asked, or its operator has to look at it.
+_WITHOUT = (SpendingRefused, EmbedderRefused, EmbedderAnswerInvalid)
 
 
 class Meaning(NamedTuple):
@@ -151,14 +154,14 @@ class Retriever:
 
     async def _meaning(self, route: Route, view: View, text: str, limit: int) -> Meaning | None:
         """The nearest; None when embedder or index do not answer in time, or the
-        embedder must not be asked."""
+        embedder is of no use."""
         try:
             async with asyncio.timeout(self.patience.total_seconds()):
                 return await self._asked(route, view, text, limit)
         except TimeoutError:
             log.warning("search.without_meaning", error="TIMEOUT")
         except AppError as exc:
-            if exc.kind is not Kind.UNAVAILABLE and not isinstance(exc, SpendingRefused):
+            if exc.kind is not Kind.UNAVAILABLE and not isinstance(exc, _WITHOUT):
                 raise
             log.warning("search.without_meaning", error=exc.reason)
         return None

@@ -229,6 +229,24 @@ async def test_a_memory_is_kept_and_found_by_words_while_the_provider_is_away(
     assert [each.memory.content for each in answer.results] == [memory.content]
 
 
+@pytest.mark.parametrize("reply", [Reply(401), Reply(200, b"no JSON")])
+async def test_hybrid_searches_go_on_by_words_while_the_provider_is_of_no_use(
+    suite: Suite, provider: Server, reply: Reply
+) -> None:
+    acme = await suite.create_tenant("acme")
+    memory = pb.Memory(layer=pb.LAYER_COMPANY, content="Deploys are frozen on Fridays.")
+    await suite.memory.CreateMemory(pb.CreateMemoryRequest(memory=memory), metadata=acme)
+    provider.replies.extend([reply] * 2)
+
+    with pytest.raises(grpc.aio.AioRpcError):
+        await search(suite, acme, "frozen deploys")
+    request = pb.SearchMemoriesRequest(query="frozen deploys")
+    answer = await suite.memory.SearchMemories(request, metadata=acme)
+
+    assert answer.missing_signals == ["semantic"]
+    assert [each.memory.content for each in answer.results] == [memory.content]
+
+
 async def test_who_could_not_look_by_meaning_does_not_say_that_nothing_is_there(
     suite: Suite, provider: Server
 ) -> None:
