@@ -17,6 +17,7 @@ from cli.session import Session
 from cli.show import Shown
 
 app = typer.Typer()
+_EVEN = 0.5  # chance of an answer below which the contract says to read: not in memory
 
 
 class Strategy(StrEnum):
@@ -130,6 +131,8 @@ def _use(use: pb.VectorUse) -> str:
 def _results(answer: pb.SearchMemoriesResponse, *, explain: bool = False) -> Shown:
     if answer.missing_signals:
         print(f"note: without {', '.join(answer.missing_signals)} signals", file=sys.stderr)
+    if answer.HasField("answerable") and answer.answerable < _EVEN:
+        print(f"note: probably not in memory ({answer.answerable:.2f})", file=sys.stderr)
     if answer.partial:
         print("note: time ran out, these are the best so far", file=sys.stderr)
     if explain and answer.HasField("vector_use"):

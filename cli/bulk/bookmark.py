@@ -7,6 +7,7 @@ nothing of what is transferred.
 import hashlib
 import json
 import os
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +15,26 @@ from pathlib import Path
 
 from cli.options import Options
 
+_RENEWED = ("exp", "iat", "nbf", "jti")  # claims that are new in each token
+
 
 def whose(options: Options) -> str:
-    """Tells apart the tenants, on whatever servers, that transfers are for; keeps no secret."""
+    """Tells apart the tenants, on whatever servers, that transfers are for, and is the same once a
+    token has been renewed; keeps no secret."""
     server = options.server or str(options.folder.absolute())
-    token = hashlib.sha256(options.token.encode()).hexdigest()[:16] if options.token else ""
-    return f"{server} {options.tenant or ''} {token}"
+    bearer = _bearer(options.token) if options.token else ""
+    return f"{server} {options.tenant or ''} {bearer}"
+
+
+def _bearer(token: str) -> str:
+    """A digest of what stays of a token when it is renewed; of all of one that is no JWT."""
+    lasting = token
+    with suppress(ValueError, IndexError, AttributeError):
+        body = token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        kept = {name: value for name, value in claims.items() if name not in _RENEWED}
+        lasting = json.dumps(kept, sort_keys=True)
+    return hashlib.sha256(lasting.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,10 @@ STOP_WORDS = frozenset(
 def words(text: str) -> list[str]:
     """Words in order: composed, folded to one case, with a straight apostrophe."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    found = [word[:_LONGEST] for word in _WORD.findall(folded.replace("\u2019", "'"))]
-    if _UNSPACED.search(folded):
-        return [part for word in found for part in _parted(word)]
-    return found
+    found = _WORD.findall(folded.replace("\u2019", "'"))
+    if _UNSPACED.search(folded):  # a sentence may be one of them
+        found = [part for word in found for part in _parted(word)]
+    return [word[:_LONGEST] for word in found]
 
 
 def words_and_ends(texts: Sequence[str]) -> list[str]:

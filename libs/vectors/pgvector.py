@@ -12,7 +12,7 @@ from libs.changes import Vector
 from libs.embedding.rules import shortened
 from libs.spine import Write, read, writing
 from libs.tenancy import Route
-from libs.vectors import Collection, Filter, Hit, Point, Reach, Then, Within
+from libs.vectors import LENGTHS, Collection, Filter, Hit, Point, Reach, Then, Within
 from libs.vectors.conditions import conditions
 
 # A tenant without a layout holds whole vectors alone.
@@ -76,6 +76,7 @@ _VECTORS = """
     WHERE tenant_id = $1 AND collection = $2 AND space = $3 AND entity_id = ANY($4::uuid[])
 """
 _WHOLE = "whole"  # the table of vectors that are searched by a prefix
+_EVERY = (*map(str, LENGTHS), _WHOLE)
 _EXACTLY = " + 0"  # no index has this order
 # Which is faster the planner does not know: it thinks of a walk as a fiftieth of what it costs. To
 # find some of a tenant's points a walk passes so many of all others as there are for each of them,
@@ -125,7 +126,7 @@ class PgVectorIndex:
         gone = [point.id for point in points if point.vector is None]
         if kept:
             _put(write, collection, kept)
-        for table in _tables(collection) if gone else ():
+        for table in _EVERY if gone else ():  # another embedder may have left some behind
             write.add(_REMOVE.format(table=table), collection.name, gone)
         return True
 
@@ -261,10 +262,6 @@ def _holdings(collection: Collection) -> list[tuple[str, str, str]]:
         layout = _LAYOUT.format(condition=_SHORTENED.format(whole=collection.dimensions))
         holdings.append((_WHOLE, layout, "false"))
     return holdings
-
-
-def _tables(collection: Collection) -> list[str]:
-    return [table for table, _, _ in _holdings(collection)]
 
 
 def _shorter(collection: Collection, reach: Reach | None) -> Reach | None:

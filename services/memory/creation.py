@@ -16,7 +16,7 @@ from libs.usage import Attribution
 from services.memory.domain.changes import Create, check_validity
 from services.memory.domain.duplicates import Duplicate, adds_nothing
 from services.memory.domain.memory import EVER, NEVER, REQUIRED, Layer, Memory, Stored, searchable
-from services.memory.duplicates import Duplicates
+from services.memory.duplicates import Duplicates, Sees
 from services.memory.indexing import indexed_terms
 from services.memory.opening import opened
 from services.memory.ports import Consenting, Memories
@@ -109,8 +109,10 @@ class Creation:
         drafts: Sequence[Draft],
         field: str,
         policy: NearDuplicates,
+        sees: Sees,
     ) -> list[Created]:
-        """Stores all drafts or none; `field` is the path of draft {} in the request."""
+        """Stores all drafts or none; `field` is the path of draft {} in the request. Of a memory
+        that the caller does not see it is not told, nor is one counted in it."""
         for place, draft in enumerate(drafts):
             path = field.format(place)
             draft.scope.demand(REQUIRED[draft.layer], draft.layer, f"{path}.scope")
@@ -123,7 +125,7 @@ class Creation:
         words, stored, near = await asyncio.gather(
             indexed_terms(self.keyring, route, [draft.searchable for draft in drafts]),
             sealed(self.keyring, route, memories),
-            self._near(route, memories, vectors, policy),
+            self._near(route, memories, vectors, policy, sees),
         )
         merged = _merged(memories, stored, near) if policy is NearDuplicates.MERGE else {}
         body = Create(tuple(stored), tuple(vectors), tuple(words), merged)
@@ -140,10 +142,15 @@ class Creation:
         return [draft.unsealed(self.new_id(), now) for draft in drafts]
 
     async def _near(
-        self, route: Route, memories: Sequence[Memory], vectors: Vectors, policy: NearDuplicates
+        self,
+        route: Route,
+        memories: Sequence[Memory],
+        vectors: Vectors,
+        policy: NearDuplicates,
+        sees: Sees,
     ) -> Sequence[Sequence[Duplicate]]:
         if policy in (NearDuplicates.REPORT, NearDuplicates.MERGE):
-            return await self.duplicates(route, memories, vectors)
+            return await self.duplicates(route, memories, vectors, sees)
         return [()] * len(memories)
 
 

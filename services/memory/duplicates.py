@@ -1,7 +1,7 @@
 """Looking for the near-duplicates of memories that are about to be stored."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 _NEAREST = 4  # that are asked for
 _AT_ONCE = 4  # searches of one request
 
+Sees = Callable[[Stored], bool]  # whether the caller may be told of a memory
+
 
 @dataclass(frozen=True)
 class Duplicates:
@@ -41,7 +43,7 @@ class Duplicates:
     least: float
 
     async def __call__(
-        self, route: Route, memories: Sequence[Memory], vectors: Vectors
+        self, route: Route, memories: Sequence[Memory], vectors: Vectors, sees: Sees
     ) -> list[list[Duplicate]]:
         """Those of each of N new memories, the most alike first: among what is stored, and among
         those before it. None where the index or the shard does not answer.
@@ -53,7 +55,7 @@ class Duplicates:
 
         async def stored(memory: Memory, vector: Vector) -> list[Duplicate]:
             async with slots:
-                return await self._stored(route, memory, vector)
+                return await self._stored(route, memory, vector, sees)
 
         try:
             found = await asyncio.gather(*map(stored, memories, vectors))
@@ -68,15 +70,18 @@ class Duplicates:
             return others
         return await asyncio.to_thread(near, memories, others, memories[0].stored.created_at)
 
-    async def _stored(self, route: Route, memory: Memory, vector: Vector) -> list[Duplicate]:
-        """What the index finds near enough, opened."""
+    async def _stored(
+        self, route: Route, memory: Memory, vector: Vector, sees: Sees
+    ) -> list[Duplicate]:
+        """What the index finds near enough, and the caller sees; opened."""
         if not vector.any():  # a blank text is like nothing
             return []
         reach = (await self.policies.used(route, Policy.BALANCED)).reach
         where = _where(memory.stored)
         found = await self.nearest(route, vector, where, _NEAREST, reach)
-        scores = {each.entity.id: each.score for each in found if each.score >= self.least}
-        stored = [each.entity for each in found if each.entity.id in scores]
+        alike = [each for each in found if each.score >= self.least and sees(each.entity)]
+        scores = {each.entity.id: each.score for each in alike}
+        stored = [each.entity for each in alike]
         memories = await opened(self.keyring, route, stored)
         return [Duplicate(each, scores[each.stored.id]) for each in memories]
 

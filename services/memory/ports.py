@@ -12,7 +12,7 @@ from services.memory.domain.memory import Stored
 
 
 class Near(NamedTuple):
-    """A memory, and those stored before and after it in its session, nearest first, at most two
+    """A memory, and the turns before and after it in its session, nearest first, at most two
     each; those of a memory that was not asked for are not told."""
 
     memory: Stored
@@ -46,7 +46,7 @@ class Memories(Protocol):
     async def around(
         self, route: Route, ids: Sequence[UUID], centres: Sequence[UUID]
     ) -> list[Near]:
-        """Those of `ids` that exist, and the two stored before and after each of `centres`, which
+        """Those of `ids` that exist, and the two turns before and after each of `centres`, which
         are among them, in its session."""
 
     async def page(

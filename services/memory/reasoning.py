@@ -22,7 +22,7 @@ from services.memory.domain.pool import Candidate
 from services.memory.domain.ranking import ranked
 from services.memory.planning import Findings, Plan, Planner, Replay, Rules
 from services.memory.retrieval import Haul
-from services.memory.search import SEMANTIC, Judged, Query, Results, Search
+from services.memory.search import SEMANTIC, Judged, Query, Results, Search, nothing
 
 HOPS, QUERIES = 3, 50  # at most
 _DEPTH, _MORE = 60, 30  # memories that the first query and each other one bring from each index
@@ -120,10 +120,12 @@ class Reasoning:
         """
         planner = Replay(budget.replay) if budget.replay else self.planner
         clock = _Clock(budget.time)
-        depth = max(_DEPTH, query.limit)
-        first = await self.search.retriever.haul(route, query.view, query.text, depth)
+        depth = query.view.deep(max(_DEPTH, query.limit))
+        patient = self.search.waiting(budget.time)
+        first = await patient.retriever.haul(route, query.view, query.text, depth)
+        clock.over = first.meaning is None and clock.left <= timedelta(0)
         if not first.candidates:  # whoever has a memory has one that is nearest
-            yield Results([], () if first.meaning else (SEMANTIC,), answerable=0.0)
+            yield nothing(first)
             return
         pursuit = await self._begin(route, query, first)
         payer = Payer(route, Attribution.of(query.view.scope))
@@ -201,10 +203,14 @@ class _Clock:
     def elapsed(self) -> timedelta:
         return timedelta(seconds=time.monotonic() - self._begun)
 
+    @property
+    def left(self) -> timedelta:
+        return self._limit - self.elapsed
+
     async def within(self, work: Awaitable[T]) -> T | None:
         """What the work gives; None when the time was over before."""
         try:
-            async with asyncio.timeout((self._limit - self.elapsed).total_seconds()):
+            async with asyncio.timeout(self.left.total_seconds()):
                 return await work
         except TimeoutError:
             self.over = True

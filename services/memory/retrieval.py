@@ -4,7 +4,8 @@ found."""
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
@@ -13,6 +14,7 @@ import structlog
 
 from libs.changes import Vector
 from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.embedding.errors import EmbedderAnswerInvalid, EmbedderRefused
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, Kind
 from libs.lexical import hashed
@@ -34,8 +36,11 @@ log = structlog.get_logger(__name__)
 
 DEPTH = 32  # memories that each index is asked for, unless more results are wanted
 _MOST = 1000  # that it can be asked for
+_PATIENCE = timedelta(seconds=5)  # with what gives meaning; it may try again for a minute
 _CENTRES = 2 / 3  # share of them, the best by both: what is next to them may be the answer, too
 _NONE: AbstractSet[UUID] = frozenset()
+# Words go on alone when the embedder must not be asked, or its operator has to look at it.
+_WITHOUT = (SpendingRefused, EmbedderRefused, EmbedderAnswerInvalid)
 
 
 class Meaning(NamedTuple):
@@ -68,7 +73,12 @@ class Haul:
 
 @dataclass(frozen=True)
 class Retriever:
-    """Both indexes of memories, and the memories."""
+    """Both indexes of memories, and the memories.
+
+    Attributes:
+        reach: Among vectors.
+        patience: How long words wait for meaning, which then is left out.
+    """
 
     memories: Memories
     keyring: Keyring
@@ -76,7 +86,8 @@ class Retriever:
     nearest: Nearest[Stored]
     postings: Postings
     aging: AgingOf
-    reach: Reach | None = None  # among vectors
+    reach: Reach | None = None
+    patience: timedelta = field(default_factory=lambda: _PATIENCE)
 
     async def haul(
         self,
@@ -142,18 +153,23 @@ class Retriever:
         return {hit.id: hit.score for hit in hits}
 
     async def _meaning(self, route: Route, view: View, text: str, limit: int) -> Meaning | None:
-        """The nearest; None when embedder or index do not answer, or the
-        embedder must not be asked."""
-        index, collection = self.nearest.index, self.nearest.collection
+        """The nearest; None when embedder or index do not answer in time, or the
+        embedder is of no use."""
         try:
-            vector = await self.vector(route, view, text)
-            where = view.filter()
-            hits = await index.search(route, collection, vector, where, limit, self.reach)
+            async with asyncio.timeout(self.patience.total_seconds()):
+                return await self._asked(route, view, text, limit)
+        except TimeoutError:
+            log.warning("search.without_meaning", error="TIMEOUT")
         except AppError as exc:
-            if exc.kind is not Kind.UNAVAILABLE and not isinstance(exc, SpendingRefused):
+            if exc.kind is not Kind.UNAVAILABLE and not isinstance(exc, _WITHOUT):
                 raise
             log.warning("search.without_meaning", error=exc.reason)
-            return None
+        return None
+
+    async def _asked(self, route: Route, view: View, text: str, limit: int) -> Meaning:
+        index, collection = self.nearest.index, self.nearest.collection
+        vector = await self.vector(route, view, text)
+        hits = await index.search(route, collection, vector, view.filter(), limit, self.reach)
         return Meaning(vector, {hit.id: hit.score for hit in hits})
 
     async def _near(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
@@ -78,6 +78,14 @@ class Results:
     partial: bool = False  # whether time ran out before everything was tried
 
 
+def nothing(haul: Haul) -> Results:
+    """What is said of a query that brought no memory; that there is none, only if both indexes were
+    asked."""
+    if haul.meaning:
+        return Results([], answerable=0.0)
+    return Results([], (SEMANTIC,))
+
+
 class Judged(NamedTuple):
     """Candidates, held against a question."""
 
@@ -103,7 +111,9 @@ class Judge:
     ) -> Judged:
         """What speaks for each candidate; the arguments are those of `evidence`."""
         pool = Pool(candidates)
-        question = analysed(text, pool.authors)
+        there = {term: code for term, code in hashes.items() if code in statistics.holding}
+        rarity = {term: statistics.rarity(code) for term, code in there.items()}
+        question = analysed(text, pool.authors).shortened(rarity)
         found = evidence(question, pool, cosines, statistics, hashes, self.words, self.now())
         return Judged(question, pool, found)
 
@@ -118,6 +128,11 @@ class Search:
     def reaching(self, reach: Reach) -> "Search":
         """The same, which looks as far among vectors."""
         return replace(self, retriever=replace(self.retriever, reach=reach))
+
+    def waiting(self, patience: timedelta) -> "Search":
+        """The same, which waits no longer for meaning."""
+        shorter = min(patience, self.retriever.patience)
+        return replace(self, retriever=replace(self.retriever, patience=shorter))
 
     async def __call__(self, route: Route, query: Query) -> Results:
         """The memories that the query finds.
@@ -156,9 +171,9 @@ class Search:
         """By words and meaning; by words alone while meaning cannot be had."""
         depth = query.view.deep(max(DEPTH, query.limit))
         haul = await self.retriever.haul(route, query.view, query.text, depth)
-        missing = () if haul.meaning else (SEMANTIC,)
         if not haul.candidates:
-            return Results([], missing, answerable=0.0)
+            return nothing(haul)
+        missing = () if haul.meaning else (SEMANTIC,)
         order, answer = await asyncio.to_thread(self._rank, query.text, haul)
         return Results(await self.shown(route, query, order, haul.rows), missing, answer)
 

@@ -160,6 +160,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             Registration(
                 "aeterna.memory.v1.MemoryService",
                 partial(pb_grpc.add_MemoryServiceServicer_to_server, servicer),
+                lenient=frozenset({"StreamCreateMemories"}),
             ),
             Registration(
                 "aeterna.memory.v1.MemorySettingsService",

@@ -1,8 +1,9 @@
 """gRPC servicer of memories: translates, nothing else."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from google.protobuf import empty_pb2
@@ -19,7 +20,9 @@ from libs.consent.known import KnownConsents
 from libs.embedding.cache.policy import Invalidations
 from libs.encryption.keyring import Keyring
 from libs.errors import AppError, invalid
+from libs.service.answers import answers_to
 from libs.service.caller import Caller, caller
+from libs.service.checking import Checker
 from libs.service.convert import asked, change_to, enum_from, scope_from
 from libs.service.errors import expected, to_status
 from libs.service.pipeline import Context
@@ -46,7 +49,8 @@ from services.memory.api.messages import (
 )
 from services.memory.domain.access import moved
 from services.memory.domain.changes import Promote
-from services.memory.domain.memory import Memory, restricting
+from services.memory.domain.memory import Memory, Stored, restricting
+from services.memory.duplicates import Sees
 from services.memory.operations import MemoryOperations
 from services.memory.policies import Policies, Used
 from services.memory.promotion import Promotion
@@ -78,6 +82,7 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         self._promote, self._access = promote, access
         self._settings, self._invalidate, self._keyring = settings, invalidate, keyring
         self._aging, self._consents = aging, consents
+        self._checker = Checker()  # of what comes in streams
 
     async def CreateMemory(self, request: pb.CreateMemoryRequest, context: Context) -> pb.Memory:
         return await self._create(caller(), request)
@@ -94,9 +99,9 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         for draft in drafts:
             self._access.demand_new(current, "CreateMemory", draft.layer, draft.scope)
         by = await self._asked(current, "BatchCreateMemories", request)
-        policy = await self._near_duplicates(current.route)
+        near = await self._near_duplicates(current)
         path = "requests[{}].memory"
-        memories = await self._do.create(current.route, by, drafts, path, policy)
+        memories = await self._do.create(current.route, by, drafts, path, *near)
         aging = await self._aging(current.route)
         stored = [created_to(each, aging) for each in memories]
         return pb.BatchCreateMemoriesResponse(memories=stored)
@@ -104,21 +109,10 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
     async def StreamCreateMemories(
         self, request: AsyncIterator[pb.CreateMemoryRequest], context: Context
     ) -> AsyncIterator[pb.StreamCreateMemoriesResponse]:
-        current = caller()
-        pending: set[asyncio.Task[pb.StreamCreateMemoriesResponse]] = set()
-        index = 0
-        try:
-            async for each in request:
-                pending.add(asyncio.create_task(self._create_one(current, index, each)))
-                index += 1
-                done, pending = await _finished(pending, wait=len(pending) >= _STREAM_WINDOW)
-                for task in done:
-                    yield task.result()
-            for answer in asyncio.as_completed(pending):
-                yield await answer
-        finally:
-            for task in pending:
-                task.cancel()
+        answers = answers_to(request, partial(self._create_one, caller()), _STREAM_WINDOW)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
 
     async def GetMemory(self, request: pb.GetMemoryRequest, context: Context) -> pb.Memory:
         memory_id = resource_uuid(request.name, COLLECTION)
@@ -249,7 +243,11 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         since = page.after_number()
         await self._access.demand(current, "ListMemoryRevisions", memory_id)
         history = await self._do.history(current.route, memory_id, since, page.limit)
-        shown, token = page.cut(history, lambda revision: revision[0].number)
+        shown, token = page.cut(
+            history,
+            lambda revision: revision[0].number,
+            lambda revision: size(revision[1]) if revision[1] else 0,
+        )
         aging = await self._aging(current.route)
         revisions = [
             pb.MemoryRevision(
@@ -273,14 +271,15 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         draft = draft_from(request.memory, "memory")
         self._access.demand_new(current, "CreateMemory", draft.layer, draft.scope)
         by = await self._asked(current, "CreateMemory", request)
-        policy = await self._near_duplicates(current.route)
-        (created,) = await self._do.create(current.route, by, [draft], "memory", policy)
+        near = await self._near_duplicates(current)
+        (created,) = await self._do.create(current.route, by, [draft], "memory", *near)
         return created_to(created, await self._aging(current.route))
 
     async def _create_one(
         self, current: Caller, index: int, request: pb.CreateMemoryRequest
     ) -> pb.StreamCreateMemoriesResponse:
         try:
+            self._checker.checked(request)
             memory = await self._create(current, request)
             return pb.StreamCreateMemoriesResponse(index=index, memory=memory)
         except AppError as error:
@@ -307,19 +306,19 @@ class MemoryServicer(pb_grpc.MemoryServiceServicer):
         chosen = (await self._settings.get(route)).values.default_search_strategy
         return Strategy.HYBRID if chosen is DefaultStrategy.UNSPECIFIED else Strategy[chosen.name]
 
-    async def _near_duplicates(self, route: Route) -> NearDuplicates:
-        return (await self._settings.get(route)).values.near_duplicates
+    async def _near_duplicates(self, current: Caller) -> tuple[NearDuplicates, Sees]:
+        """What is done about them, and which the caller may be told of."""
+        policy = (await self._settings.get(current.route)).values.near_duplicates
+        consent = await self._consents.retrievable(current.route)
+
+        def sees(memory: Stored) -> bool:
+            allowed = consent is None or consent.shows(memory.subject)
+            return allowed and current.may("GetMemory", memory.place(current.tenant))
+
+        return policy, sees
 
     async def _asked(self, current: Caller, method: str, request: Any) -> Asked:
         return await asked(current, self._keyring, method, request)
-
-
-async def _finished(
-    pending: set[asyncio.Task[Any]], *, wait: bool
-) -> tuple[set[asyncio.Task[Any]], set[asyncio.Task[Any]]]:
-    """What is done, after waiting for one when the window is full; and the rest."""
-    timeout = None if wait else 0
-    return await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _reaching(reasoning: Reasoning, used: Used | None) -> Reasoning:

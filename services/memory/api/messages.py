@@ -35,6 +35,7 @@ COLLECTION = "memories"
 _METADATA_BYTES = 16 * 1024
 _IMPORTANCE = 0.5
 _TRUST = 1.0
+_FRAME = 512  # bytes of a memory beside its texts and ids: names, times, numbers
 _Moment = Literal["event_time", "valid_from", "valid_until"]
 MUTABLE = (
     *("content", "metadata", "importance", "event_time"),
@@ -213,7 +214,8 @@ def _result(found: Found, aging: Aging, *, explain: bool) -> pb.SearchResult:
 
 def size(memory: Memory) -> int:
     """Bytes of a memory in an answer, roughly."""
-    return len(memory.stored.content) + len(memory.stored.metadata)
+    stored = memory.stored
+    return _FRAME + sum(map(len, (*stored.texts, *stored.scope.values())))
 
 
 def memory_to(memory: Memory, aging: Aging) -> pb.Memory:

@@ -5,7 +5,7 @@ N memories in the order of their sessions; V distinct words in all of them.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
@@ -23,6 +23,8 @@ Indices = NDArray[np.intp]
 
 _DENSE = 0.7  # share of telling words from which a text looks like a heap of keywords
 _LONG = 20  # words; shorter ones may be names or lists
+_READ = 200_000  # characters that are read of all memories together, the beginning of each
+_LEAST = 1000  # of each, however many there are
 REACH = 3  # memories before and after one that are looked at
 _REMARK = re.compile(r"\s*\[[^\]]*\]\s*$")  # a picture's caption behind what was said
 # Within a sentence. Begins with the space, which is fast to find.
@@ -63,10 +65,13 @@ class Candidate:
 
 
 class Pool:
-    """Candidates as arrays over N memories."""
+    """Candidates as arrays over N memories. Of long ones the beginning is read, as the embedder
+    does."""
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
-        self.items = sorted(candidates, key=lambda each: (each.session, each.id))
+        share = max(_LEAST, _READ // max(1, len(candidates)))
+        short = (_beginning(each, share) for each in candidates)
+        self.items = sorted(short, key=lambda each: (each.session, each.at, each.id))
         self.size = len(self.items)
         self._read_words()
         self._read_texts()
@@ -211,6 +216,12 @@ def standard(values: Row) -> Row:
         return np.zeros(values.size)
     standardised: Row = (values - values.mean()) / deviation
     return standardised
+
+
+def _beginning(item: Candidate, characters: int) -> Candidate:
+    if len(item.content) <= characters:
+        return item
+    return replace(item, content=item.content[:characters])
 
 
 def _pairs(item: Candidate) -> Iterator[tuple[UUID, UUID]]:

@@ -5,7 +5,7 @@ English; questions in other languages have words and nothing else.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from libs.lexical.analysis import STOP_WORDS, stem, words
@@ -19,6 +19,7 @@ MONTHS = {
         start=1,
     )
 }
+_WORDS = 64  # of a question that are held against memories
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 
@@ -61,6 +62,18 @@ class Question:
     kinds: frozenset[Kind]
     months: frozenset[int]
     years: frozenset[int]
+
+    def shortened(self, rarity: Mapping[str, float]) -> "Question":
+        """With its rarest words alone, where it has more than a question has.
+
+        Args:
+            rarity: Of the terms that there are.
+        """
+        if len(self.words) <= _WORDS:
+            return self
+        rarest = set(sorted(self.words, key=lambda term: -rarity.get(term, 0.0))[:_WORDS])
+        kept = {term: word for term, word in self.words.items() if term in rarest}
+        return replace(self, words=kept)
 
 
 def analysed(text: str, authors: Iterable[str]) -> Question:

@@ -21,17 +21,21 @@ from services.memory.ports import Near
 from services.memory.store.rows import MEMORIES
 
 # Both of layer `session` with the same ids: a filter that one passes, the other passes, too.
+# Turns are in the order in which they were said: an import may have stored them in another.
 _NEXT_TO = """
     ARRAY(
         SELECT n.id FROM aeterna.memory AS n
         WHERE n.tenant_id = $1 AND n.user_id = m.user_id AND n.session_id = m.session_id
-          AND n.layer = 'session' AND m.layer = 'session' AND n.id {order} LIMIT 2
+          AND n.layer = 'session' AND m.layer = 'session'
+          AND (coalesce(n.event_at, n.created_at), n.id)
+            {than} (coalesce(m.event_at, m.created_at), m.id)
+        ORDER BY coalesce(n.event_at, n.created_at) {order}, n.id {order} LIMIT 2
     )
 """
 _AROUND = f"""
     WITH found AS (
-        SELECT m.id, {_NEXT_TO.format(order="< m.id ORDER BY n.id DESC")} AS before,
-            {_NEXT_TO.format(order="> m.id ORDER BY n.id")} AS after
+        SELECT m.id, {_NEXT_TO.format(than="<", order="DESC")} AS before,
+            {_NEXT_TO.format(than=">", order="ASC")} AS after
         FROM aeterna.memory AS m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[])
     ), near AS (
         SELECT DISTINCT unnest(before || after) AS id FROM found WHERE id = ANY($3::uuid[])

@@ -126,3 +126,20 @@ async def test_points_that_join_a_write_come_with_its_commit_only(route: Route) 
 
     hits = await index.search(route, _MANY, _direction(), {}, 10)
     assert [hit.id for hit in hits] == [kept.id]
+
+
+async def test_what_another_embedder_left_goes_with_its_entity(database: Database) -> None:
+    index, entity = PgVectorIndex(), uuid4()
+    now = Collection("memories", "later", 2 * DIMENSIONS)
+    async with open_pool(database.settings()) as pool:
+        route = make_route(pool)
+        await add_tenant(database, route.tenant)
+        before = make_point(_direction(), entity)
+        await index.apply(route, _MANY, [before])
+        await index.apply(route, now, [Point(entity, np.tile(_direction(), 2) / 2**0.5, {})])
+
+        await index.apply(route, now, [Point(entity, None, {})])
+
+        for collection in (_MANY, now):
+            length = collection.dimensions
+            assert await index.vectors(route, collection, [entity], length) == {}

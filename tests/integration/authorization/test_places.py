@@ -9,7 +9,7 @@ import pytest
 
 from aeterna.common.v1.change_pb2 import Change
 from aeterna.knowledge.v1 import knowledge_pb2 as kb
-from aeterna.memory.v1 import maintenance_pb2
+from aeterna.memory.v1 import maintenance_pb2, settings_pb2
 from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.sync.v1 import sync_pb2
 from libs.auth import Role
@@ -258,3 +258,32 @@ async def test_denials_are_in_the_trail_and_equal_ones_are_counted(acme: Ruled) 
     assert {each.change.actor for each in entries} == {"user:vic"}
     assert all(each.details["policies"] == "" for each in entries)
     assert int(entries[0].details["count"]) < 50  # the others come when the window is over
+
+
+@pytest.mark.parametrize("policy", ["REPORT", "MERGE"])
+async def test_a_near_duplicate_tells_nothing_of_what_may_not_be_read(
+    acme: Ruled, policy: str
+) -> None:
+    await acme.policy(
+        "no-red",
+        'forbid(principal in Aeterna::Role::"developer", action in Aeterna::Action::"memory:read",'
+        ' resource) when { resource.team == "red" && resource.layer == "team" };',
+    )
+    admin, ann = acme.someone("root", Role.TENANT_ADMIN), acme.someone("ann", Role.DEVELOPER)
+    settings = settings_pb2.MemorySettings(name="memorySettings")
+    settings.near_duplicates = settings_pb2.NearDuplicatePolicy.Value(
+        f"NEAR_DUPLICATE_POLICY_{policy}"
+    )
+    request = settings_pb2.UpdateMemorySettingsRequest(memory_settings=settings)
+    await acme.suite.memory_settings.UpdateMemorySettings(request, metadata=admin.metadata)
+    hidden = pb.Memory(layer=pb.LAYER_TEAM, content="The launch is in March 2031.", source="board")
+    hidden.scope.team_id = "red"
+    stub = acme.suite.memory
+    known = await stub.CreateMemory(pb.CreateMemoryRequest(memory=hidden), metadata=admin.metadata)
+
+    made = await ann.add("The launch is in March 2031.", "team", team_id="red")
+
+    assert made.name != known.name
+    assert (made.source, made.occurrences, list(made.near_duplicates)) == ("", 1, [])
+    with fails_with("PERMISSION_DENIED"):
+        await ann.get(known.name)

@@ -29,6 +29,15 @@ def test_a_memory_is_found_by_meaning(served: Folder) -> None:
     assert found[0]["score"] > 0
 
 
+def test_what_is_not_in_memory_is_noted(served: Folder) -> None:
+    user = ("--user", str(uuid4()), "--layer", "user")
+
+    result = served.run("memory", "search", "who is on call?", *user)
+
+    assert result.code == 0
+    assert "note: probably not in memory (0.00)" in result.err
+
+
 def test_a_search_is_filtered(served: Folder) -> None:
     user = ("--user", str(uuid4()))
     served.run("memory", "add", "The crane is red.", *user, "--trust", "0.2")

@@ -4,6 +4,7 @@ from __future__ import annotations  # enums have their ValueType in the stubs on
 
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,79 @@ async def test_a_memory_is_kept_and_found_by_words_while_the_provider_is_away(
         await search(suite, acme, "frozen deploys")
     request = pb.SearchMemoriesRequest(query="frozen deploys")
     answer = await suite.memory.SearchMemories(request, metadata=acme)
+
+    assert answer.missing_signals == ["semantic"]
+    assert [each.memory.content for each in answer.results] == [memory.content]
+
+
+@pytest.mark.parametrize("reply", [Reply(401), Reply(200, b"no JSON")])
+async def test_hybrid_searches_go_on_by_words_while_the_provider_is_of_no_use(
+    suite: Suite, provider: Server, reply: Reply
+) -> None:
+    acme = await suite.create_tenant("acme")
+    memory = pb.Memory(layer=pb.LAYER_COMPANY, content="Deploys are frozen on Fridays.")
+    await suite.memory.CreateMemory(pb.CreateMemoryRequest(memory=memory), metadata=acme)
+    provider.replies.extend([reply] * 2)
+
+    with pytest.raises(grpc.aio.AioRpcError):
+        await search(suite, acme, "frozen deploys")
+    request = pb.SearchMemoriesRequest(query="frozen deploys")
+    answer = await suite.memory.SearchMemories(request, metadata=acme)
+
+    assert answer.missing_signals == ["semantic"]
+    assert [each.memory.content for each in answer.results] == [memory.content]
+
+
+async def test_who_could_not_look_by_meaning_does_not_say_that_nothing_is_there(
+    suite: Suite, provider: Server
+) -> None:
+    acme = await suite.create_tenant("acme")
+    memory = pb.Memory(layer=pb.LAYER_COMPANY, content="Postgres was down for an hour.")
+    await suite.memory.CreateMemory(pb.CreateMemoryRequest(memory=memory), metadata=acme)
+
+    for strategy in (pb.SEARCH_STRATEGY_HYBRID, pb.SEARCH_STRATEGY_REASONED):
+        provider.replies.append(Reply(503, headers={"Retry-After": "3600"}))
+        request = pb.SearchMemoriesRequest(query=f"database outage {strategy}", strategy=strategy)
+        answer = await suite.memory.SearchMemories(request, metadata=acme)
+
+        assert answer.missing_signals == ["semantic"]
+        assert not answer.results
+        assert not answer.HasField("answerable")
+
+
+async def test_a_provider_that_says_nothing_is_waited_for_as_long_as_the_search_may_take(
+    suite: Suite, provider: Server
+) -> None:
+    acme = await suite.create_tenant("acme")
+    memory = pb.Memory(layer=pb.LAYER_COMPANY, content="Deploys are frozen on Fridays.")
+    await suite.memory.CreateMemory(pb.CreateMemoryRequest(memory=memory), metadata=acme)
+    provider.replies.extend([Reply(silent=True)] * 8)
+
+    request = pb.SearchMemoriesRequest(query="frozen deploys", strategy=pb.SEARCH_STRATEGY_REASONED)
+    request.time_limit.FromTimedelta(timedelta(milliseconds=200))
+    answer = await suite.memory.SearchMemories(request, metadata=acme, timeout=9)
+
+    assert answer.partial
+    assert answer.missing_signals == ["semantic"]
+    assert [each.memory.content for each in answer.results] == [memory.content]
+
+
+async def test_a_hybrid_search_goes_on_by_words_when_the_provider_says_nothing(
+    remote: None,
+    provider: Server,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.memory.retrieval._PATIENCE", timedelta(milliseconds=500))
+    async with open_suite(database, tmp_path) as suite:
+        acme = await suite.create_tenant("acme")
+        memory = pb.Memory(layer=pb.LAYER_COMPANY, content="Deploys are frozen on Fridays.")
+        await suite.memory.CreateMemory(pb.CreateMemoryRequest(memory=memory), metadata=acme)
+        provider.replies.extend([Reply(silent=True)] * 8)
+
+        request = pb.SearchMemoriesRequest(query="frozen deploys")
+        answer = await suite.memory.SearchMemories(request, metadata=acme, timeout=9)
 
     assert answer.missing_signals == ["semantic"]
     assert [each.memory.content for each in answer.results] == [memory.content]

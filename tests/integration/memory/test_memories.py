@@ -250,6 +250,24 @@ async def test_history_tells_every_version_and_who_made_it(client: Client) -> No
     assert rest.next_page_token == ""
 
 
+async def test_a_history_of_large_texts_comes_in_pages_that_any_client_can_receive(
+    client: Client,
+) -> None:
+    created = await client.add("x" * 65536)
+    for number in range(59):
+        changed = pb.Memory(name=created.name, content=f"{number:02}{'x' * 65534}")
+        await client.update(memory=changed)
+
+    pages = [await client.history(created.name, page_size=1000)]
+    while pages[-1].next_page_token:
+        token = pages[-1].next_page_token
+        pages.append(await client.history(created.name, page_size=1000, page_token=token))
+
+    assert all(page.ByteSize() < 4 * 2**20 for page in pages)
+    versions = [each.memory.version for page in pages for each in page.revisions]
+    assert versions == list(range(1, 61))
+
+
 async def test_a_promoted_memory_is_seen_by_more_people(client: Client) -> None:
     created = await client.add("Use port 8443.")
     assert await client.search("which port?", scope={"user_id": "bob"}) == []
@@ -345,6 +363,30 @@ async def test_a_stream_answers_each_request_and_survives_bad_ones(client: Clien
     assert {each.memory.content for each in stored} == {
         f"{place}" for place in range(200) if place not in refused
     }
+
+
+async def test_a_stream_answers_whether_or_not_more_requests_come(client: Client) -> None:
+    call = client.suite.memory.StreamCreateMemories(metadata=client.metadata, timeout=30)
+
+    for place in range(3):
+        await call.write(pb.CreateMemoryRequest(memory=memory(f"{place}")))
+        answer = await call.read()
+        assert isinstance(answer, pb.StreamCreateMemoriesResponse)
+        assert (answer.index, answer.memory.content) == (place, f"{place}")
+
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_a_stream_goes_on_after_a_request_against_the_contract(client: Client) -> None:
+    contents = ["first", "x" * 65537, "last"]
+    requests = [pb.CreateMemoryRequest(memory=memory(content)) for content in contents]
+
+    call = client.suite.memory.StreamCreateMemories(iter(requests), metadata=client.metadata)
+    answers = {each.index: each async for each in call}
+
+    assert [answers[place].memory.content for place in (0, 2)] == ["first", "last"]
+    assert answers[1].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
 
 async def test_a_repeated_request_gets_the_first_answer(client: Client) -> None:

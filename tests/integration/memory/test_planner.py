@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ async def suite(
     monkeypatch.setenv("MEMORY_PLANNER__BASE_URL", model.url)
     monkeypatch.setenv("MEMORY_PLANNER__MODEL", MODEL)
     monkeypatch.setenv("MEMORY_PLANNER__API_KEY", KEY)
-    monkeypatch.setenv("MEMORY_PLANNER__TIMEOUT", "PT0.5S")
+    monkeypatch.setenv("MEMORY_PLANNER__TIMEOUT", "PT1S")
     async with open_suite(database, tmp_path) as suite:
         yield suite
 
@@ -51,6 +52,7 @@ async def acme(suite: Suite) -> Metadata:
 
 async def reason(suite: Suite, metadata: Metadata, question: str) -> list[pb.ReasoningStep]:
     search = pb.SearchMemoriesRequest(query=question)
+    search.time_limit.FromTimedelta(timedelta(seconds=30))  # machines may be slow
     request = pb.ReasonMemoriesRequest(search=search)
     events = [each async for each in suite.memory.ReasonMemories(request, metadata=metadata)]
     assert events[-1].answer.results

@@ -41,6 +41,7 @@ async def reason(
 ) -> tuple[list[pb.ReasoningStep], pb.SearchMemoriesResponse]:
     """The steps and the answer."""
     search = pb.SearchMemoriesRequest(query=question, limit=5)
+    search.time_limit.FromTimedelta(timedelta(seconds=30))  # machines may be slow
     request = pb.ReasonMemoriesRequest(search=search, **values)
     events = [each async for each in suite.memory.ReasonMemories(request, metadata=metadata)]
     assert all(each.HasField("step") for each in events[:-1])

@@ -112,6 +112,23 @@ async def test_an_answer_is_found_beside_its_question(client: Client) -> None:
     assert signals["asked_before"].contribution > 0
 
 
+async def test_turns_are_in_the_order_of_their_times_however_they_were_stored(
+    client: Client,
+) -> None:
+    turns = ("Which colour did you pick?", "Sage.", "Lovely. How is your brother?", "Fine.")
+    for number in (2, 3, 1, 0):
+        time = Timestamp(seconds=1_700_000_000 + number)
+        await client.add(turns[number], layer=pb.LAYER_SESSION, scope=CHAT, event_time=time)
+
+    answer = await client.answer("Which colour?", explain=True)
+
+    follows = {
+        result.memory.content: {each.name: each.value for each in result.signals}["answers"]
+        for result in answer.results
+    }
+    assert follows == dict(zip(turns, (0, 1, 0, 1), strict=True))
+
+
 async def test_sessions_of_others_are_no_neighbours(client: Client) -> None:
     await client.converse("Which colour did you pick for the kitchen walls?")
     bob = scope_pb2.Scope(user_id="bob", session_id="chat")

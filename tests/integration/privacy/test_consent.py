@@ -230,3 +230,29 @@ async def test_what_an_erased_person_said_is_not_told_again(
 
     with fails_with("SUBJECT_ERASED"):
         await consents.stub.GrantConsent(request, metadata=people.admin)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [memory_pb2.SEARCH_STRATEGY_HYBRID, memory_pb2.SEARCH_STRATEGY_REASONED],
+)
+async def test_what_may_not_be_shown_does_not_crowd_out_the_rest(
+    people: People, consents: Consenting, strategy: int
+) -> None:
+    """What is about Ann, in a layer that all see."""
+    about_ann = memory_pb2.Memory(layer=memory_pb2.LAYER_COMPANY, content="Tea, tea, tea!")
+    about_ann.scope.user_id = ANN
+    requests = [memory_pb2.CreateMemoryRequest(memory=about_ann)] * 100
+    other = memory_pb2.Memory(
+        layer=memory_pb2.LAYER_COMPANY,
+        content="The kitchen on the third floor has a kettle for whoever wants some tea at work.",
+    )
+    stub = people.suite.memory
+    await stub.BatchCreateMemories(
+        memory_pb2.BatchCreateMemoriesRequest(requests=requests), metadata=people.admin
+    )
+    await stub.CreateMemory(memory_pb2.CreateMemoryRequest(memory=other), metadata=people.admin)
+
+    await consents.require(required_to_retrieve=["retrieval"])
+
+    assert await found(people, strategy) == {other.content}

@@ -49,6 +49,12 @@ def test_writing_without_spaces_becomes_pairs() -> None:
     assert terms("京都") & terms("東京都のホテル") == Counter({"京都": 1})
 
 
+def test_a_long_sentence_without_spaces_is_found_by_its_end() -> None:
+    sentence = "".join(chr(0x4E00 + number) for number in range(200))
+
+    assert terms(sentence).keys() >= terms(sentence[-2:]).keys()
+
+
 def test_a_word_without_end_is_cut() -> None:
     assert terms("x" * 10_000) == terms("x" * 64)
 

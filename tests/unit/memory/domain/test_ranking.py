@@ -258,3 +258,25 @@ def test_short_lists_and_prose_are_no_heaps() -> None:
     pool, _ = found("parrot", chat("Milk, eggs, flour, butter.", prose))
 
     assert not pool.stuffed.any()
+
+
+def test_of_long_memories_the_beginning_is_read() -> None:
+    long = [
+        Candidate(identity(number), f"fox {number} " + "and so on " * 7000, "", "", MAY)
+        for number in range(100)
+    ]
+    pool = Pool([*long, Candidate(identity(100), "A fox.", "", "", MAY)])
+
+    assert sum(len(item.content) for item in pool.items) <= 200_000
+    assert [item.content[:4] for item in pool.items] == ["fox "] * 100 + ["A fo"]
+
+
+def test_a_long_question_is_about_its_rarest_words_that_occur() -> None:
+    words = [f"word{number}" for number in range(1000)]
+    question = analysed(" ".join(words), [])
+    rarity = {term: float(number) for number, term in enumerate(question.words) if number < 900}
+
+    shortened = question.shortened(rarity)
+
+    assert list(shortened.words.values()) == words[836:900]
+    assert analysed("Where is the fox?", []).shortened({}).words == {"fox": "fox"}
