@@ -1,12 +1,14 @@
 """Does the operations of every tenant on every shard, a few at a time, in every replica.
 
 A replica that dies loses its lease, and another goes on where the last step ended. A failure that
-may pass is tried again, each time after a longer pause; any other ends the operation.
+may pass is tried again, each time after a longer pause; any other ends the operation. While tenants
+wait, those that are worked for have turns.
 """
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import asyncpg
@@ -19,12 +21,13 @@ from libs.operations import Handler, LeaseLost, OperationCancelled, State
 from libs.operations.store import Claim, Operations
 from libs.postgres import StoreUnavailable, store_errors
 from libs.service.errors import InternalError, expected, to_status
-from libs.tenancy import TenantId, TenantMoved, TenantSuspended
+from libs.tenancy import Route, TenantId, TenantMoved, TenantSuspended
 from libs.tenancy.directory import Directory
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 2  # tenants that one replica works for
+_TURN = 10.0  # seconds after which another tenant has its turn, if one waits
 _MAY_PASS = (Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.TIMEOUT)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds
 _MOST_FAILURES = 30  # in a row, about half an hour: then it is given up
@@ -45,13 +48,16 @@ class OperationWorker:
         self._operations, self._directory, self._interval = operations, directory, interval
         self._handlers: Mapping[str, Handler] = {each.kind: each for each in handlers}
         self._busy: set[TenantId] = set()
+        self._crowded = False  # whether somebody waits for a place
         self._resting: dict[TenantId, float] = {}  # until when, on the loop's clock
 
     async def run(self) -> None:
         """Looks for work again and again."""
         async with asyncio.TaskGroup() as group:
             while True:
-                for tenant in (await self._due())[: _AT_ONCE - len(self._busy)]:
+                due, free = await self._due(), _AT_ONCE - len(self._busy)
+                self._crowded = len(due) > free
+                for tenant in due[:free]:
                     self._busy.add(tenant)
                     group.create_task(self._serve(tenant))
                 await asyncio.sleep(self._interval.total_seconds())
@@ -85,8 +91,9 @@ class OperationWorker:
         suspended, is done later."""
         try:
             route = await self._directory.route(tenant)
-            while claim := await self._operations.claim(route, list(self._handlers)):
-                await self._carry_out(claim)
+            turn = _Turn(lambda: self._crowded)
+            while not turn.over and (claim := await self._claim(route)):
+                await self._carry_out(claim, turn)
         except Exception as exc:
             error = expected(exc)
             if isinstance(error, TenantMoved):
@@ -96,18 +103,25 @@ class OperationWorker:
         finally:
             self._busy.discard(tenant)
 
-    async def _carry_out(self, claim: Claim) -> None:
+    async def _claim(self, route: Route) -> Claim | None:
+        return await self._operations.claim(route, list(self._handlers))
+
+    async def _carry_out(self, claim: Claim, turn: "_Turn") -> None:
+        """Until it has ended, or the tenant's turn has: then it is the next one's who looks."""
         kind = claim.operation.kind
         work = _Work(self._operations, claim, self._handlers[kind])
         try:
-            await work.run()
+            ended = await work.run(turn)
         except asyncio.CancelledError:
             await self._operations.put_back(claim, timedelta(0), failed=False)
             raise
         except Exception as exc:
             await self._failed(work, expected(exc))
         else:
-            OPERATIONS.labels(kind, State.SUCCEEDED).inc()
+            if ended:
+                OPERATIONS.labels(kind, State.SUCCEEDED).inc()
+            else:
+                await self._operations.put_back(claim, timedelta(0), failed=False)
 
     async def _failed(self, work: "_Work", error: AppError) -> None:
         claim, kind = work.claim, work.claim.operation.kind
@@ -126,6 +140,18 @@ class OperationWorker:
         OPERATIONS.labels(kind, state).inc()
 
 
+class _Turn:
+    """The time that a tenant is worked for, if others wait."""
+
+    def __init__(self, crowded: Callable[[], bool]) -> None:
+        self._crowded, self._end = crowded, time.monotonic() + _TURN
+
+    @property
+    def over(self) -> bool:
+        """Whether it is another one's turn."""
+        return self._crowded() and time.monotonic() > self._end
+
+
 class _Work:
     """One operation under way: its steps, and signs of life beside them."""
 
@@ -135,16 +161,19 @@ class _Work:
         self.failures = claim.operation.failures
         self._operations, self._handler = operations, handler
 
-    async def run(self) -> None:
+    async def run(self, turn: _Turn) -> bool:
+        """Whether it has ended; a step is done at least."""
         if self.claim.operation.cancel_requested:
             raise OperationCancelled
         async with asyncio.TaskGroup() as group:
             signs = group.create_task(self._give_signs())
-            await self._steps()
+            await self._steps(turn)
             signs.cancel()
-        await self._operations.end(self.claim, State.SUCCEEDED, self.progress)
+        if self.progress.finished:
+            await self._operations.end(self.claim, State.SUCCEEDED, self.progress)
+        return self.progress.finished
 
-    async def _steps(self) -> None:
+    async def _steps(self, turn: _Turn) -> None:
         operation = self.claim.operation
         while not self.progress.finished:
             self.progress = await self._handler.step(
@@ -152,6 +181,8 @@ class _Work:
             )
             await self._operations.advance(self.claim, self.progress)
             self.failures = 0
+            if turn.over:
+                return
 
     async def _give_signs(self) -> None:
         """Also how a step that takes long, or waits, hears that it is to stop."""

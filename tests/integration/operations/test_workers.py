@@ -140,6 +140,33 @@ async def test_several_replicas_do_each_operation_once(
     assert sorted(chain(*(step.seen for step in steps))) == sorted([*range(10)] * 6)
 
 
+async def test_long_operations_do_not_hold_up_those_of_others(
+    operations: Operations,
+    working: Working,
+    new_route: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "_TURN", 0.1)
+    endless = [await new_route(f"endless{number}") for number in range(2)]
+
+    async def step(route: Route, parameters: Fields, progress: Progress) -> Progress:
+        await asyncio.sleep(0.01)
+        brief = not route.tenant.startswith("endless")
+        return Progress(progress.done + 1, 0, brief, {}, {})
+
+    begun = [await operations.begin(each, ASKED, "Count", {}) for each in endless]
+    async with working(operations, counting(step)):
+        for route, each in zip(endless, begun, strict=True):
+            await until_done(operations, route, each, 1)
+        other = await new_route("other")
+        brief = await operations.begin(other, ASKED, "Count", {})
+
+        assert (await ended(operations, other, brief)).state is State.SUCCEEDED
+        for route, each in zip(endless, begun, strict=True):
+            done = (await operations.get(route, each.id)).progress.done
+            await until_done(operations, route, each, done + 1)
+
+
 async def test_what_a_stopped_worker_had_is_gone_on_with_at_once(
     operations: Operations, working: Working, route: Route
 ) -> None:
