@@ -80,6 +80,12 @@ class Watched:
         return {each.name: each for each in found.anomaly_detectors}
 
 
+@pytest.fixture(autouse=True)
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service itself does not look while a test runs."""
+    monkeypatch.setenv("GOVERNANCE_ANOMALY_INTERVAL", "PT1H")
+
+
 @pytest.fixture
 async def watched(suite: Suite, pool: asyncpg.Pool) -> Watched:
     await suite.create_tenant("acme")
