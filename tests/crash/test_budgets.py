@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -123,7 +124,7 @@ async def _spend_until_killed(database: Database, folder: Path) -> int:
     async with open_pool(database.settings()) as pool:
         route = Route(TenantId("acme"), ShardId("main"), 1, pool)
         ledgers = [Ledger(Wakeups()) for _ in range(2)]
-        told: list[Decimal] = []
+        told: list[UUID] = []
         spenders = [
             asyncio.create_task(_spender(ledgers[place % 2], route, told)) for place in range(20)
         ]
@@ -140,13 +141,13 @@ async def _spend_until_killed(database: Database, folder: Path) -> int:
         return len(told)
 
 
-async def _spender(ledger: Ledger, route: Route, told: list[Decimal]) -> None:
+async def _spender(ledger: Ledger, route: Route, told: list[UUID]) -> None:
     with suppress(StoreUnavailable):
         while True:
             command = Reserve(Decimal(1), CURRENCY, timedelta(minutes=5))
             reserved = await ledger.submit(route, command)
             await ledger.submit(route, Settle(reserved.id, Decimal(1)))
-            told.append(Decimal(1))
+            told.append(reserved.id)
 
 
 async def _spent(database: Database) -> int:
