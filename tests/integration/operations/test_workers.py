@@ -286,7 +286,7 @@ async def test_a_bug_ends_it_and_tells_nothing(
 async def test_a_cancelled_operation_stops_within_a_step(
     operations: Operations, working: Working, route: Route
 ) -> None:
-    never = asyncio.Event()
+    operations, never = replace(operations, lease=LONGER), asyncio.Event()
 
     async def hang(done: int) -> None:
         if done == 3:
