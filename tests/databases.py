@@ -111,6 +111,15 @@ async def add_tenant(database: Database, tenant: str) -> None:
         )
 
 
+async def holds_up(connection: asyncpg.Connection) -> bool:
+    """Whether somebody waits for a lock of this connection; other tests share the server."""
+    waits: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted"
+        " AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+    )
+    return waits
+
+
 async def _execute(dsn: str, sql: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:

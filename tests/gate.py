@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
+from tests.servers import free_ports
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -18,7 +20,7 @@ class Gate:
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self._port = 0
+        self._port = free_ports(1)[0]
 
     @property
     def url(self) -> str:
@@ -29,7 +31,6 @@ class Gate:
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Cut every connection; new ones are refused."""

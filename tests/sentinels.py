@@ -1,6 +1,7 @@
 """Two Redis servers, a master and its replica, watched by three Sentinels; always local ones.
 
-Failovers take two or three seconds: everything is told to be impatient.
+Failovers take two or three seconds: everything is told to be impatient, unless servers are to stay
+what they are on a busy machine.
 """
 
 import subprocess
@@ -35,7 +36,7 @@ requirepass {PASSWORD}
 sentinel sentinel-pass {PASSWORD}
 sentinel monitor {MASTER} 127.0.0.1 {{master}} {_QUORUM}
 sentinel auth-pass {MASTER} {PASSWORD}
-sentinel down-after-milliseconds {MASTER} 500
+sentinel down-after-milliseconds {MASTER} {{silence}}
 sentinel failover-timeout {MASTER} 2000
 """
 
@@ -87,12 +88,12 @@ class Group:
 
 
 @contextmanager
-def sentinel_group() -> Iterator[Group]:
-    """Yields a group that is ready for a failover."""
+def sentinel_group(silence: int = 500) -> Iterator[Group]:
+    """Yields a group that is ready for a failover: after so many milliseconds without an answer."""
     with tempfile.TemporaryDirectory() as name:
         group = Group(Path(name), {}, {})
         try:
-            _start(group)
+            _start(group, silence)
             yield group
         finally:
             for process in (*group.sentinels.values(), *group.redises.values()):
@@ -100,12 +101,12 @@ def sentinel_group() -> Iterator[Group]:
                 process.wait()
 
 
-def _start(group: Group) -> None:
+def _start(group: Group, silence: int) -> None:
     master, replica, *sentinels = free_ports(2 + _SENTINELS)
     for port, more in ((master, ""), (replica, f"replicaof 127.0.0.1 {master}")):
         group.redises[port] = _run(group.folder, port, _REDIS.format(port=port) + more)
     for port in sentinels:
-        text = _SENTINEL.format(port=port, master=master)
+        text = _SENTINEL.format(port=port, master=master, silence=silence)
         group.sentinels[port] = _run(group.folder, port, text, "--sentinel")
     for port in sentinels:
         _until_complete(port)

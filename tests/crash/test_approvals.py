@@ -49,6 +49,8 @@ async def test_what_was_approved_is_applied_once_whenever_the_server_is_killed(
         for kill in range(_KILLS):
             asked = [await _ask(server) for _ in range(_ITEMS)]
             deciding = asyncio.create_task(_approve(server, asked, approved))
+            if kill == 0:
+                await eventually(lambda: _any(approved))
             await asyncio.sleep(random.uniform(0, 1.5))
             await server.kill(database_too=kill % 2 == 0)
             await deciding
@@ -115,6 +117,10 @@ async def _approve(server: Server, asked: list[str], approved: set[str]) -> None
             except grpc.aio.AioRpcError:
                 return
             approved.add(name)
+
+
+async def _any(approved: set[str]) -> bool:
+    return bool(approved)
 
 
 async def _as(server: Server, subject: str) -> Any:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -26,6 +27,7 @@ from libs.usage.budgets import Ledger, Reserve, Settle
 from libs.usage.errors import BudgetExceeded
 from libs.wakeups import Wakeups
 from tests.databases import PASSWORD, TEMPLATE, Database, add_tenant, make_template
+from tests.eventually import eventually
 
 _KILLS = int(os.environ.get("AETERNA_CRASHES", "4"))
 _PROCESSES, _RESERVERS = 4, 100
@@ -53,6 +55,7 @@ async def test_killed_spenders_never_exceed_a_budget(
         await _kill(crowd)
         await crowd.exhausted()
         await crowd.stop(kill=True)
+    await eventually(lambda: _at_rest(database))
     await asyncio.sleep(_LEASE)
 
     left = await _rest(Ledger(Wakeups()), route)  # also ends the leases that are over
@@ -72,6 +75,16 @@ async def _kill(crowd: Crowd) -> None:
     for _ in range(_KILLS):
         await asyncio.sleep(rng.uniform(0.2, 1))
         await crowd.kill_one(rng)
+
+
+async def _at_rest(database: Database) -> bool:
+    """Whether the server has ended what it was asked for by those who are dead."""
+    async with database.connect() as superuser:
+        sql = (
+            "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = $1 AND state <> 'idle')"
+        )
+        return bool(await superuser.fetchval(sql, SERVICE_ROLE))
 
 
 async def _rest(ledger: Ledger, route: Route) -> Decimal:
@@ -111,23 +124,30 @@ async def _spend_until_killed(database: Database, folder: Path) -> int:
     async with open_pool(database.settings()) as pool:
         route = Route(TenantId("acme"), ShardId("main"), 1, pool)
         ledgers = [Ledger(Wakeups()) for _ in range(2)]
-        spenders = [asyncio.create_task(_spender(ledgers[place % 2], route)) for place in range(20)]
-        await asyncio.sleep(random.uniform(0.5, 1.5))
+        told: list[UUID] = []
+        spenders = [
+            asyncio.create_task(_spender(ledgers[place % 2], route, told)) for place in range(20)
+        ]
+
+        async def enough() -> bool:
+            return len(told) > 50
+
+        await eventually(enough)
+        await asyncio.sleep(random.uniform(0, 1))
         for process in processes_in(folder / "data", program="postgres"):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        return sum(await asyncio.gather(*spenders))
+        await asyncio.gather(*spenders)
+        return len(told)
 
 
-async def _spender(ledger: Ledger, route: Route) -> int:
-    told = 0
+async def _spender(ledger: Ledger, route: Route, told: list[UUID]) -> None:
     with suppress(StoreUnavailable):
         while True:
             command = Reserve(Decimal(1), CURRENCY, timedelta(minutes=5))
             reserved = await ledger.submit(route, command)
             await ledger.submit(route, Settle(reserved.id, Decimal(1)))
-            told += 1
-    return told
+            told.append(reserved.id)
 
 
 async def _spent(database: Database) -> int:

@@ -32,7 +32,7 @@ _WRITERS = 4
 _TEAMS = ("red", "blue")
 _SECONDS = 60.0  # far more than a recovery takes
 _RETRY_SECONDS = 0.05
-_LEASE_SECONDS = 20.0  # a lease is 15 s, and a moment for those who see to it
+_LEASE_SECONDS = 30.0  # a lease is 15 s, and as much for those who see to it
 
 
 @dataclass

@@ -132,7 +132,7 @@ async def _begin(server: Server, method: str) -> str:
 async def _beyond(server: Server, name: str, done: int) -> operation_pb2.OperationMetadata:
     """How far it is once it has done more than so much, or has ended."""
     request = operations_pb2.GetOperationRequest(name=name)
-    async with server.channel(0) as channel, asyncio.timeout(START_SECONDS):
+    async with server.channel(0) as channel, asyncio.timeout(2 * START_SECONDS):
         stub: Any = operations_pb2_grpc.OperationsStub(channel)
         metadata = await server.token(_TENANT, Role.TENANT_ADMIN)
         while True:

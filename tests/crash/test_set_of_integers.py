@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from aeterna.sync.v1 import sync_pb2, sync_pb2_grpc
 from libs.auth import Role
 from libs.tenancy import TenantId
 from tests.crash.server import START_SECONDS, Server, running
+from tests.eventually import eventually
 
 _KILLS = int(os.environ.get("AETERNA_CRASHES", "20"))
 _CLIENTS = 8
@@ -150,12 +152,13 @@ async def _all_searchable(
     server: Server, metadata: tuple[tuple[str, str], ...], stored: dict[str, str]
 ) -> None:
     """Each memory is found by its own words; the worker has a while for what the kills left."""
-    missing = dict(stored)
-    async with server.channel(0) as channel, asyncio.timeout(START_SECONDS):
+    async with server.channel(0) as channel:
         stub = memory_pb2_grpc.MemoryServiceStub(channel)
-        while missing:
-            for name, content in list(missing.items()):
-                request = memory_pb2.SearchMemoriesRequest(query=content, limit=5)
-                found = await stub.SearchMemories(request, metadata=metadata)
-                if any(result.memory.name == name for result in found.results):
-                    del missing[name]
+
+        async def found(name: str) -> bool:
+            request = memory_pb2.SearchMemoriesRequest(query=stored[name], limit=5)
+            answer = await stub.SearchMemories(request, metadata=metadata)
+            return any(result.memory.name == name for result in answer.results)
+
+        for name in stored:
+            await eventually(partial(found, name), START_SECONDS)

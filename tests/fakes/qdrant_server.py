@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, TypeAdapter
 from qdrant_client import QdrantClient, models
 
+from tests.servers import free_ports
+
 _SCHEMA: TypeAdapter[models.PayloadSchemaParams] = TypeAdapter(models.PayloadSchemaParams)
 _SELECTOR: TypeAdapter[models.PointsSelector] = TypeAdapter(models.PointsSelector)
 _DONE = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
@@ -24,19 +26,17 @@ class QdrantServer:
 
     def __init__(self) -> None:
         self._collections = Collections()
-        self._port = 0  # chosen by the first start
+        self._port = free_ports(1)[0]
         self._listener: _Listener | None = None
 
     @property
     def url(self) -> str:
         """Also valid while the server is stopped."""
-        assert self._port, "never started"
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         assert self._listener is None, "started already"
         self._listener = _Listener(self._port, self._collections)
-        self._port = self._listener.server_port
         Thread(target=self._listener.serve_forever, args=(0.01,), daemon=True).start()
 
     def lag(self) -> None:

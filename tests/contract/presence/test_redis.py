@@ -27,7 +27,7 @@ from tests.contract.presence.replicas import (
 from tests.eventually import eventually
 from tests.gate import gate_to
 
-_BRIEF = 1.0  # seconds: a lease that ends while a test waits
+_BRIEF = 2.0  # seconds: a lease that ends while a test waits
 
 
 @pytest.fixture

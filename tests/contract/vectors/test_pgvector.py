@@ -21,7 +21,13 @@ from tests.contract.vectors.builders import DIMENSIONS, make_point, make_route
 from tests.databases import Database, add_tenant
 
 _MANY = Collection("memories", "space", DIMENSIONS)
-_RANDOM = np.random.default_rng(7)
+_RANDOM = np.random.default_rng()
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Each test has the same numbers, whichever ran before it."""
+    _RANDOM.bit_generator.state = np.random.default_rng(7).bit_generator.state
 
 
 def _direction() -> Vector:

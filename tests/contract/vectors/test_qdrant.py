@@ -187,11 +187,11 @@ async def test_a_server_that_fails_is_unavailable(
 async def test_a_server_that_is_silent_is_unavailable_in_time(
     acme: Route, fresh: Collection
 ) -> None:
-    patience = timedelta(milliseconds=300)
+    patience = timedelta(seconds=1)
     async with (
         answering(b"") as (url, asked),
         open_qdrant(url, None, patience=patience) as index,
-        asyncio.timeout(4),
+        asyncio.timeout(8),
     ):
         assert await calls_fail(index, acme, fresh)
 

@@ -21,7 +21,7 @@ def bus() -> Bus:
 @pytest.fixture(scope="session")
 def sentinels() -> Iterator[str]:
     """`host:port` of each, for tests that leave the servers as they are."""
-    with sentinel_group() as group:
+    with sentinel_group(silence=60_000) as group:
         yield group.addresses
 
 

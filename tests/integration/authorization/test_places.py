@@ -14,7 +14,7 @@ from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.sync.v1 import sync_pb2
 from libs.auth import Role
 from tests.errors import fails_with, info_of
-from tests.eventually import eventually
+from tests.eventually import eventually, within_a_second
 from tests.integration.authorization.rules import Ruled, Someone
 from tests.suite import Suite
 
@@ -188,7 +188,7 @@ async def test_rules_hold_within_a_second(acme: Ruled) -> None:
             return error.code() is grpc.StatusCode.PERMISSION_DENIED
         return False
 
-    await eventually(denied, seconds=1)
+    await within_a_second(denied)
 
 
 async def test_knowledge_is_hidden_where_a_policy_says_so(acme: Ruled) -> None:
@@ -252,7 +252,7 @@ async def test_denials_are_in_the_trail_and_equal_ones_are_counted(acme: Ruled) 
     async def written() -> bool:
         return len(await acme.denials()) >= 2
 
-    await eventually(written, seconds=5)
+    await eventually(written)
     entries = await acme.denials()
     assert [each.details["action"] for each in entries] == ["CreateMemory", "ReindexMemories"]
     assert {each.change.actor for each in entries} == {"user:vic"}

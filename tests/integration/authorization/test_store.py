@@ -32,7 +32,7 @@ _VERSION = """
     INSERT INTO aeterna.authorization_policy_version
     VALUES ($1, $2, $3, gen_random_uuid(), $4, '', 'user:ann', 1, now(), NULL)
 """
-SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 
 
 async def _execute(route: Route, sql: str, *values: object) -> None:

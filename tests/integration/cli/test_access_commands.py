@@ -28,7 +28,7 @@ def policy(tmp_path: Path, user: str) -> Path:
     return path
 
 
-def within_seconds(check: Callable[[], bool], seconds: float = 15) -> None:
+def within_seconds(check: Callable[[], bool], seconds: float = 60) -> None:
     """What the services do in their own time."""
     end = monotonic() + seconds
     while not check():

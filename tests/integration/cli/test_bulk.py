@@ -60,6 +60,7 @@ def killed_when(served: Folder, mark: Path, *arguments: str) -> Iterator[None]:
         while not mark.exists():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
+            time.sleep(0.001)
         process.kill()
         process.wait()
     assert mark.exists(), "it was faster than its end"

@@ -90,11 +90,11 @@ async def test_what_fails_is_tried_again_with_the_same_id(
 
     await receiver.arrived.acquire()
     again = pb.RedeliverWebhookDeliveryRequest(name=first.name)
-    for _ in range(2):  # what waits is sent at once
+    for attempt in (1, 2):  # what waits is sent at once
 
-        async def noted() -> bool:
+        async def noted(attempt: int = attempt) -> bool:
             (delivery,) = await deliveries(acme)
-            return bool(delivery.problem)
+            return delivery.attempts == attempt and bool(delivery.problem)
 
         await eventually(noted)
         await acme.suite.alerts.RedeliverWebhookDelivery(again, metadata=acme.metadata)

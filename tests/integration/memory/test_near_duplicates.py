@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from aeterna.common.v1 import change_pb2, scope_pb2
 from aeterna.memory.v1 import memory_pb2 as pb
 from aeterna.memory.v1 import settings_pb2
-from tests.databases import Database
+from tests.databases import Database, holds_up
 from tests.eventually import eventually
 from tests.fakes.qdrant_server import QdrantServer
 from tests.suite import Metadata, Suite, open_suite
@@ -313,7 +312,7 @@ async def test_a_memory_that_is_gone_meanwhile_takes_nothing_in(acme: Tenant, ch
         await superuser.execute("SELECT FROM aeterna.tenant_state FOR UPDATE")
         method = getattr(acme.suite.memory, change)
         group.create_task(acme.call(method, requests[change]))
-        await eventually(lambda: _somebody_waits(superuser))
+        await eventually(lambda: holds_up(superuser))
         adding = group.create_task(acme.add("The door is red."))  # after it, in a later group
         for _ in range(20):  # meanwhile it finds the first one
             await acme.get(first.name)
@@ -323,11 +322,6 @@ async def test_a_memory_that_is_gone_meanwhile_takes_nothing_in(acme: Tenant, ch
     assert (second.name != first.name, second.occurrences) == (True, 1)
     assert names(second) == [first.name]
     assert (await acme.get(second.name)).content == "The door is red."
-
-
-async def _somebody_waits(superuser: asyncpg.Connection) -> bool:
-    waits: bool = await superuser.fetchval("SELECT bool_or(NOT granted) FROM pg_locks")
-    return waits
 
 
 async def test_counted_memories_are_promoted_and_corrected_like_others(acme: Tenant) -> None:

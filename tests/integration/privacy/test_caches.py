@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from aeterna.memory.v1 import memory_pb2
 from libs.wakeups.settings import WakeupSettings
 from tests.databases import Database
+from tests.eventually import eventually
 from tests.fakes.embeddings_server import MODEL, Server, embeddings_server
 from tests.integration.privacy.people import ANN, CANARY, IDENTIFIERS, MAIL, People
 from tests.suite import Suite, open_suite
@@ -53,16 +54,16 @@ async def everything(url: str) -> bytes:
 async def test_redis_holds_no_word_and_nothing_that_counts(
     people: People, provider: Server, redis_url: str
 ) -> None:
-    async def search() -> None:
+    async def is_known() -> bool:
+        """A search that does not ask the provider; Redis may have been too slow to keep it."""
+        asked = len(provider.requests)
         request = memory_pb2.SearchMemoriesRequest(query=f"What of {CANARY}?")
         request.strategy = memory_pb2.SEARCH_STRATEGY_SEMANTIC
         await people.suite.memory.SearchMemories(request, metadata=people.admin)
+        return len(provider.requests) == asked
 
     await people.fill()
-    await search()
-    calls = len(provider.requests)
-    await search()
-    assert len(provider.requests) == calls  # it was known
+    await eventually(is_known)
     held = await everything(redis_url)
     assert b"aeterna:embedding:acme" in held
     for needle in (ANN, *IDENTIFIERS, MAIL):
@@ -70,9 +71,7 @@ async def test_redis_holds_no_word_and_nothing_that_counts(
 
     await people.erase("delete")
 
-    calls = len(provider.requests)
-    await search()
-    assert len(provider.requests) == calls + 1  # what lay there does not count any more
+    assert not await is_known()  # what lay there does not count any more
     assert not [
         each for each in (ANN, *IDENTIFIERS) if each.encode() in await everything(redis_url)
     ]

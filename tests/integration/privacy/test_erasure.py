@@ -323,7 +323,7 @@ async def test_ids_that_patterns_could_confuse(people: People) -> None:
 
 async def test_writers_that_are_at_it_are_refused_or_erased(people: People) -> None:
     """None slips through, however the erasure and they overlap."""
-    refused, reasons = asyncio.Event(), set[str]()
+    busy, refused, reasons = asyncio.Event(), asyncio.Event(), set[str]()
 
     async def write(number: int) -> int:
         for count in range(10_000):
@@ -333,6 +333,8 @@ async def test_writers_that_are_at_it_are_refused_or_erased(people: People) -> N
                 reasons.add(reason_of(error))
                 refused.set()
                 return count
+            if count == 3:
+                busy.set()
         raise AssertionError("never refused")
 
     async def others() -> None:
@@ -343,7 +345,7 @@ async def test_writers_that_are_at_it_are_refused_or_erased(people: People) -> N
     async with asyncio.TaskGroup() as group:
         writers = [group.create_task(write(number)) for number in range(6)]
         group.create_task(others())
-        await asyncio.sleep(0.5)
+        await busy.wait()
         begun = await people.begin("delete")
     ended = await people.ended(begun.name)
 

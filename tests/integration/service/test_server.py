@@ -24,6 +24,7 @@ from libs.service.settings import ServerSettings, TlsSettings
 from services.memory.settings import Settings
 from services.memory.wiring import wire
 from tests.certificates import make_certificates
+from tests.databases import holds_up
 from tests.errors import fails_with
 from tests.eventually import eventually
 from tests.servers import free_ports
@@ -281,18 +282,9 @@ async def test_a_stopping_server_finishes_calls_under_way(suite: Suite) -> None:
                 call = asyncio.ensure_future(
                     stub.CreateMemory(pb.CreateMemoryRequest(memory=memory), metadata=acme)
                 )
-                await _until_waiting(superuser)
+                await eventually(lambda: holds_up(superuser))
                 stop = asyncio.create_task(running.__aexit__(None, None, None))
                 assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
                 await lock.rollback()
             assert (await call).content == "under way"
         await stop
-
-
-async def _until_waiting(superuser: Any) -> None:
-    """Returns once somebody waits for a lock that the superuser's transaction holds."""
-    await superuser.execute(
-        "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
-        " LOOP PERFORM pg_sleep(0.01); END LOOP; END $$",
-        timeout=10,
-    )

@@ -245,6 +245,6 @@ async def test_the_server_says_how_long_to_wait() -> None:
 
 
 async def test_a_mute_connection_is_given_up() -> None:
-    script = Script([[mark(0)], [mark(0), change(1)]])
+    script = Script([[mark(0)], *[[mark(0), change(1)]] * 9])
     async with following(script, 0, silence=timedelta(milliseconds=50)) as changes:
         assert (await anext(changes)).number == 1

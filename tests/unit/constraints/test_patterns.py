@@ -14,11 +14,11 @@ from libs.constraints.versions import BadRange, contains, disjoint, parse, withi
 
 @pytest.mark.parametrize("pattern", ["(a*)*$", "(a|a)*b", "(.*)*x", "^(([a-z])+.)+[A-Z]([a-z])+$"])
 def test_an_expression_that_hangs_others_takes_no_time(pattern: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
 
     compiled(PatternKind.REGEX, pattern).search("a" * 100_000)
 
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("pattern", ["", "(", "(?=a)", r"(a)\1", "a{2000}", "((a{99}){99}){99}"])

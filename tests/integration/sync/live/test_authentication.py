@@ -24,7 +24,7 @@ async def test_a_call_without_a_token_is_refused(replica: Replica) -> None:
 
 
 async def test_a_connection_ends_with_its_token(replica: Replica) -> None:
-    async with connected(replica, lifetime=timedelta(seconds=1)) as client:
+    async with connected(replica, lifetime=timedelta(seconds=3)) as client:
         await client.subscribe("changes")
 
         with fails_with("TOKEN_EXPIRED", code=grpc.StatusCode.UNAUTHENTICATED):
@@ -33,8 +33,8 @@ async def test_a_connection_ends_with_its_token(replica: Replica) -> None:
 
 async def test_a_new_token_goes_on_after_the_old_one(replica: Replica) -> None:
     async with (
-        connected(replica, lifetime=timedelta(seconds=1)) as client,
-        connected(replica, lifetime=timedelta(seconds=1)) as another,
+        connected(replica, lifetime=timedelta(seconds=3)) as client,
+        connected(replica, lifetime=timedelta(seconds=3)) as another,
     ):
         await client.subscribe("changes")
         answer = await client.ask(authenticate={"token": token_of(replica, "acme")})

@@ -31,13 +31,13 @@ from tests.integration.sync.web.peer import (
     text,
 )
 
-_SOON = timedelta(milliseconds=100)
+_SOON, _LATER = timedelta(milliseconds=100), timedelta(seconds=1)  # enough for who is honest
 _LONG = b'{"id":"%d","getDocument":{}}'
 
 
 async def test_a_handshake_that_takes_too_long() -> None:
     """However it drips, it has so long in all."""
-    async with open_web(opening_timeout=_SOON) as web, connected(web.address) as slow:
+    async with open_web(opening_timeout=_LATER) as web, connected(web.address) as slow:
         await slow.send(handshake()[:30])
 
         assert await slow.closed()
@@ -205,7 +205,7 @@ def test_any_octets(octets: bytes, subprotocol: str) -> None:
     """Whatever comes after a handshake or instead of one: nobody else notices."""
 
     async def drive() -> None:
-        async with open_web(closing_timeout=_SOON, opening_timeout=_SOON) as web:
+        async with open_web(closing_timeout=_SOON, opening_timeout=_LATER) as web:
             if subprotocol == "json":
                 async with connected(web.address) as peer:
                     await peer.send(octets)
