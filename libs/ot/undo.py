@@ -92,14 +92,14 @@ def _effective(links: Mapping[int, int], version: int) -> dict[int, int]:
 class _Kept:
     version: int | None
     operation: Operation
-    inverse: Operation
+    inverse: Operation | None  # None: not made yet
 
 
 class _Standing:
     """Edits that come to what all added ones come to, without pairs that cancel out."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._begin = self._text = text
         self._kept: list[_Kept] = []
 
     def add(self, version: int, operation: Operation, takes_back: int | None) -> None:
@@ -115,11 +115,20 @@ class _Standing:
         if place is None:
             return NOTHING
         later = (each.operation for each in self._kept[place + 1 :])
-        return past_all(self._kept[place].inverse, later)
+        return past_all(self._inverse(place), later)
 
     def _place(self, version: int | None) -> int | None:
         places = (place for place, each in enumerate(self._kept) if each.version == version)
         return None if version is None else next(places, None)
+
+    def _inverse(self, place: int) -> Operation:
+        kept = self._kept[place]
+        if kept.inverse is not None:
+            return kept.inverse
+        text = self._begin
+        for each in self._kept[:place]:
+            text = apply(text, each.operation)
+        return invert(kept.operation, text)
 
     def _push(self, version: int | None, operation: Operation) -> None:
         self._kept.append(_Kept(version, operation, invert(operation, self._text)))
@@ -131,12 +140,13 @@ class _Standing:
         Those between are put past its inverse, and it past them (TP1). That comes to the very text,
         unless edits that were taken back themselves had part in it: the rest is an edit of its own.
         """
-        before, back = self._text, self._kept[place].inverse
+        before, back = self._text, self._inverse(place)
         between = self._kept[place + 1 :]
-        while len(self._kept) > place:
-            self._text = apply(self._text, self._kept.pop().inverse)
+        del self._kept[place:]
         for each in between:
-            self._push(each.version, transform(each.operation, back, "left"))
+            operation = transform(each.operation, back, "left")
+            self._kept.append(_Kept(each.version, operation, None))
             back = transform(back, each.operation, "right")
+        self._text = apply(before, back)
         if self._text != apply(before, taking_back):
             self._push(None, compose(invert(back, before), taking_back))

@@ -5,6 +5,7 @@ sealed with a key that is at hand, and stored, all under the lock. So nothing ha
 because another replica was faster, and no two edits can make one version.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +24,7 @@ from libs.spine.requests import KEY, Answers, forget
 from libs.tenancy import Route
 from libs.wakeups import Wakeups
 from services.sync.documents.domain.document import COLLECTION, Document, Edit, State
-from services.sync.documents.domain.editing import Body, Create, Made, Write, decide
+from services.sync.documents.domain.editing import Body, Create, Made, TakeBack, Write, decide
 from services.sync.documents.errors import (
     DocumentBusy,
     DocumentNotFound,
@@ -100,6 +101,14 @@ class _Group:
         version = made.after.version if made.after else 0
         self.answers.add(command.request, {"document": str(made.id), "version": version})
         return _Work(command, made)
+
+
+async def _attempted(group: _Group, commands: Sequence[Command[Body]]) -> list[_Work | AppError]:
+    """What becomes of each. To take back the last of many may take tenths of a second, in which
+    others have their turns."""
+    if any(isinstance(command.body, TakeBack) for command in commands):
+        return await asyncio.to_thread(group.attempt_all, commands)
+    return group.attempt_all(commands)
 
 
 def _weight(command: Command[Body]) -> int:
@@ -205,11 +214,11 @@ class PostgresDocuments(Reading):
         are `repeats`, or refused, which a repeat may be: few are, and the others save a query."""
         async with writing(route) as write:
             group = _Group(await self._before(write, known))
-            done = group.attempt_all(commands)
+            done = await _attempted(group, commands)
             if repeats or any(isinstance(each, AppError) for each in done):
                 requests = [command.request for command in commands]
                 group.answers = await Answers.load(write, requests)
-                done = group.attempt_all(commands)
+                done = await _attempted(group, commands)
             works = [each for each in done if isinstance(each, _Work)]
             after = await _store(write, group, works, sealer)
             group.answers.save(write)
