@@ -7,7 +7,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 BASELINE := protos/baseline.binpb
 PYTEST := $(BIN)/pytest
-WORKERS ?= auto
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 .PHONY: help
 help: ## List the targets
@@ -30,7 +30,7 @@ serve: setup ## Run all four services on embedded stores until Ctrl-C
 ##@ Check it
 
 .PHONY: test test-isolation test-rotation fuzz-ot lint types walls
-test: ## Run every test that needs no cluster (WORKERS=n, one per core by default; CI=1: with coverage)
+test: ## Run every test that needs no cluster (WORKERS=n, two per core by default: tests mostly wait; CI=1: with coverage)
 	scripts/setup --tests
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(if $(CI),--cov)
 

@@ -74,7 +74,16 @@ def names(
     return Store(Treatment.PSEUDONYMISED, why, *columns, row)
 
 
-_PLACES = names("org_id", "team_id", "project_id")  # which a tenant may call as it calls people
+# Columns, and keys of JSON, with words of ours, or with places, which a tenant may call as it calls
+# people. They name nobody, unless a table's entry says so.
+WORDS = frozenset(
+    """
+    action capabilities collection currency escalation_roles event kind kinds layer merge method
+    metric mode operation origin period reason risk role roles service severity state status
+    strategy tier org_id team_id project_id
+    """.split()  # noqa: SIM905 - a list of words is read as words
+)
+_PLACES = names("org_id", "team_id", "project_id")
 _VECTORS = erased("with the memory or item that each vector is of; payloads hold its ids")
 _OWN = "by the memory service, with vectors and terms"
 _DOCUMENT = "texts by the sync service, which forgets their history; ids by governance"

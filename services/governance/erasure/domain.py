@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.erasure import Erasure, Strategy
-from libs.erasure.registry import CONTROL, OTHERS, TABLES, Store
+from libs.erasure.registry import CONTROL, OTHERS, TABLES, WORDS, Store
 from libs.erasure.texts import pattern
 
 PURPOSE = "aeterna.erasure.v1"  # of the signatures of certificates
@@ -106,9 +106,21 @@ def renamed_resource(name: str, erasure: Erasure) -> str:
     return re.sub(rf"/(?:{ids})(?=/|\Z)", f"/{erasure.pseudonym}", renamed_text(name, erasure))
 
 
+def renamed_details(details: Mapping[str, str], erasure: Erasure) -> dict[str, str]:
+    """The same for texts by their names, some of which are words of ours."""
+    return {
+        name: _without_identifiers(text, erasure) if name in WORDS else renamed_text(text, erasure)
+        for name, text in details.items()
+    }
+
+
 def renamed_text(text: str, erasure: Erasure) -> str:
     """The same for a text that may hold anything."""
     if text in erasure.names:
         return erasure.pseudonym
+    return _without_identifiers(text, erasure)
+
+
+def _without_identifiers(text: str, erasure: Erasure) -> str:
     found = pattern(erasure.identifiers)
     return found.sub(lambda _: erasure.pseudonym, text) if found else text

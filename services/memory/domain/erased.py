@@ -13,6 +13,7 @@ from libs.scope import SCOPE_IDS, Scope
 from services.memory.domain.memory import Memory, Stored
 from services.memory.domain.upkeep import Entry
 
+_OF_PEOPLE = ("session_id", "user_id", "agent_id")
 _TEXTS = ("content", "metadata", "author", "source")
 
 
@@ -69,7 +70,8 @@ def names_person(memory: Memory, erasure: Erasure) -> bool:
     alone does not: it may be a word."""
     own = is_about(memory.stored, erasure)
     identifiers = erasure.names if own else erasure.identifiers
-    values = [memory.stored.scope.values(), *(getattr(memory, name) for name in _TEXTS)]
+    ids = memory.stored.scope.restrict(SCOPE_IDS if own else _OF_PEOPLE).values()
+    values = [tuple(ids), *(getattr(memory, name) for name in _TEXTS)]
     listed: Sequence[Any] = [list(value) if isinstance(value, tuple) else value for value in values]
     return any(is_named(each, erasure.names) or mentions(each, identifiers) for each in listed)
 
@@ -79,13 +81,13 @@ def rewritten(memory: Memory, erasure: Erasure) -> Memory:
     own = is_about(memory.stored, erasure)
     replaced = (of_the_person if own else of_others)(erasure)
     texts = {name: replaced(getattr(memory, name)) for name in _TEXTS}
-    stored = replace(memory.stored, scope=renamed(memory.stored.scope, erasure))
+    stored = replace(memory.stored, scope=_renamed(memory.stored.scope, erasure, own=own))
     return replace(memory, stored=stored, **texts)
 
 
-def renamed(scope: Scope, erasure: Erasure) -> Scope:
-    """The scope with a pseudonym where an id is the person's."""
-    ids = {name: getattr(scope, name) for name in SCOPE_IDS}
-    return Scope(
-        **{name: erasure.pseudonym if each in erasure.names else each for name, each in ids.items()}
-    )
+def _renamed(scope: Scope, erasure: Erasure, *, own: bool) -> Scope:
+    """The scope with a pseudonym where an id is the person's. Places that are called alike are not,
+    where they are those of others."""
+    ids = scope.restrict(SCOPE_IDS if own else _OF_PEOPLE)
+    named = {name for name, each in ids.items() if each in erasure.names}
+    return replace(scope, **dict.fromkeys(named, erasure.pseudonym))

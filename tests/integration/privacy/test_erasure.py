@@ -11,7 +11,8 @@ import grpc
 import pytest
 from google.longrunning import operations_pb2
 
-from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2
+from aeterna.common.v1 import scope_pb2
+from aeterna.governance.v1 import approvals_pb2, audit_pb2, erasure_pb2, roles_pb2
 from aeterna.knowledge.v1 import knowledge_pb2
 from aeterna.memory.v1 import memory_pb2
 from aeterna.sync.v1 import documents_pb2
@@ -306,6 +307,28 @@ async def test_who_is_called_like_a_role_takes_no_settings_along(people: People)
     assert list(after.approver_roles) == list(before.approver_roles)
     assert len(after.approvers) == 2
     assert "roles" not in after.approvers
+
+
+async def test_who_is_called_like_a_role_a_layer_or_a_place_can_be_erased(people: People) -> None:
+    bind = roles_pb2.AssignRoleRequest(
+        role_binding=roles_pb2.RoleBinding(
+            user="bob", role=roles_pb2.ROLE_ARCHITECT, scope=roles_pb2.RoleScope(project_id="user")
+        )
+    )
+    bound = await people.suite.roles.AssignRole(bind, metadata=people.admin)
+    scope = scope_pb2.Scope(project_id="user")
+    kept = await people.remember("Of the project.", layer=memory_pb2.LAYER_PROJECT, scope=scope)
+
+    for subject in ("architect", "user", "project"):
+        operation = await people.ended((await people.begin("delete", subject=subject)).name)
+        assert operation.HasField("response"), operation.error
+
+    listed = await people.suite.roles.ListRoleBindings(
+        roles_pb2.ListRoleBindingsRequest(), metadata=people.admin
+    )
+    assert list(listed.role_bindings) == [bound]
+    get = memory_pb2.GetMemoryRequest(name=kept.name)
+    assert (await people.suite.memory.GetMemory(get, metadata=people.admin)).scope == scope
 
 
 async def test_ids_that_patterns_could_confuse(people: People) -> None:

@@ -18,8 +18,8 @@ from libs.tenancy import Route
 from services.governance.erasure.domain import (
     actor_parts,
     renamed_actor,
+    renamed_details,
     renamed_resource,
-    renamed_text,
 )
 from services.governance.erasure.store.patterns import (
     json_pattern,
@@ -94,7 +94,9 @@ async def amend_log(route: Route, erasure: Erasure, since: int, signer: Signer) 
     rows = await read(route, _LOG, since, names, parts, *found, _ROWS, resource_pattern(names))
     if not rows:
         return 0, 0
-    changes = [_amended(from_row(row), erasure) for row in rows]
+    found_rows = list(map(from_row, rows))
+    amended = [_amended(each, erasure) for each in found_rows]
+    changes = [new for new, old in zip(amended, found_rows, strict=True) if new != old]
     async with writing(route) as write:
         await write.conn.execute(
             _AMEND,
@@ -105,7 +107,7 @@ async def amend_log(route: Route, erasure: Erasure, since: int, signer: Signer) 
             [json.dumps(dict(each.details)) if each.details else None for each in changes],
             [_signature(route, each, signer) for each in changes],
         )
-    return len(changes), changes[-1].number
+    return len(changes), found_rows[-1].number
 
 
 async def head(route: Route) -> int:
@@ -133,7 +135,7 @@ def _amended(change: LoggedChange, erasure: Erasure) -> LoggedChange:
         actor=renamed_actor(change.actor, erasure),
         subject=erasure.pseudonym if change.subject in erasure.names else change.subject,
         resource=renamed_resource(change.resource, erasure),
-        details={name: renamed_text(text, erasure) for name, text in change.details.items()},
+        details=renamed_details(change.details, erasure),
     )
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 import asyncpg
 
 from libs.erasure import Erasure
-from libs.erasure.registry import CONTROL, TABLES, Store, none
+from libs.erasure.registry import CONTROL, TABLES, WORDS, Store, none
 from libs.postgres import Connection, lend, store_errors
 from libs.spine import reading, writing
 from libs.tenancy import Route
@@ -69,14 +69,15 @@ _NEEDLE = """
             $8::text AS resources
     ) SELECT count(*) FROM {table} AS t, needle AS n WHERE {where}
 """
-_TEXT = """({c} = ANY(n.names) OR string_to_array({c}, ' for ') && n.parts
-    OR (n.identifiers <> '' AND {c} ~ n.identifiers))"""
+_MENTIONED = "(n.identifiers <> '' AND {c}::text ~ n.identifiers)"
+_TEXT = f"({{c}} = ANY(n.names) OR string_to_array({{c}}, ' for ') && n.parts OR {_MENTIONED})"
+_OURS = f"'{{{{{','.join(sorted(WORDS))}}}}}'::text[]"
+_TOLD = f"CASE jsonb_typeof({{c}}) WHEN 'object' THEN {{c}} - {_OURS} ELSE {{c}} END"
 _LOOK: Mapping[str, str] = {
     **dict.fromkeys(("text", "character varying", "name"), _TEXT),
-    "text[]": """({c} && n.names OR {c} && n.parts
-        OR (n.identifiers <> '' AND array_to_string({c}, ' ') ~ n.identifiers))""",
-    "jsonb": """(jsonb_path_exists({c}, '$.** ? (@ == $names[*])', n.json) OR {c}::text ~ n.actors
-        OR (n.identifiers <> '' AND {c}::text ~ n.identifiers))""",
+    "text[]": f"({{c}} && n.names OR {{c}} && n.parts OR {_MENTIONED})",
+    "jsonb": f"""(jsonb_path_exists({_TOLD}, '$.** ? (@ == $names[*])', n.json)
+        OR {{c}}::text ~ n.actors OR {_MENTIONED})""",
     "bytea": """EXISTS (
         SELECT FROM unnest(n.bytes) AS b (needle) WHERE position(b.needle IN {c}) > 0)""",
 }
@@ -175,8 +176,11 @@ def _looking(table: str, columns: Mapping[str, str], store: Store | None) -> str
     """Counts the rows that name the person in any column; "" where none could."""
     known = store or none("not in the registry")
     keys = dict(each.split(".") for each in known.documents if "." in each)
+    words = WORDS - {*known.people, *known.lists}
     where = [
-        _LOOK[kind].format(c=_looked_at(column, keys.get(column)))
+        (_MENTIONED if column in words else _LOOK[kind]).format(
+            c=_looked_at(column, keys.get(column))
+        )
         for column, kind in columns.items()
         if kind in _LOOK and column != _TENANT
     ]
