@@ -36,7 +36,7 @@ _STRATEGIES = {
     "reasoned": pb.SEARCH_STRATEGY_REASONED,
 }
 _NEIGHBOURS = {"session", "next", "before_last", "asked_before", "answers"}
-_TIME = {"time_words", "time_asked", "time_at_opening", "month", "year"}
+_TIME = {"time_words", "time_asked", "time_at_opening", "month", "year", "day"}
 _FORM = {"author", "speaks_of_itself", "has_question", "asks", "names", "name_asked", "place_asked"}
 _FUSION = {"semantic", "words"}
 # The same results in the order that some of their signals give.

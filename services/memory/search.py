@@ -113,8 +113,9 @@ class Judge:
         pool = Pool(candidates)
         there = {term: code for term, code in hashes.items() if code in statistics.holding}
         rarity = {term: statistics.rarity(code) for term, code in there.items()}
-        question = analysed(text, pool.authors).shortened(rarity)
-        found = evidence(question, pool, cosines, statistics, hashes, self.words, self.now())
+        now = self.now()
+        question = analysed(text, pool.authors, now.date()).shortened(rarity)
+        found = evidence(question, pool, cosines, statistics, hashes, self.words, now)
         return Judged(question, pool, found)
 
 

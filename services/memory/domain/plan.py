@@ -47,6 +47,7 @@ _WEIGHTS: Mapping[str, float] = {
     "time_at_opening": 0.73,
     "month": 4.0,
     "year": 1.83,
+    "day": 1.0,
     "names": 0.79,
     "name_asked": 1.91,
     "place_asked": 1.7,

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.lexical.analysis import END, STOP_WORDS, stems, words_and_ends
-from services.memory.domain.question import MONTHS, name_parts
+from services.memory.domain.moments import MONTHS, spoken
+from services.memory.domain.question import name_parts
+from services.memory.domain.spans import Span
 
 Row = NDArray[np.float64]  # a number for each memory
 Mask = NDArray[np.bool_]
@@ -104,13 +106,17 @@ class Pool:
         self.asks = _row(_without_remark(text).endswith("?") for text in contents)
         self.questions = _row("?" in text for text in contents)
         self.capitals = _row(min(3, len(_CAPITAL.findall(text))) / 3 for text in contents)  # to 1
-        self.months = _row(item.at.month for item in self.items)  # 1 to 12
-        self.years = _row(item.at.year for item in self.items)
+        self.months = [(item.at.year, item.at.month) for item in self.items]
 
     @cached_property
     def places(self) -> Row:
         """1 for each memory that tells a place."""
         return _row(_PLACE.search(item.content) is not None for item in self.items)
+
+    @cached_property
+    def spoken(self) -> list[tuple[Span, ...]]:
+        """What each memory says of times, relative ones resolved against its own."""
+        return [spoken(item.content, item.at.date()) for item in self.items]
 
     def _link(self) -> None:
         """`session_starts`, `session_of` (N), and which follow each other."""

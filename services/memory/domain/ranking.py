@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from libs.lexical.statistics import BY_LENGTH, SATURATION, Statistics
 from services.memory.domain.pool import Indices, Pool, Row, standard
 from services.memory.domain.question import Kind, Question
+from services.memory.domain.spans import Month, Span, unit
 
 WordVectors = Callable[[Sequence[str]], NDArray[np.float32]]  # rows of length 1 or 0
 
 _ALIKE = 0.4  # cosine of two words from which they count as related
+_ELSEWHEN = 0.5  # what a date counts where the memory speaks of other years alone
+_LOOKED_BACK = 0.4  # what the month after the one that is asked about counts
 _HALF_LIFE = timedelta(days=30)  # of recency
 _BEFORE, _AFTER = 0.8, 0.4  # how much of a match passes on to what follows it, and what precedes
 # Not fitted: between memories that fit a question about equally well, not against clear relevance.
@@ -50,6 +53,7 @@ _WEIGHTS: Mapping[str, float] = {
     "time_at_opening": 0.9,
     "month": 4.0,
     "year": 2.5,
+    "day": 1.0,
     "names": 0.8,
     "name_asked": 1.85,
     "place_asked": 1.55,
@@ -152,8 +156,7 @@ def evidence(
         **_neighbours(pool, own),
         "author": _about(question, pool),
         **_form(question, pool),
-        "month": _months(question, pool),
-        "year": _years(question, pool),
+        **_when(question, pool),
         **_priors(pool, now),
     }
     return Evidence.of(found, _WEIGHTS, words.covered, words.nearest)
@@ -272,23 +275,54 @@ def _about(question: Question, pool: Pool) -> Row:
     return np.array([author == question.about for author in pool.authors], np.float64) - 0.5
 
 
+def _when(question: Question, pool: Pool) -> dict[str, Row]:
+    """How far a memory is of the time that is asked about, by what it says of times or its date."""
+    nothing = np.zeros(pool.size)
+    return {
+        "month": _months(question, pool) if question.months else nothing,
+        "year": _years(question, pool) if question.years and not question.months else nothing,
+        "day": _days(question, pool) if question.days else nothing,
+    }
+
+
 def _months(question: Question, pool: Pool) -> Row:
-    """1 in a month that is asked about, less in the one after it, when it is looked back at."""
-    asked = list(question.months)
-    if not asked:
-        return np.zeros(pool.size)
-    after = np.isin((pool.months - 2) % 12 + 1, asked)
-    match: Row = np.isin(pool.months, asked) + 0.4 * after
-    if question.years:
-        match = match * (np.isin(pool.years, list(question.years)) | (pool.months == 1))
-    return match
+    """By date, less in the month after, when it is looked back at."""
+    dated = [
+        question.in_month((year, month))
+        + _LOOKED_BACK * question.in_month((year, month - 1) if month > 1 else (year - 1, 12))
+        for year, month in pool.months
+    ]
+    return _told_or_dated(question, pool, partial(_share, question.in_month), dated)
 
 
 def _years(question: Question, pool: Pool) -> Row:
-    """1 in a year that is asked about without a month."""
-    if not question.years or question.months:
-        return np.zeros(pool.size)
-    return np.isin(pool.years, list(question.years)).astype(np.float64)
+    dated = [float(question.in_year(month)) for month in pool.months]
+    return _told_or_dated(question, pool, partial(_share, question.in_year), dated)
+
+
+def _days(question: Question, pool: Pool) -> Row:
+    dated = [unit("day", item.at.date()).share(question.days) for item in pool.items]
+    return _told_or_dated(question, pool, lambda span: span.share(question.days), dated)
+
+
+def _told_or_dated(
+    question: Question, pool: Pool, share: Callable[[Span], float], dated: Sequence[float]
+) -> Row:
+    """How much of a time that a memory speaks of is asked about; else what its date counts."""
+    told = [max(map(share, spans), default=0.0) for spans in pool.spoken]
+    return np.maximum(told, np.array(dated) * _doubt(question, pool))
+
+
+def _share(asked: Callable[[Month], bool], span: Span) -> float:
+    months = span.months()
+    return sum(map(asked, months)) / len(months)
+
+
+def _doubt(question: Question, pool: Pool) -> Row:
+    """What the date of a memory counts: less where it speaks of other years alone."""
+    years = [{year for span in each for year, _ in span.months()} for each in pool.spoken]
+    elsewhen = [bool(question.years and each) and not each & question.years for each in years]
+    return np.where(elsewhen, _ELSEWHEN, 1.0)
 
 
 def _column(ids: Sequence[UUID], values: Mapping[UUID, float]) -> Row:

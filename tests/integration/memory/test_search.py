@@ -3,6 +3,7 @@
 from __future__ import annotations  # enums have their ValueType in the stubs only
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -213,6 +214,35 @@ async def test_the_time_of_an_event_is_its_own(client: Client) -> None:
     request = pb.ListMemoriesRequest(filter='event_time < "2024-01-01T00:00:00Z"')
     page = await client.suite.memory.ListMemories(request, metadata=client.metadata)
     assert [each.content for each in page.memories] == ["long ago"]
+
+
+async def test_what_is_said_of_a_time_counts_before_the_date(client: Client) -> None:
+    told = {"I joined the choir two years ago.": 2024, "Ann joined the choir.": 2024}
+    for text, year in (*told.items(), ("Bob joined the choir.", 2023)):
+        time = Timestamp()
+        time.FromDatetime(datetime(year, 3, 1, tzinfo=UTC))
+        await client.add(text, event_time=time)
+
+    assert (await client.search("Who joined the choir in 2022?"))[0].startswith("I joined")
+    assert (await client.search("Who joined the choir in 2024?"))[0].startswith("Ann")
+    assert (await client.search("Who joined the choir in 2023?"))[0].startswith("Bob")
+
+
+async def test_a_question_may_be_relative_to_now(client: Client) -> None:
+    now = datetime.now(UTC)
+    for text, days in (("I baked rye bread.", 1), ("I baked white bread.", 100)):
+        time = Timestamp()
+        time.FromDatetime(now - timedelta(days=days))
+        await client.add(text, event_time=time)
+
+    for query in ("What bread did I bake yesterday?", "What bread did I bake a day ago?"):
+        answer = await client.answer(query, explain=True)
+        values = {
+            result.memory.content: {each.name: each.value for each in result.signals}["day"]
+            for result in answer.results
+        }
+        assert values == {"I baked rye bread.": 1, "I baked white bread.": 0}
+        assert answer.results[0].memory.content == "I baked rye bread."
 
 
 async def test_a_time_outside_of_the_calendar_is_refused(client: Client) -> None:

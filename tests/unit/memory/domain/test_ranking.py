@@ -1,7 +1,7 @@
 """What speaks for a memory, and the order that it makes."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +15,7 @@ from services.memory.domain.abstention import answerable
 from services.memory.domain.pool import Candidate, Pool
 from services.memory.domain.question import Kind, Question, analysed
 from services.memory.domain.ranking import Evidence, Ranked, evidence, fused, ranked
+from services.memory.domain.spans import Span, unit
 
 MAY = datetime(2023, 5, 8, tzinfo=UTC)
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -50,7 +51,7 @@ def unlike(words: Sequence[str]) -> NDArray[np.float32]:
 
 def found(text: str, candidates: Sequence[Candidate]) -> tuple[Pool, Evidence]:
     pool = Pool(candidates)
-    question = analysed(text, pool.authors)
+    question = analysed(text, pool.authors, NOW.date())
     hashes = {term: place for place, term in enumerate(question.words)}
     statistics = Statistics(1000, 8.0, dict.fromkeys(hashes.values(), 10))
     return pool, evidence(question, pool, {}, statistics, hashes, unlike, NOW)
@@ -95,6 +96,45 @@ def test_a_question_names_months_and_years() -> None:
     assert analysed("What happened in May 2023?", []).years == {2023}
     assert analysed("What may happen in march?", []).months == {3}
     assert analysed("Room 2150, line 12019", []).years == set()
+
+
+def dated(day: str) -> Span:
+    return unit("day", date.fromisoformat(day))
+
+
+@pytest.mark.parametrize(
+    ("text", "months", "years", "spans"),
+    [
+        ("What did I do last month?", {4}, {2024}, []),
+        ("What did I do yesterday?", {5}, {2024}, [dated("2024-05-14")]),
+        ("What did I do two years ago?", set(), {2022}, []),
+        ("What did I do last summer?", {6, 7, 8}, {2023}, []),
+        ("What did I do in May last year?", {5}, {2023}, []),
+        ("What did I do in May?", {5}, set(), []),
+        ("What did I do on 2023-03-02?", {3}, {2023}, [dated("2023-03-02")]),
+        ("What did I do on March 2?", {3}, set(), [dated("2024-03-02")]),
+        ("What did I plan in 2021 for next year?", set(), {2021}, []),
+        (
+            "What did I do the day before, yesterday, as I said on 2 March 2023?",
+            {3},
+            {2023},
+            [dated("2023-03-02"), dated("2023-03-01")],
+        ),
+    ],
+)
+def test_a_question_means_times_of_its_own_day(
+    text: str, months: set[int], years: set[int], spans: list[Span]
+) -> None:
+    question = analysed(text, [], date(2024, 5, 15))
+
+    assert question.months == months
+    assert question.years == years
+    assert set(question.days) == set(spans)
+
+
+def test_without_a_day_nothing_is_relative() -> None:
+    assert analysed("What did I do last month, in May?", []).months == {5}
+    assert not analysed("What did I do yesterday?", []).days
 
 
 @given(st.text(), st.lists(st.text(max_size=10), max_size=3))
@@ -146,6 +186,49 @@ def test_the_month_that_is_asked_about_is_ahead() -> None:
 
     assert order("Where did they hike in August?", [june, august])[0].id == august.id
     assert order("Where did they hike in June 2023?", [june, august])[0].id == june.id
+
+
+def said(number: int, text: str, at: datetime) -> Candidate:
+    return Candidate(identity(number), text, "", "", at)
+
+
+def test_what_a_memory_says_of_its_time_is_held_against_the_question() -> None:
+    ago = said(1, "I joined the choir two years ago.", datetime(2024, 3, 1, tzinfo=UTC))
+    silent = said(2, "I joined the choir.", datetime(2024, 3, 1, tzinfo=UTC))
+    before = said(3, "I joined the choir.", datetime(2023, 3, 1, tzinfo=UTC))
+    memories = [ago, silent, before]
+
+    assert order("Who joined the choir in 2022?", memories)[0].id == ago.id
+    assert order("Who joined the choir in 2024?", memories)[0].id == silent.id
+    signals = {
+        each.id: {part.name: part.value for part in each.signals()}
+        for each in order("in 2024?", memories)
+    }
+    assert [signals[each.id]["year"] for each in memories] == [0.5, 1, 0]
+
+
+def test_times_in_a_question_are_relative_to_when_it_is_asked() -> None:  # the 1st of January 2024
+    memories = [
+        said(1, "I baked bread.", datetime(2023, 12, 31, tzinfo=UTC)),
+        said(2, "I baked bread.", datetime(2023, 12, 4, tzinfo=UTC)),
+        said(3, "I baked bread.", datetime(2023, 5, 4, tzinfo=UTC)),
+        said(4, "I baked bread.", datetime(2022, 8, 4, tzinfo=UTC)),
+        said(5, "I baked bread the day before yesterday.", datetime(2022, 6, 2, tzinfo=UTC)),
+    ]
+
+    def values(text: str, name: str) -> list[float]:
+        found = {
+            each.id: {part.name: part.value for part in each.signals()}
+            for each in order(text, memories)
+        }
+        return [found[each.id][name] for each in memories]
+
+    assert values("What did I bake last month?", "month") == [1, 1, 0, 0, 0]
+    assert values("What did I bake yesterday?", "day") == [1, 0, 0, 0, 0]
+    assert values("What did I bake last year?", "year") == [1, 1, 1, 0, 0]
+    assert values("What did I bake on 31 May 2022?", "day") == [0, 0, 0, 0, 1]
+    assert values("What did I bake in May 2022?", "month") == [0, 0, 0, 0, 1]
+    assert values("What did I bake?", "month") == [0] * 5
 
 
 candidates = st.lists(
