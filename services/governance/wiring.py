@@ -43,7 +43,7 @@ from services.governance.erasure.store.ledger import WrittenLedger
 from services.governance.export.api import ExportServicer
 from services.governance.export.gathering import KIND as export_kind
 from services.governance.export.gathering import ExportOf
-from services.governance.export.sources import CHANGES, CONSENTS, FEEDBACK
+from services.governance.export.sources import own_sources
 from services.governance.export.store import deleting_old
 from services.governance.keys.wiring import key_parts
 from services.governance.operations import TenantOperations
@@ -76,7 +76,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         routes = registry.own_route
         saga = Saga(ledger, long_running, platform.keyring, signer, routes, utc_now)
         parts = Parts(platform.keyring)
-        own = Gathering(parts, (CONSENTS, CHANGES, FEEDBACK))
+        own = Gathering(parts, own_sources(platform.keyring))
         export = ExportOf(long_running, parts, own, utc_now)
         handlers = [
             *keys.handlers,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from aeterna.governance.v1 import consent_pb2, export_pb2
+from aeterna.governance.v1 import agents_pb2, approvals_pb2, consent_pb2, export_pb2, roles_pb2
 from cli.bulk.ndjson import Line
 from libs.auth import Role
 from tests.errors import fails_with
@@ -53,11 +53,34 @@ def check_schema(manifest: Any) -> None:
         assert re.fullmatch(item["properties"]["sha256"]["pattern"], each["sha256"])
 
 
+async def work(people: People) -> None:
+    """Ann has a role and an agent, and decides on what somebody else asks for."""
+    suite = people.suite
+    binding = roles_pb2.RoleBinding(
+        user=ANN, role=roles_pb2.ROLE_DEVELOPER, scope=roles_pb2.RoleScope(project_id="payments")
+    )
+    assign = roles_pb2.AssignRoleRequest(role_binding=binding)
+    await suite.roles.AssignRole(assign, metadata=people.admin)
+    agent = agents_pb2.Agent(owner=ANN)
+    register = agents_pb2.RegisterAgentRequest(agent_id="scribe", agent=agent)
+    await suite.agents.RegisterAgent(register, metadata=people.admin)
+    asked = approvals_pb2.ApprovalRequest(
+        kind=approvals_pb2.APPROVAL_KIND_CONFIG, target="memorySettings/x", title="Of Bob"
+    )
+    create = approvals_pb2.CreateApprovalRequestRequest(approval_request=asked)
+    request = await suite.approvals.CreateApprovalRequest(create, metadata=people.admin)
+    decide = approvals_pb2.ApproveApprovalRequestRequest(
+        name=request.name, comment=f"As {CANARY} said."
+    )
+    await suite.approvals.ApproveApprovalRequest(decide, metadata=people.ann)
+
+
 async def test_an_export_holds_what_is_known_and_nothing_of_others(people: People) -> None:
     await people.fill()
     await people.remember("Bob likes tea.", about="bob")
     grant = consent_pb2.GrantConsentRequest(subject=ANN, purpose="memory")
     await people.suite.consents.GrantConsent(grant, metadata=people.ann)
+    await work(people)
 
     response = await exported(people)
     files = await downloaded(people, response.export)
@@ -81,6 +104,12 @@ async def test_an_export_holds_what_is_known_and_nothing_of_others(people: Peopl
     assert json.loads(files["consents.ndjson"])["purpose"] == "memory"
     assert MAIL in files["changes.ndjson"].decode()
     assert json.loads(files["feedback.ndjson"])["feedback"] == "helpful"
+    assert json.loads(files["roles.ndjson"])["role"] == "developer"
+    assert json.loads(files["agents.ndjson"])["agent"] == "agents/scribe"
+    request = json.loads(files["approval-requests.ndjson"])
+    assert (request["title"], request["description"]) == (f"Of {CANARY}", f"Ask {MAIL}.")
+    decision = json.loads(files["approval-decisions.ndjson"])
+    assert (decision["approves"], decision["comment"]) == (True, f"As {CANARY} said.")
     note = json.loads(files["documents.ndjson"])
     assert (note["text"], note["fields"]) == ("Ask .", {"title": f"Of {MAIL}"})
     edits = [json.loads(line) for line in files["document-edits.ndjson"].splitlines()]
