@@ -52,7 +52,7 @@ _FINISH = """
     ), removed AS (
         DELETE FROM aeterna.projection_queue AS q USING done AS d
         WHERE q.tenant_id = $1 AND q.collection = $2 AND q.entity_id = d.id
-          AND q.number <= d.number AND d.newest <= d.number
+          AND q.number <= d.number AND coalesce(d.newest, 0) <= d.number
     )
     SELECT id, newest FROM done WHERE newest > number
 """
