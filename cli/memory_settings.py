@@ -11,6 +11,7 @@ from cli.arguments import enum, rates
 from cli.command import command
 from cli.session import Session
 from cli.show import Shown
+from libs.errors import invalid
 
 app = typer.Typer(help="Show and change how memory works for the tenant.", no_args_is_help=True)
 NAME = "memorySettings"
@@ -33,6 +34,19 @@ class NearDuplicates(StrEnum):
     OFF = "off"
     REPORT = "report"
     MERGE = "merge"
+
+
+class Setting(StrEnum):
+    """What can be set, by the name of its option."""
+
+    DEFAULT_SEARCH_STRATEGY = "default-search-strategy"
+    SEMANTIC_CACHE = "semantic-cache"
+    SEMANTIC_CACHE_ERROR_BOUND = "semantic-cache-error-bound"
+    INDEX_DIMENSIONS = "index-dimensions"
+    NEAR_DUPLICATES = "near-duplicates"
+    DECAY_RATES = "decay-rate"
+    WARM_BELOW = "warm-below"
+    ARCHIVED_BELOW = "archived-below"
 
 
 @command(app, "get")
@@ -93,6 +107,10 @@ async def set_(
         float | None,
         typer.Option(min=0, max=1, help="Below: found by no search.", show_default=False),
     ] = None,
+    default: Annotated[
+        list[Setting] | None,
+        typer.Option(help="Go back to the default of this setting.", show_default=False),
+    ] = None,
     version: Annotated[
         int, typer.Option(help="Only if this is still the version; 0: whichever it is.")
     ] = 0,
@@ -123,4 +141,8 @@ async def set_(
         if value is not None:
             setattr(settings, name, value)
             request.update_mask.paths.append(name)
+    for each in default or ():
+        if each.name.lower() in request.update_mask.paths:
+            raise invalid("default", f"{each} is given a value as well")
+        request.update_mask.paths.append(each.name.lower())
     return await session.memory_settings.UpdateMemorySettings(request)

@@ -23,6 +23,7 @@ from libs.live.wire import request
 MOST = 10_000  # requests that wait
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _PASSING = frozenset({"DOCUMENT_BUSY", "CALL_RATE_LIMITED"})  # likewise again
+_LASTING = frozenset({"TOO_MANY_ROOMS"})  # until the program leaves another
 
 Send = Callable[[pb.ConnectRequest], bool]  # whether there was a connection to send it by
 
@@ -129,3 +130,9 @@ def error_of(error: pb.ConnectResponse.Error) -> ClientError:
     violations = tuple(FieldViolation(path, error.fields[path]) for path in sorted(error.fields))
     code = _CODES.get(error.code, grpc.StatusCode.UNKNOWN)
     return ClientError(code, error.message, error.reason, dict(error.metadata), violations)
+
+
+def keeps_out(error: ClientError) -> bool:
+    """Whether a room that answered so would answer the same a moment later."""
+    passing = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    return error.code not in passing or error.reason in _LASTING

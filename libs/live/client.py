@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection
 
 from aeterna.sync.v1 import live_pb2 as pb
 from libs.clients import ClientError
-from libs.live.asking import Asking, error_of
+from libs.live.asking import Asking, error_of, keeps_out
 from libs.live.connection import Connection, Token, connected, is_final
 from libs.live.document import SharedDocument
 from libs.live.endings import Ending, Next
@@ -271,7 +271,7 @@ class Live:
     def _out(self, room: Room, error: pb.ConnectResponse.Error) -> None:
         """A room is not, or no longer, open to this client: for good, or for a moment."""
         known = error_of(error)
-        if known.code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):
+        if keeps_out(known):
             room.end(known)
             return
         self._later(self._enter_again(room, self._connection))

@@ -132,6 +132,16 @@ class IndexUnavailable(AppError):
         super().__init__("The vector index is not available at the moment; retry.")
 
 
+class Owed(Protocol):
+    """What the rows say that an index is to hold."""
+
+    async def up_to(self, route: Route, limit: int) -> int:
+        """How many of the tenant's entities, counted up to a limit."""
+
+    async def again(self, route: Route) -> None:
+        """Queues all of them for projection."""
+
+
 class VectorIndex(Protocol):
     """Nearest neighbours within one tenant. Every method raises IndexUnavailable when it is
     down."""
@@ -148,6 +158,12 @@ class VectorIndex(Protocol):
 
     def join(self, write: Write, collection: Collection, points: Sequence[Point]) -> bool:
         """Puts points as part of a write, if the index is in the same database; False if not."""
+
+    async def demand_whole(
+        self, route: Route, collection: Collection, length: int, owed: Owed
+    ) -> None:
+        """Raises IndexUnavailable when the index has lost what the tenant's searches by a length
+        look through, which is projected again then. Cheap enough to come before each of them."""
 
     async def search(
         self,

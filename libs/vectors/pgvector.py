@@ -12,7 +12,7 @@ from libs.changes import Vector
 from libs.embedding.rules import shortened
 from libs.spine import Write, read, writing
 from libs.tenancy import Route
-from libs.vectors import LENGTHS, Collection, Filter, Hit, Point, Reach, Then, Within
+from libs.vectors import LENGTHS, Collection, Filter, Hit, Owed, Point, Reach, Then, Within
 from libs.vectors.conditions import conditions
 
 # A tenant without a layout holds whole vectors alone.
@@ -206,6 +206,11 @@ class PgVectorIndex:
         sql = _VECTORS.format(table=_scored_by(collection, _shorter(collection, Reach(length, 1))))
         rows = await read(route, sql, collection.name, collection.space, list(ids))
         return {row["id"]: unpacked(row["embedding"]) for row in rows}
+
+    async def demand_whole(
+        self, route: Route, collection: Collection, length: int, owed: Owed
+    ) -> None:
+        """It is as whole as the database that the rows are in."""
 
     async def purge(self, route: Route, collection: Collection, limit: int) -> int:
         removed = 0

@@ -52,7 +52,7 @@ _FINISH = """
     ), removed AS (
         DELETE FROM aeterna.projection_queue AS q USING done AS d
         WHERE q.tenant_id = $1 AND q.collection = $2 AND q.entity_id = d.id
-          AND q.number <= d.number AND d.newest <= d.number
+          AND q.number <= d.number AND coalesce(d.newest, 0) <= d.number
     )
     SELECT id, newest FROM done WHERE newest > number
 """
@@ -77,7 +77,7 @@ class Source(Protocol):
         self, route: Route, ids: Sequence[UUID], known: Known | None = None
     ) -> Mapping[UUID, Projection]:
         """The entities that exist, with their newest change number; embeds again those whose
-        vectors are not known."""
+        vectors are not known. Those whose texts are refused have none."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,10 @@ class Projector:
             PROJECTIONS.labels(self.collection.name, "worker").inc(len(rows))
         return len(rows)
 
-    async def refresh(self, route: Route, ids: Sequence[UUID], length: int) -> None:
+    async def refresh(self, route: Route, ids: Sequence[UUID], length: int) -> int:
         """Projects entities anew, as their rows are now, with the vectors that the index has for
-        searches by `length`; raises what their rows, the embedder or the index do."""
+        searches by `length`; how many are left without one because their texts are refused.
+        Raises what their rows, the embedder or the index do."""
 
         async def known(found: Sequence[UUID]) -> Mapping[UUID, Vector]:
             # Read after the rows: what no longer waits then is in the index as they say, or newer.
@@ -133,8 +134,9 @@ class Projector:
             fresh = [each for each in found if each not in waiting]
             return await self.index.vectors(route, self.collection, fresh, length)
 
-        await self._from_rows(route, dict.fromkeys(ids, 0), known)
+        refused = await self._from_rows(route, dict.fromkeys(ids, 0), known)
         PROJECTIONS.labels(self.collection.name, "refresh").inc(len(ids))
+        return refused
 
     async def project(self, route: Route, projections: Sequence[Projection]) -> None:
         """Puts points into the index; those that the log says are out of date, from their rows.
@@ -156,10 +158,11 @@ class Projector:
 
     async def _from_rows(
         self, route: Route, numbers: Mapping[UUID, int], known: Known | None = None
-    ) -> None:
-        """Projects entities as their rows are now; a missing row removes the point."""
+    ) -> int:
+        """Projects entities as their rows are now; a missing row, or a text that is refused,
+        removes the point. How many are refused."""
         if not numbers:
-            return
+            return 0
         current = await self.source(route, list(numbers), known)
         gone = [
             Projection(number, Point(entity, None, {}))
@@ -167,6 +170,7 @@ class Projector:
             if entity not in current
         ]
         await self.project(route, [*current.values(), *gone])
+        return sum(each.point.vector is None for each in current.values())
 
     async def _finish(self, write: Write, projections: Sequence[Projection]) -> dict[UUID, int]:
         """Empties the queue of what is up to date; the newest change of what is not."""

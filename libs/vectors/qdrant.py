@@ -5,12 +5,14 @@ tenant. Knows nothing of what the ids in a payload mean.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from json import JSONDecodeError
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,9 +23,10 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from libs.changes import Vector
 from libs.spine import Write, writing
 from libs.tenancy import Route, TenantId
-from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Point, Reach, Then
+from libs.vectors import Collection, Filter, Hit, IndexUnavailable, Owed, Point, Reach, Then
 from libs.vectors.filters import Rows
 from libs.vectors.layouts import Layouts
+from libs.vectors.losing import Looks
 from libs.vectors.matching import matching_ids
 from libs.vectors.qdrant_points import (
     ENTITY,
@@ -40,6 +43,8 @@ from libs.vectors.qdrant_points import (
 )
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 # No answer in time or at all; too many requests; an answer that is not Qdrant's.
 _OUTAGES = (TimeoutError, ResponseHandlingException, QdrantException, JSONDecodeError)
@@ -61,6 +66,7 @@ class QdrantIndex:
     replicas: int
     patience: timedelta
     layouts: Layouts = field(default_factory=Layouts)
+    looks: Looks = field(default_factory=Looks)
     _ready: set[str] = field(default_factory=set)
 
     async def apply(
@@ -110,6 +116,13 @@ class QdrantIndex:
             )
         if any(result.status != models.UpdateStatus.COMPLETED for result in results):
             raise self._unavailable("accepted, but not visible in time")
+
+    async def demand_whole(
+        self, route: Route, collection: Collection, length: int, owed: Owed
+    ) -> None:
+        place, chosen = Place(collection, length), models.Filter(must=[is_of(route.tenant)])
+        held = partial(self._count, place.name, chosen)
+        await self.looks.demand(route, place.name, held, owed)
 
     async def search(
         self,
@@ -175,19 +188,10 @@ class QdrantIndex:
         reach: Reach | None,
     ) -> list[Hit]:
         place = Place(collection, reach.dimensions if reach else collection.dimensions)
-        async with self._answering():
-            try:
-                found = await self.client.query_points(
-                    place.name,
-                    **question(place, vector, chosen, limit, reach),
-                    limit=limit,
-                    with_payload=[ENTITY],
-                )
-            except UnexpectedResponse as exc:
-                if exc.status_code == HTTPStatus.NOT_FOUND:  # nothing was written yet
-                    return []
-                raise
-        return [hit(point) for point in found.points]
+        asked = question(place, vector, chosen, limit, reach)
+        call = self.client.query_points(place.name, **asked, limit=limit, with_payload=[ENTITY])
+        found = await self._of_some(call)
+        return [hit(point) for point in found.points] if found else []
 
     def within(
         self,
@@ -204,15 +208,8 @@ class QdrantIndex:
     ) -> dict[UUID, Vector]:
         place = Place(collection, length)
         points = [point_id(route.tenant, each) for each in ids]
-        async with self._answering():
-            try:
-                found = await self.client.retrieve(
-                    place.name, points, with_payload=[ENTITY], with_vectors=True
-                )
-            except UnexpectedResponse as exc:
-                if exc.status_code == HTTPStatus.NOT_FOUND:
-                    return {}
-                raise
+        call = self.client.retrieve(place.name, points, with_payload=[ENTITY], with_vectors=True)
+        found = await self._of_some(call) or []
         return {entity_of(point): place.whole(point.vector) for point in found}
 
     async def purge(self, route: Route, collection: Collection, limit: int) -> int:
@@ -224,16 +221,26 @@ class QdrantIndex:
         return removed
 
     async def _remove(self, name: str, chosen: models.Filter) -> int:
+        count = await self._count(name, chosen)
+        if count:
+            async with self._answering():
+                await self.client.delete(name, chosen, wait=True)
+        return count
+
+    async def _count(self, name: str, chosen: models.Filter) -> int:
+        found = await self._of_some(self.client.count(name, count_filter=chosen))
+        return found.count if found else 0
+
+    async def _of_some(self, call: Awaitable[T]) -> T | None:
+        """What a collection answers; None where it is not there."""
         async with self._answering():
             try:
-                found = await self.client.count(name, count_filter=chosen)
-                if found.count:
-                    await self.client.delete(name, chosen, wait=True)
+                return await call
             except UnexpectedResponse as exc:
                 if exc.status_code == HTTPStatus.NOT_FOUND:
-                    return 0
+                    self.looks.forget()
+                    return None
                 raise
-        return found.count
 
     async def _prepare(self, place: Place) -> None:
         """Makes a collection with its payload indexes, or what is missing of it."""
@@ -265,6 +272,7 @@ class QdrantIndex:
     def _unavailable(self, problem: str) -> IndexUnavailable:
         log.warning("vector_index.failed", problem=problem)
         self._ready.clear()  # the server may come back without its collections
+        self.looks.forget()
         return IndexUnavailable()
 
 

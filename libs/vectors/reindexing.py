@@ -67,12 +67,13 @@ class LengthUntrained(AppError):
 
 class Progress(NamedTuple):
     """Entities that are in the new index, of about how many; `waits` when there is nothing to do
-    for a while."""
+    for a while, `refused` are those of the step that the embedder gives no vector."""
 
     done: int
     total: int
     complete: bool = False
     waits: bool = False
+    refused: int = 0
 
 
 class _State(NamedTuple):
@@ -157,9 +158,9 @@ class Reindexing:
             await self._write(route, _SWITCH, length)
             log.info("reindexing.switched", length=length, before=state.searched)
             return Progress(state.done, state.total)
-        await self.projector.refresh(route, ids, state.searched)
+        refused = await self.projector.refresh(route, ids, state.searched)
         await self._write(route, _FILLED, length, ids[-1], len(ids))
-        return Progress(state.done + len(ids), state.total)
+        return Progress(state.done + len(ids), state.total, refused=refused)
 
     async def _state(self, route: Route) -> _State:
         rows = await read(route, _GET, self.collection.name, self.collection.space, self.grace)

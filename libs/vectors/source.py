@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from libs.changes import Entity, Indexes
-from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.changes import Entity, Indexes, Vector
+from libs.embedding import TenantEmbedder, Text
+from libs.embedding.refusals import unless_refused
 from libs.scope import Scope
 from libs.tenancy import Route
 from libs.usage import Attribution
@@ -41,7 +42,9 @@ class EmbeddingSource(Generic[N]):
     ) -> Mapping[UUID, Projection]:
         rows = await self.entities(route, ids)
         found = [each for each in rows if Indexes.MEANING in each.indexes]
-        vectors = dict(await known([each.id for each in found])) if known else {}
+        vectors: dict[UUID, Vector | None] = {}
+        if known:
+            vectors |= await known([each.id for each in found])
         unknown = [each for each in found if each.id not in vectors]
         if unknown:
             contents = await self.texts(route, unknown)
@@ -49,7 +52,7 @@ class EmbeddingSource(Generic[N]):
                 Text(text, each.subject, Attribution.of(self.scope(each)))
                 for text, each in zip(contents, unknown, strict=True)
             ]
-            made = await self.embedder.embed(route, about, Purpose.DOCUMENT)
+            made = await unless_refused(self.embedder, route, about)
             vectors |= {each.id: row for each, row in zip(unknown, made, strict=True)}
         return {
             each.id: Projection(each.number, Point(each.id, vectors[each.id], each.payload()))

@@ -39,7 +39,7 @@ from services.knowledge.operations import SERVICE, ItemOperations, RelationOpera
 from services.knowledge.settings import Settings
 from services.knowledge.store.items import PostgresItems
 from services.knowledge.store.relations import PostgresRelations
-from services.knowledge.store.rows import COLLECTION
+from services.knowledge.store.rows import COLLECTION, OWED
 from services.knowledge.store.source import item_source
 from services.knowledge.store.storage import stored
 
@@ -87,7 +87,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
             items,
             platform.keyring,
             embedder,
-            Nearest(items, index, collection),
+            Nearest(items, index, collection, OWED),
             Constraining(PolicyTable(), relations, platform.keyring),
             new_id,
             utc_now,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from libs.changes import Indexes, Terms, Vector
 from libs.embedding import Purpose, TenantEmbedder, Text
+from libs.embedding.refusals import unless_refused
 from libs.encryption.keyring import Keyring
 from libs.lexical import blinded
 from libs.lexical.analysis import terms
@@ -28,7 +29,8 @@ class Indexing:
     embedder: TenantEmbedder
 
     async def entries(self, route: Route, memories: Sequence[Stored]) -> list[Entry]:
-        """One each, in order; what no index holds is not even opened."""
+        """One each, in order; what no index holds is not even opened. A text that the embedder
+        refuses is left without a vector."""
         worded = [each for each in memories if Indexes.WORDS in each.indexes]
         opened = await opened_texts(self.keyring, route, worded)
         texts = [searchable(author, content) for content, author in opened]
@@ -37,7 +39,7 @@ class Indexing:
             for text, each in zip(texts, worded, strict=True)
             if Indexes.MEANING in each.indexes
         ]
-        vectors = iter(await self._vectors(route, about))
+        vectors = iter(await unless_refused(self.embedder, route, about))
         hashes = iter(await indexed_terms(self.keyring, route, texts))
         return [
             Entry(
@@ -61,12 +63,10 @@ class Indexing:
         """What its texts, or new content beside its author, make of a memory."""
         ((own, author),) = await opened_texts(self.keyring, route, [current])
         text = searchable(author, own if content is None else content)
-        (vector,) = await self._vectors(route, [_about(text, current)])
+        about = [_about(text, current)]
+        (vector,) = await self.embedder.embed(route, about, Purpose.DOCUMENT)
         (hashes,) = await indexed_terms(self.keyring, route, [text])
         return vector, hashes
-
-    async def _vectors(self, route: Route, about: Sequence[Text]) -> list[Vector]:
-        return [*await self.embedder.embed(route, about, Purpose.DOCUMENT)] if about else []
 
 
 def _about(text: str, memory: Stored) -> Text:

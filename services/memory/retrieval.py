@@ -167,9 +167,8 @@ class Retriever:
         return None
 
     async def _asked(self, route: Route, view: View, text: str, limit: int) -> Meaning:
-        index, collection = self.nearest.index, self.nearest.collection
         vector = await self.vector(route, view, text)
-        hits = await index.search(route, collection, vector, view.filter(), limit, self.reach)
+        hits = await self.nearest.hits(route, vector, view.filter(), limit, self.reach)
         return Meaning(vector, {hit.id: hit.score for hit in hits})
 
     async def _near(

@@ -69,7 +69,7 @@ from services.memory.retrieval import Retriever
 from services.memory.search import Judge, Search
 from services.memory.settings import Settings
 from services.memory.store.memories import PostgresMemories
-from services.memory.store.rows import COLLECTION
+from services.memory.store.rows import COLLECTION, OWED
 from services.memory.store.source import memory_source
 from services.memory.store.storage import stored
 from services.memory.tenant_settings.api import MemorySettingsServicer
@@ -111,7 +111,7 @@ async def wire(settings: Settings, platform: Platform) -> AsyncIterator[Sequence
         postings = Postings(COLLECTION)
         memories = PostgresMemories(postings, projector, platform.wakeups)
         stack.push_async_callback(memories.close)
-        nearest = Nearest(memories, index, collection)
+        nearest = Nearest(memories, index, collection, OWED)
         long_running, layouts = Operations(platform.wakeups, Uuid7()), Layouts()
         policies = Policies(layouts, collection)
         least = settings.embedding.worth_comparing

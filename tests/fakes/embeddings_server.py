@@ -30,11 +30,13 @@ def embeddings(vectors: Sequence[object], tokens: int | None = None) -> Reply:
 @dataclass
 class Server:
     """Answers with the next of `replies`, and correctly when there is none: with what `vector` says
-    of each text and, if `counts`, a token for each of its words."""
+    of each text and, if `counts`, a token for each of its words. Texts that it `refuses` are at
+    fault."""
 
     url: str = ""
     counts: bool = True
     vector: Callable[[str], list[float]] = vector
+    refuses: Callable[[str], bool] = lambda _: False
     replies: deque[Reply] = field(default_factory=deque)
     requests: list[Request] = field(default_factory=list)
     arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -54,6 +56,8 @@ class Server:
         texts = request.body["input"]
         tokens = sum(len(text.split()) for text in texts) if self.counts else None
         honest = embeddings([self.vector(text) for text in texts], tokens)
+        if any(self.refuses(text) for text in texts):
+            honest = Reply(status=400)
         reply = self.replies.popleft() if self.replies else honest
         await answer(reader, writer, reply)
 

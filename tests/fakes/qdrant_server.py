@@ -43,6 +43,10 @@ class QdrantServer:
         """Answer updates, from now on, before anyone can see them."""
         self._collections.lags = True
 
+    def lose(self) -> None:
+        """Its data is gone; whoever is connected hears nothing of it."""
+        self._collections.lose()
+
     def dump(self) -> bytes:
         """All that it holds, and every update and query that it was sent, as text."""
         return self._collections.dump()
@@ -72,6 +76,11 @@ class Collections:
         self.lags = False
         self._received: list[bytes] = []
         self._lock = Lock()  # the engine is not made for threads
+
+    def lose(self) -> None:
+        with self._lock:
+            self._engine = QdrantClient(":memory:")
+            self._indexes.clear()
 
     def answer(self, method: str, path: str, body: bytes) -> object:
         """The result of a call; raises Refusal, or ValueError for what the engine refuses."""

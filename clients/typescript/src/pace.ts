@@ -16,6 +16,10 @@ const WAIT_FIRST = 10_000; // ms: of a quota, which frees up when others leave
 /** What to do after a close code of docs/sync-protocol.md. */
 export function afterClose(code: number): Next {
   switch (code) {
+    case 1002: // what was sent breaks RFC 6455 or the limits: so would the same client again
+    case 1003:
+    case 1007:
+    case 1009:
     case 4400: // what was sent cannot be answered: it would be sent again
     case 4403: // not as this caller
       return { kind: 'stop' };

@@ -32,7 +32,7 @@ for (const code of [1001, 1006, 1011, 4408, 4409, 4503]) {
   });
 }
 
-for (const code of [4400, 4403]) {
+for (const code of [1002, 1003, 1007, 1009, 4400, 4403]) {
   test(`it stays away after ${code}, and what waits is rejected`, async () => {
     const here = await started();
     const asked = here.live.request('listDocuments', {});

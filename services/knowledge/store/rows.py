@@ -6,6 +6,7 @@ import asyncpg
 
 from libs.scope import Scope
 from libs.spine.versioned import Shape
+from libs.vectors.losing import OwedRows
 from services.knowledge.domain.item import ITEM_IDS, Kind, Layer, Stored
 from services.knowledge.domain.status import Status
 from services.knowledge.errors import ItemNotFound
@@ -74,3 +75,6 @@ ITEMS = Shape(
     to_row=_to_row,
     missing=ItemNotFound,
 )
+
+# What the vector index is to hold.
+OWED = OwedRows(COLLECTION, ITEMS.table)

@@ -19,6 +19,11 @@ class Entry(NamedTuple):
     vector: Vector | None
     terms: Terms | None
 
+    @property
+    def refused(self) -> bool:
+        """Whether the memory is to have a vector, but its text got none."""
+        return self.vector is None and Indexes.MEANING in self.memory.indexes
+
     def fits(self, memory: Stored) -> bool:
         """Whether it has still the same texts: they are sealed anew with each change."""
         return (memory.content, memory.author) == (self.memory.content, self.memory.author)

@@ -41,9 +41,14 @@ class ChangeIndexLength:
         state = await self.reindexing.step(route, length)
         if state.waits:
             await asyncio.sleep(_PAUSE)
+        refused = progress.result.get("memories_without_vector", 0) + state.refused
         return Progress(
             state.done,
             max(state.total, state.done),
             finished=state.complete,
-            result={"index_dimensions": length, "memories": state.done},
+            result={
+                "index_dimensions": length,
+                "memories": state.done,
+                "memories_without_vector": refused,
+            },
         )

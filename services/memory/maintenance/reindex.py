@@ -38,14 +38,19 @@ class Reindex:
     async def __call__(
         self, route: Route, parameters: Fields, memories: Sequence[Stored]
     ) -> Mapping[str, int]:
-        waiting = list(memories)
+        waiting, refused = list(memories), 0
         for _ in range(_ROUNDS):
             if waiting:
-                waiting = await self._enter(route, await self.indexing.entries(route, waiting))
-        return {"memories": len(memories)}
+                entries = await self.indexing.entries(route, waiting)
+                fit, waiting = await self._enter(route, entries)
+                refused += sum(each.refused for each in fit)
+        return {"memories": len(memories), "memories_without_vector": refused}
 
-    async def _enter(self, route: Route, entries: Sequence[Entry]) -> list[Stored]:
-        """Enters what still holds; the memories, as they are now, of which it does not."""
+    async def _enter(
+        self, route: Route, entries: Sequence[Entry]
+    ) -> tuple[list[Entry], list[Stored]]:
+        """Enters what still holds, which is given back; and the memories, as they are now, of
+        which it does not."""
         async with writing(route, durable=False) as write:
             current = await self.table.load(write, [each.memory.id for each in entries])
             fit, changed = _compared(entries, current)
@@ -53,7 +58,7 @@ class Reindex:
             joined = self._put(write, fit, points)
         if not joined:
             await self.projector.project(route, points)
-        return changed
+        return fit, changed
 
     def _put(self, write: Write, fit: Sequence[Entry], points: Sequence[Projection]) -> bool:
         """Whether the vectors are in the write, too; else they are queued."""

@@ -7,6 +7,7 @@ import asyncpg
 
 from libs.scope import SCOPE_IDS, Scope
 from libs.spine.versioned import Shape
+from libs.vectors.losing import OwedRows
 from services.memory.domain.feedback import Counts, Feedback
 from services.memory.domain.memory import EVER, NEVER, Layer, Stored, Tier
 from services.memory.errors import MemoryNotFound
@@ -110,3 +111,6 @@ MEMORIES = Shape(
     to_row=_to_row,
     missing=MemoryNotFound,
 )
+
+# What the vector index is to hold.
+OWED = OwedRows(COLLECTION, MEMORIES.table, " AND tier = 'hot'")

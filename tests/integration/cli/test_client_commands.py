@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -63,6 +64,39 @@ def test_a_question_is_pursued_and_every_hop_told(served: Folder) -> None:
     assert "Ann keeps a parrot." in result.out
     first = result.err.splitlines()[0]
     assert first == 'question: "Where does the parrot sleep?": 1 new, missing: sleep'
+
+
+def test_what_is_hardly_relevant_is_left_out(served: Folder) -> None:
+    user = ("--user", str(uuid4()))
+    served.run("memory", "add", "Ann keeps a parrot.", *user)
+
+    for find in (("search",), ("search", "--strategy", "reasoned"), ("reason",)):
+        asked = ("memory", *find, "Who keeps the parrot?", *user, "--time-limit", "10")
+        if find == ("search",):
+            asked = asked[:-2]
+        assert len(served.json(*asked)) == 1
+        assert served.json(*asked, "--min-relevance", "1") == []
+    refused = served.run("memory", "search", "x", *user, "--time-limit", "31")
+    assert refused.code == 2
+
+
+def test_a_trace_is_replayed(served: Folder, tmp_path: Path) -> None:
+    user, trace = ("--user", str(uuid4())), tmp_path / "trace"
+    served.run("memory", "add", "Ann keeps a parrot that sleeps in a cage.", *user)
+    served.run("memory", "add", "The cage is in the kitchen, says Bob.", *user)
+    question = ("memory", "reason", "Where do the parrot of Ann and the cat of Bob sleep?", *user)
+
+    first = served.run(*question, "--trace", str(trace))
+    again = served.run(*question, "--replay", str(trace))
+    trace.write_text("nothing")
+    wrong = served.run(*question, "--replay", str(trace))
+
+    asked = [[part.split(": ")[1] for part in told.err.splitlines()] for told in (first, again)]
+    assert len(asked[0]) > 1
+    assert asked[0] == asked[1]
+    assert again.err.splitlines()[1].startswith("replay: ")
+    assert first.out == again.out
+    assert (wrong.code, "replay: must be a file" in wrong.err) == (2, True)
 
 
 def test_a_memory_is_read_changed_and_deleted(served: Folder) -> None:
@@ -381,6 +415,20 @@ def test_settings_are_shown_and_changed(served: Folder) -> None:
     assert shown["defaultSearchStrategy"] == "SEARCH_STRATEGY_LEXICAL"
     assert [signal["name"] for signal in found["signals"]] == ["lexical"]
     assert (stale.code, "VERSION_MISMATCH" in stale.err) == (5, True)
+
+
+def test_a_setting_goes_back_to_its_default(served: Folder) -> None:
+    set_ = ("memory", "settings", "set")
+    unset = ("--default", "warm-below", "--default", "semantic-cache", "--default", "decay-rate")
+    served.json(*set_, "--warm-below", "0.2", "--no-semantic-cache", "--decay-rate", "user=0")
+
+    both = served.run(*set_, "--warm-below", "0.3", "--default", "warm-below")
+    shown = served.json(*set_, *unset)
+
+    assert both.code == 2
+    assert "default: warm-below is given a value as well" in both.err
+    assert not {"warmBelow", "semanticCache", "decayRates"} & shown.keys()
+    assert shown == served.json("memory", "settings", "get")
 
 
 def test_near_duplicates_are_told_of_and_counted(served: Folder) -> None:

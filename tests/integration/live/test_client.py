@@ -81,6 +81,20 @@ async def test_a_room_of_a_place_tells_of_it_to_those_who_have_a_role_there(
     assert refused.code is grpc.StatusCode.NOT_FOUND
 
 
+async def test_more_rooms_than_a_connection_may_have_are_refused_for_good(tenant: Tenant) -> None:
+    live = await tenant.live()
+    rooms = [live.enter(f"teams/t{place}") for place in range(100)]
+    for each in rooms:
+        await asyncio.wait_for(each.entered(), SOON)
+
+    refused = await _refused(live.enter("teams/one-more"))
+
+    assert refused.reason == "TOO_MANY_ROOMS"
+    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    rooms[0].leave()
+    await asyncio.wait_for(live.enter("teams/one-more").entered(), SOON)
+
+
 async def test_a_snapshot_says_what_there_is_and_events_follow(tenant: Tenant) -> None:
     names = [await tenant.add(f"{place}") for place in range(3)]
     live = await tenant.live()

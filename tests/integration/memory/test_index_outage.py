@@ -106,3 +106,70 @@ async def test_a_stale_index_shows_nothing_that_is_gone(
     index.start()
 
     assert await _search(suite, acme, "cats") == []
+
+
+@pytest.fixture
+def wary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found whole is looked at again at once."""
+    monkeypatch.setattr("libs.vectors.losing._TRUSTED", 0.0)
+
+
+async def _is_found(suite: Suite, who: Metadata, count: int) -> bool:
+    try:
+        found = await _search(suite, who, "cats", strategy=pb.SEARCH_STRATEGY_SEMANTIC)
+    except grpc.RpcError:
+        return False
+    return len(found) == count
+
+
+async def test_an_index_that_lost_its_data_is_away_and_filled_again(
+    with_qdrant: Suite, index: QdrantServer
+) -> None:
+    suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
+    empty = await suite.create_tenant("empty")
+    for number in range(3):
+        await _add(suite, acme, f"cats, number {number}")
+    assert await _is_found(suite, acme, 3)
+
+    index.lose()
+
+    answer = await _answer(suite, acme, "cats")
+    assert answer.missing_signals == ["semantic"]
+    assert len(answer.results) == 3
+    assert (await _answer(suite, empty, "cats")).missing_signals == []
+    await eventually(lambda: _is_found(suite, acme, 3))
+    await eventually(lambda: _nothing_waits(suite))
+    assert (await _answer(suite, acme, "cats")).missing_signals == []
+
+
+async def test_a_tenant_whose_data_is_lost_hears_of_it_though_others_write_again(
+    wary: None, with_qdrant: Suite, index: QdrantServer
+) -> None:
+    suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
+    bolt = await suite.create_tenant("bolt")
+    for number in range(3):
+        await _add(suite, acme, f"cats, number {number}")
+
+    index.lose()
+    await _add(suite, bolt, "cats of another")
+    await eventually(lambda: _is_found(suite, bolt, 1))
+
+    with fails_with("INDEX_UNAVAILABLE", code=grpc.StatusCode.UNAVAILABLE):
+        await _search(suite, acme, "cats", strategy=pb.SEARCH_STRATEGY_SEMANTIC)
+    await eventually(lambda: _is_found(suite, acme, 3))
+
+
+async def test_it_is_filled_again_from_rows_whose_changes_were_pruned(
+    with_qdrant: Suite, index: QdrantServer
+) -> None:
+    suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
+    for number in range(3):
+        await _add(suite, acme, f"cats, number {number}")
+    async with suite.database.connect() as superuser:
+        await superuser.execute("DELETE FROM aeterna.change WHERE tenant_id = 'acme'")
+
+    index.lose()
+
+    assert not await _is_found(suite, acme, 3)
+    await eventually(lambda: _is_found(suite, acme, 3))
+    await eventually(lambda: _nothing_waits(suite))
