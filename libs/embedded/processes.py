@@ -33,17 +33,18 @@ def spawn(
     On Linux it gets SIGINT when the calling *thread* ends, so call it from one that lives as
     long as the child should: the event loop's, not a worker's.
     """
+    direct = account if _SETPRIV is None else None
     return subprocess.Popen(
-        [*_ending_with_parent(), *command],
+        [*_beginning(account), *command],
         cwd=folder,
         env=_CLEAN,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=() if account else None,
+        user=direct.uid if direct else None,
+        group=direct.gid if direct else None,
+        extra_groups=() if direct else None,
     )
 
 
@@ -54,12 +55,19 @@ def run(
     return spawn(command, output=output, folder=folder, account=account).wait()
 
 
-def _ending_with_parent() -> Sequence[str]:
-    """What a command is to begin with; see PR_SET_PDEATHSIG in prctl(2). The child sets that
-    itself, since no Python may run in it between fork and exec: the parent has threads."""
+def _beginning(account: Account | None) -> Sequence[str]:
+    """What a command is to begin with; see PR_SET_PDEATHSIG in prctl(2).
+
+    The child changes its account and sets that itself. If it had to between fork and exec, the
+    parent's memory would be forked, with handlers that libraries have for that: those of gRPC end
+    the child with a segmentation fault when its threads are at work.
+    """
     if _SETPRIV is None:
         return ()
-    return (_SETPRIV, "--pdeathsig", "INT", *_UNLESS_ORPHANED, str(os.getpid()))
+    ids = ("--reuid", str(account.uid), "--regid", str(account.gid)) if account else ()
+    groups = ("--clear-groups",) if account else ()
+    ending = ("--pdeathsig", "INT", *_UNLESS_ORPHANED, str(os.getpid()))
+    return (_SETPRIV, *ids, *groups, *ending)
 
 
 async def stop(child: subprocess.Popen[bytes], *, patience: Sequence[float] = (30, 10)) -> None:
