@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-import asyncpg
 import structlog
 from google.protobuf.json_format import MessageToDict
 
@@ -19,8 +18,8 @@ from libs.errors import AppError, Kind
 from libs.metrics import OPERATION_FAILURES, OPERATIONS
 from libs.operations import Handler, LeaseLost, OperationCancelled, State
 from libs.operations.store import Claim, Operations
-from libs.postgres import StoreUnavailable, store_errors
 from libs.service.errors import InternalError, expected, to_status
+from libs.service.rounds import answering, tenants_of
 from libs.tenancy import Route, TenantId, TenantMoved, TenantSuspended
 from libs.tenancy.directory import Directory
 
@@ -64,27 +63,13 @@ class OperationWorker:
 
     async def _due(self) -> list[TenantId]:
         """Tenants with work that nobody here is at, in any order: each has its turn."""
-        try:
-            shards = await self._directory.shards()
-        except AppError as error:
-            log.warning("operations.not_looked_for", error=error.reason)
-            return []
-        found = {tenant for shard in shards for tenant in await self._tenants(shard)}
+        whom = answering(_TENANTS, list(self._handlers))
+        found = await tenants_of(self._directory, whom, "operations")
         now = asyncio.get_running_loop().time()
         self._resting = {tenant: end for tenant, end in self._resting.items() if end > now}
         waiting = list(found - self._busy - self._resting.keys())
         random.shuffle(waiting)
         return waiting
-
-    async def _tenants(self, shard: asyncpg.Pool) -> list[TenantId]:
-        """None of a shard that does not answer: the work of the others goes on."""
-        try:
-            with store_errors():
-                rows = await shard.fetch(_TENANTS, list(self._handlers))
-        except StoreUnavailable as error:
-            log.warning("operations.not_looked_for", error=error.reason)
-            return []
-        return [TenantId(row[0]) for row in rows]
 
     async def _serve(self, tenant: TenantId) -> None:
         """Does what is due for a tenant; what cannot be written down, or belongs to one that is

@@ -16,6 +16,9 @@ from libs.tenancy.directory import Directory
 log = structlog.get_logger(__name__)
 
 
+Whom = Callable[[asyncpg.Pool], Awaitable[list[TenantId]]]
+
+
 class TenantRounds:
     """Asks each shard whom there is work for, and does it; what fails is left for the next round.
 
@@ -30,7 +33,7 @@ class TenantRounds:
         self,
         name: str,
         directory: Directory,
-        whom: Callable[[asyncpg.Pool], Awaitable[list[TenantId]]],
+        whom: Whom,
         work: Callable[[Route], Awaitable[None]],
         interval: timedelta,
         *,
@@ -45,14 +48,17 @@ class TenantRounds:
         """Until cancelled. Who takes long holds up nobody who comes later."""
         async with asyncio.TaskGroup() as group:
             while True:
-                for tenant in await self._tenants() - self._busy:
+                for tenant in await self._due() - self._busy:
                     self._busy.add(tenant)
                     group.create_task(self._turn(tenant))
                 await asyncio.sleep(self._interval.total_seconds())
 
     async def round(self) -> None:
         """Once for everybody."""
-        await asyncio.gather(*map(self._turn, await self._tenants()))
+        await asyncio.gather(*map(self._turn, await self._due()))
+
+    async def _due(self) -> set[TenantId]:
+        return await tenants_of(self._directory, self._whom, self._name)
 
     async def _turn(self, tenant: TenantId) -> None:
         try:
@@ -60,23 +66,6 @@ class TenantRounds:
                 await self._serve(tenant)
         finally:
             self._busy.discard(tenant)
-
-    async def _tenants(self) -> set[TenantId]:
-        """Of all shards that answer."""
-        try:
-            shards = await self._directory.shards()
-        except AppError as error:
-            log.warning("rounds.not_looked", work=self._name, error=error.reason)
-            return set()
-        return {tenant for shard in shards for tenant in await self._tenants_of(shard)}
-
-    async def _tenants_of(self, shard: asyncpg.Pool) -> list[TenantId]:
-        try:
-            with store_errors():
-                return await self._whom(shard)
-        except AppError as error:
-            log.warning("rounds.not_looked", work=self._name, error=error.reason)
-            return []
 
     async def _serve(self, tenant: TenantId) -> None:
         try:
@@ -88,7 +77,30 @@ class TenantRounds:
             log.warning("rounds.left", work=self._name, tenant=tenant, error=error.reason)
 
 
-def answering(sql: str, *values: object) -> Callable[[asyncpg.Pool], Awaitable[list[TenantId]]]:
+async def tenants_of(directory: Directory, whom: Whom, work: str) -> set[TenantId]:
+    """Whom all shards that answer name; those that do not keep no other from being served.
+
+    Args:
+        work: What it is for, for the log.
+    """
+    try:
+        shards = await directory.shards()
+    except AppError as error:
+        log.warning("rounds.not_looked", work=work, error=error.reason)
+        return set()
+    return {tenant for shard in shards for tenant in await _named(shard, whom, work)}
+
+
+async def _named(shard: asyncpg.Pool, whom: Whom, work: str) -> list[TenantId]:
+    try:
+        with store_errors():
+            return await whom(shard)
+    except AppError as error:
+        log.warning("rounds.not_looked", work=work, error=error.reason)
+        return []
+
+
+def answering(sql: str, *values: object) -> Whom:
     """Tenants that a statement names, of a shard."""
 
     async def ask(shard: asyncpg.Pool) -> list[TenantId]:

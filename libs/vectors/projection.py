@@ -13,13 +13,12 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from libs.changes import Vector
 from libs.errors import AppError
 from libs.metrics import PROJECTION_FAILURES, PROJECTIONS
-from libs.postgres import StoreUnavailable, store_errors
+from libs.service.rounds import answering, tenants_of
 from libs.spine import Write, read
 from libs.tenancy import Route, TenantId
 from libs.tenancy.directory import Directory
@@ -192,29 +191,14 @@ class ProjectionWorker:
     async def run(self) -> None:
         """Works until cancelled; a failure is tried again at the next pass."""
         while True:
-            try:
-                await self.pass_once()
-            except AppError as exc:
-                log.warning("projection.pass_failed", error=exc.reason)
+            await self.pass_once()
             await asyncio.sleep(self.interval.total_seconds())
 
     async def pass_once(self) -> int:
         """One look at every queue; returns how many entities were projected."""
-        done = 0
-        for shard in await self.directory.shards():
-            for tenant in await self._tenants(shard):
-                done += await self._repair(tenant)
-        return done
-
-    async def _tenants(self, shard: asyncpg.Pool) -> list[TenantId]:
-        """None of a shard that does not answer: the others are repaired."""
-        try:
-            with store_errors():
-                rows = await shard.fetch(_TENANTS, self.projector.collection.name)
-        except StoreUnavailable as exc:
-            log.warning("projection.pass_failed", error=exc.reason)
-            return []
-        return [TenantId(row[0]) for row in rows]
+        whom = answering(_TENANTS, self.projector.collection.name)
+        tenants = await tenants_of(self.directory, whom, "projection")
+        return sum([await self._repair(tenant) for tenant in tenants])
 
     async def _repair(self, tenant: TenantId) -> int:
         try:
