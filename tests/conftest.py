@@ -21,6 +21,7 @@ from tests.servers import postgres_server, redis_server
 from tests.spares import Spares
 
 if TYPE_CHECKING:
+    from tests.fakes.qdrant_server import QdrantServer
     from tests.suite import Suite
 
 
@@ -98,6 +99,17 @@ def spares(postgres: str) -> Iterator[Spares]:
 def redis_url(servers: Servers) -> str:
     """The URL of the run's Redis."""
     return servers.redis()
+
+
+@pytest.fixture
+def qdrant_server() -> "Iterator[QdrantServer]":
+    """A fake over HTTP that keeps its data while the test has it stopped."""
+    from tests.fakes.qdrant_server import QdrantServer
+
+    server = QdrantServer()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -17,15 +17,6 @@ from tests.databases import Database, add_tenant
 from tests.fakes.qdrant_server import QdrantServer
 
 
-@pytest.fixture
-def qdrant_server() -> Iterator[QdrantServer]:
-    """A fake that the test may stop."""
-    server = QdrantServer()
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.fixture(scope="session")
 def qdrant_url() -> Iterator[str]:
     """A real server if QDRANT_URL names one, else a fake."""

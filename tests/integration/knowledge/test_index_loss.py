@@ -15,28 +15,22 @@ from tests.suite import Suite, open_suite
 
 
 @pytest.fixture
-async def index() -> AsyncIterator[QdrantServer]:
-    server = QdrantServer()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 async def suite(
-    database: Database, tmp_path: Path, index: QdrantServer, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, qdrant_server: QdrantServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Suite]:
     monkeypatch.setenv("KNOWLEDGE_INDEX__PROVIDER", "qdrant")
-    monkeypatch.setenv("KNOWLEDGE_INDEX__URL", index.url)
+    monkeypatch.setenv("KNOWLEDGE_INDEX__URL", qdrant_server.url)
     async with open_suite(database, tmp_path) as suite:
         yield suite
 
 
-async def test_what_is_lost_is_told_and_written_again(client: Client, index: QdrantServer) -> None:
+async def test_what_is_lost_is_told_and_written_again(
+    client: Client, qdrant_server: QdrantServer
+) -> None:
     await client.in_force("Cats", "No cats in the office.")
     await client.in_force("Dogs", "Dogs are welcome.")
 
-    index.lose()
+    qdrant_server.lose()
 
     with fails_with("INDEX_UNAVAILABLE", code=grpc.StatusCode.UNAVAILABLE):
         await client.search("cats")

@@ -16,21 +16,12 @@ from tests.suite import Metadata, Suite, open_suite
 
 
 @pytest.fixture
-async def index() -> AsyncIterator[QdrantServer]:
-    """A Qdrant over HTTP that keeps its data while it is stopped."""
-    server = QdrantServer()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 async def with_qdrant(
-    database: Database, tmp_path: Path, index: QdrantServer, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, qdrant_server: QdrantServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Suite]:
     """The suite with its memories in that index."""
     monkeypatch.setenv("MEMORY_INDEX__PROVIDER", "qdrant")
-    monkeypatch.setenv("MEMORY_INDEX__URL", index.url)
+    monkeypatch.setenv("MEMORY_INDEX__URL", qdrant_server.url)
     async with open_suite(database, tmp_path) as suite:
         yield suite
 
@@ -54,14 +45,14 @@ async def _search(suite: Suite, acme: Metadata, query: str, **values: Any) -> li
 
 
 async def test_what_was_written_while_the_index_was_down_is_found_when_it_is_back(
-    with_qdrant: Suite, index: QdrantServer
+    with_qdrant: Suite, qdrant_server: QdrantServer
 ) -> None:
     suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
     before = await _add(suite, acme, "cats before the outage")
     doomed = await _add(suite, acme, "cats that were deleted")
     assert len(await _search(suite, acme, "cats")) == 2
 
-    index.stop()
+    qdrant_server.stop()
     during = await _add(suite, acme, "cats during the outage")
     await suite.memory.DeleteMemory(pb.DeleteMemoryRequest(name=doomed), metadata=acme)
     changed = pb.Memory(name=before, content="dogs, after a change")
@@ -75,7 +66,7 @@ async def test_what_was_written_while_the_index_was_down_is_found_when_it_is_bac
     assert read.content == "cats during the outage"
     assert await _waiting(suite) == 3
 
-    index.start()
+    qdrant_server.start()
 
     async def caught_up() -> bool:
         found = await _search(suite, acme, "cats", strategy=pb.SEARCH_STRATEGY_SEMANTIC)
@@ -96,14 +87,14 @@ async def _waiting(suite: Suite) -> int:
 
 
 async def test_a_stale_index_shows_nothing_that_is_gone(
-    with_qdrant: Suite, index: QdrantServer
+    with_qdrant: Suite, qdrant_server: QdrantServer
 ) -> None:
     suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
     doomed = await _add(suite, acme, "cats that were deleted")
-    index.stop()
+    qdrant_server.stop()
     await suite.memory.DeleteMemory(pb.DeleteMemoryRequest(name=doomed), metadata=acme)
 
-    index.start()
+    qdrant_server.start()
 
     assert await _search(suite, acme, "cats") == []
 
@@ -123,7 +114,7 @@ async def _is_found(suite: Suite, who: Metadata, count: int) -> bool:
 
 
 async def test_an_index_that_lost_its_data_is_away_and_filled_again(
-    with_qdrant: Suite, index: QdrantServer
+    with_qdrant: Suite, qdrant_server: QdrantServer
 ) -> None:
     suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
     empty = await suite.create_tenant("empty")
@@ -131,7 +122,7 @@ async def test_an_index_that_lost_its_data_is_away_and_filled_again(
         await _add(suite, acme, f"cats, number {number}")
     assert await _is_found(suite, acme, 3)
 
-    index.lose()
+    qdrant_server.lose()
 
     answer = await _answer(suite, acme, "cats")
     assert answer.missing_signals == ["semantic"]
@@ -143,14 +134,14 @@ async def test_an_index_that_lost_its_data_is_away_and_filled_again(
 
 
 async def test_a_tenant_whose_data_is_lost_hears_of_it_though_others_write_again(
-    wary: None, with_qdrant: Suite, index: QdrantServer
+    wary: None, with_qdrant: Suite, qdrant_server: QdrantServer
 ) -> None:
     suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
     bolt = await suite.create_tenant("bolt")
     for number in range(3):
         await _add(suite, acme, f"cats, number {number}")
 
-    index.lose()
+    qdrant_server.lose()
     await _add(suite, bolt, "cats of another")
     await eventually(lambda: _is_found(suite, bolt, 1))
 
@@ -160,7 +151,7 @@ async def test_a_tenant_whose_data_is_lost_hears_of_it_though_others_write_again
 
 
 async def test_it_is_filled_again_from_rows_whose_changes_were_pruned(
-    with_qdrant: Suite, index: QdrantServer
+    with_qdrant: Suite, qdrant_server: QdrantServer
 ) -> None:
     suite, acme = with_qdrant, await with_qdrant.create_tenant("acme")
     for number in range(3):
@@ -168,7 +159,7 @@ async def test_it_is_filled_again_from_rows_whose_changes_were_pruned(
     async with suite.database.connect() as superuser:
         await superuser.execute("DELETE FROM aeterna.change WHERE tenant_id = 'acme'")
 
-    index.lose()
+    qdrant_server.lose()
 
     assert not await _is_found(suite, acme, 3)
     await eventually(lambda: _is_found(suite, acme, 3))

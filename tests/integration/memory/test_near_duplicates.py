@@ -3,7 +3,6 @@
 from __future__ import annotations  # enums have their ValueType in the stubs only
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -346,27 +345,18 @@ async def test_counted_memories_are_promoted_and_corrected_like_others(acme: Ten
     assert (new.occurrences, (await acme.get(name)).occurrences) == (1, 4)
 
 
-@pytest.fixture
-async def index() -> AsyncIterator[QdrantServer]:
-    """A Qdrant over HTTP that keeps its data while it is stopped."""
-    server = QdrantServer()
-    server.start()
-    yield server
-    server.stop()
-
-
 async def test_without_the_index_memories_are_stored_and_nothing_is_reported(
-    database: Database, tmp_path: Path, index: QdrantServer, monkeypatch: pytest.MonkeyPatch
+    database: Database, tmp_path: Path, qdrant_server: QdrantServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMORY_INDEX__PROVIDER", "qdrant")
-    monkeypatch.setenv("MEMORY_INDEX__URL", index.url)
+    monkeypatch.setenv("MEMORY_INDEX__URL", qdrant_server.url)
     text = "Bob's cat is called Findus."
     async with open_suite(database, tmp_path) as suite:
         acme = await Tenant.create(suite)
         await acme.wants(MERGE)
         first = await acme.add(text)
         assert (await acme.add(text)).occurrences == 2
-        index.stop()
+        qdrant_server.stop()
 
         second = await acme.add(text)
 
